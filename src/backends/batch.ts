@@ -1,0 +1,69 @@
+import type { StateError } from "../core/errors.js";
+import type { Request } from "./request.js";
+
+/** What a batch tells the pipeline that made it. */
+export interface BatchOwner {
+  /** Every request of `leader`'s chain has this result. A Buffer handed over belongs to the caller from then on. */
+  requestSucceeded(batch: Batch, leader: Request, result: unknown): void;
+  requestFailed(batch: Batch, leader: Request, error: StateError): void;
+  batchCompleted(batch: Batch): void;
+}
+
+/**
+ * One flush: requests that travel together. No key stands in two groups, with one exception: a key may be in
+ * `reads` or `probes` and in one of the write groups, and then the read must not see the write. A store that
+ * works the groups off in the order in which they are declared gives every caller program order per key.
+ */
+export class Batch {
+  /** get. No key twice. Result: Buffer, or null when absent. */
+  readonly reads: Request[] = [];
+  /** contains. No key twice. Result: boolean. */
+  readonly probes: Request[] = [];
+  /** delete. No key twice. Result: boolean, whether the key existed. */
+  readonly deletes: Request[] = [];
+  /** put without expiry. No key twice, none shared with `deletes` or `expiringPuts` unless the delete was called first. */
+  readonly puts: Request[] = [];
+  /** put with expiry (`ttlMs` > 0). */
+  readonly expiringPuts: Request[] = [];
+  /**
+   * Everything else in the order of the calls. Keys stand in no other group; the same key twice only in a run of
+   * increments. Results: setIfNotExists, compareAndSwap, expire boolean; getAndDelete Buffer | null;
+   * increment bigint; ttl number | null (Infinity: never expires); transaction undefined.
+   */
+  readonly others: Request[] = [];
+  /** Number of caller operations, the shared and superseded ones included. */
+  size = 0;
+  /** Bytes of keys and values, estimated for strings. */
+  bytes = 0;
+  /** Wrapping microseconds, set when the batch is handed to the driver. */
+  sentAtUs = 0;
+  /** Marks of the pipeline: position in the order of batches. */
+  sequence = 0;
+  readonly #owner: BatchOwner;
+
+  constructor(owner: BatchOwner) {
+    this.#owner = owner;
+  }
+
+  /** Settles a request and all that share its fate. Exactly one of succeed and fail per request in a group. */
+  succeed(leader: Request, result: unknown): void {
+    this.#owner.requestSucceeded(this, leader, result);
+  }
+
+  /** Fails a request alone; its neighbours in the batch are not touched. */
+  fail(leader: Request, error: StateError): void {
+    this.#owner.requestFailed(this, leader, error);
+  }
+
+  /** To be called once, when every request in every group has been settled. Frees the batch's place in flight. */
+  complete(): void {
+    this.#owner.batchCompleted(this);
+  }
+
+  /** Calls `visit` for each request that the store must answer. */
+  forEachLeader(visit: (leader: Request) => void): void {
+    for (const group of [this.reads, this.probes, this.deletes, this.puts, this.expiringPuts, this.others]) {
+      for (const leader of group) visit(leader);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import type { ValueCodec } from "../codec/value-codec.js";
+import type { CanonicalKey } from "../core/key.js";
+import type { Batch } from "./batch.js";
+
+export interface Capabilities {
+  /** Batches the driver wants at once at most; it must keep their order itself. */
+  readonly maxInFlight: number;
+  /** Longest stored key (prefix included) in bytes. */
+  readonly maxKeyBytes: number;
+  /** True: `ttl`, `expire` and puts with `ttlMs` work. */
+  readonly expiry: boolean;
+  /** True: `transaction` is all or nothing. */
+  readonly transactions: boolean;
+  /** True: entries carry metadata. */
+  readonly metadata: boolean;
+  /** True: a write can wait for replicas. */
+  readonly replicatedDurability: boolean;
+}
+
+export interface Health {
+  readonly healthy: boolean;
+  readonly backend: string;
+  /** Round trip of a probe, in ms. */
+  readonly latencyMs: number;
+  readonly detail: string;
+}
+
+export interface ConnectionCounts {
+  readonly active: number;
+  readonly idle: number;
+}
+
+export interface Logger {
+  debug(details: object, message: string): void;
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
+
+/** What the engine gives a driver when it opens. */
+export interface DriverContext {
+  /** Stands before every key in the store. UTF-8 text. */
+  readonly keyPrefix: string;
+  readonly codec: ValueCodec;
+  readonly connectTimeoutMs: number;
+  /** Milliseconds without any answer after which a driver must regard its peer as gone. */
+  readonly operationTimeoutMs: number;
+  readonly maxValueBytes: number;
+  readonly logger: Logger;
+}
+
+/** One page of a scan: keys without the engine's prefix; `values` aligned with them when they were asked for. */
+export interface ScanPage {
+  readonly keys: readonly CanonicalKey[];
+  readonly values?: readonly Buffer[];
+}
+
+/**
+ * A store. The pipeline hands it batches in program order and the driver must make it look as if they ran in that
+ * order, each group after the other (see `Batch`). All errors it gives to `batch.fail` are StateErrors with an
+ * honest outcome: `not-applied` only if the store certainly did not execute the request.
+ */
+export interface Driver {
+  /** Short name for errors, statistics and metrics: "redis", "lmdb", "memory". */
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  /**
+   * Resolves when the store answered; must settle within `connectTimeoutMs`.
+   * @throws ConnectionError that names host and port and never a password
+   */
+  open(context: DriverContext): Promise<void>;
+  /** Settles every request of the batch exactly once and then completes it; never throws, may do so synchronously. */
+  execute(batch: Batch): void;
+  /**
+   * Pages of the live keys that begin with `prefix` (canonical, never binary), in any order, memory bounded by the
+   * page. Expired entries are left out. A key may appear twice only if the store resized meanwhile.
+   */
+  scan(prefix: string, withValues: boolean): AsyncIterable<ScanPage>;
+  /** Deletes all keys that begin with `prefix` below the engine's key prefix; resolves to how many there were. */
+  clear(prefix: string): Promise<number>;
+  health(): Promise<Health>;
+  memoryUsage(): Promise<number>;
+  serverInfo(): Promise<Record<string, string>>;
+  connections(): ConnectionCounts;
+  /** Frees everything. The pipeline has drained before; whatever is still in flight is failed by the driver. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,103 @@
+import type { CanonicalKey } from "../core/key.js";
+import type { Value } from "../core/value.js";
+
+/** What a request asks of the store. */
+export const Kind = {
+  get: 0,
+  contains: 1,
+  put: 2,
+  delete: 3,
+  setIfNotExists: 4,
+  getAndDelete: 5,
+  compareAndSwap: 6,
+  increment: 7,
+  ttl: 8,
+  expire: 9,
+  transaction: 10,
+} as const;
+export type Kind = (typeof Kind)[keyof typeof Kind];
+
+export const OPERATION_NAMES = [
+  "get",
+  "contains",
+  "put",
+  "delete",
+  "setIfNotExists",
+  "getAndDelete",
+  "compareAndSwap",
+  "increment",
+  "ttl",
+  "expire",
+  "transaction",
+] as const;
+export type OperationName = (typeof OPERATION_NAMES)[number];
+
+/** One step of a transaction, as `Engine.transaction` takes it after validation. `ttlMs` 0: never expires. */
+export type TransactionStep =
+  | { readonly type: "put"; readonly key: CanonicalKey; readonly value: Value; readonly ttlMs: number }
+  | { readonly type: "delete"; readonly key: CanonicalKey }
+  | { readonly type: "expire"; readonly key: CanonicalKey; readonly ttlMs: number };
+
+export interface CompareAndSwapDetail {
+  /** null: the key must be absent. */
+  readonly expected: Value | null;
+  /** null: delete the key. */
+  readonly next: Value | null;
+}
+
+/** What kinds other than get, contains, put and delete carry besides key and ttl. */
+export type RequestDetail = undefined | CompareAndSwapDetail | bigint | readonly TransactionStep[];
+
+/** Receives the results of a multi-key call, whose requests have no promise of their own. */
+export interface ResultCollector {
+  settle(index: number, result: unknown): void;
+  fail(index: number, error: Error): void;
+}
+
+/**
+ * One caller operation on its way to the store. Mutable and shared along the way, because on the hot path an
+ * object per stage costs more than the operation.
+ */
+export class Request {
+  readonly kind: Kind;
+  readonly key: CanonicalKey;
+  /** put, setIfNotExists: the value. Superseded requests keep theirs until they settle. */
+  readonly value: Value | undefined;
+  /** Milliseconds; 0: never expires. For expire requests the new lifetime. */
+  readonly ttlMs: number;
+  readonly detail: RequestDetail;
+  /** Microseconds of the engine's clock, kept as a wrapping 32-bit integer so that it is never boxed. */
+  readonly startedAtUs: number;
+  /** Milliseconds from the start after which the caller has its answer. */
+  readonly timeoutMs: number;
+  resolve: ((result: unknown) => void) | undefined = undefined;
+  reject: ((error: Error) => void) | undefined = undefined;
+  collector: ResultCollector | undefined = undefined;
+  collectorIndex = 0;
+  signal: AbortSignal | undefined = undefined;
+  onAbort: (() => void) | undefined = undefined;
+  /** True from the moment the caller has its answer (a result, an error, a timeout). */
+  settled = false;
+  /** The next request that shares this one's fate: same read, superseded write, read behind a pending write. */
+  follower: Request | undefined = undefined;
+  /** For a follower of a write: what it will be answered once the write is acknowledged. */
+  answer: unknown = undefined;
+
+  constructor(
+    kind: Kind,
+    key: CanonicalKey,
+    value: Value | undefined,
+    ttlMs: number,
+    detail: RequestDetail,
+    startedAtUs: number,
+    timeoutMs: number,
+  ) {
+    this.kind = kind;
+    this.key = key;
+    this.value = value;
+    this.ttlMs = ttlMs;
+    this.detail = detail;
+    this.startedAtUs = startedAtUs;
+    this.timeoutMs = timeoutMs;
+  }
+}

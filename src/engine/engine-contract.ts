@@ -1,0 +1,109 @@
+import type { Health } from "../backends/contract.js";
+import type { OperationName } from "../backends/request.js";
+import type { Key, Value } from "../core/value.js";
+
+export interface CallOptions {
+  /** Ends the wait: not sent yet, it never will be; sent already, the outcome of a write is unknown. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds until the call must have settled; default `timeouts.operationMs`. */
+  readonly timeoutMs?: number;
+}
+
+export interface ExpiryOptions {
+  /** Lifetime in whole ms, at most ten years. Absent: `defaultTtlMs`. null: never expires. */
+  readonly ttlMs?: number | null;
+}
+
+export interface PutOptions extends CallOptions, ExpiryOptions {
+  readonly metadata?: Record<string, unknown>;
+  readonly fence?: unknown;
+  readonly durability?: "ack" | "replicated";
+}
+
+export type Mutation =
+  | { readonly type: "put"; readonly key: Key; readonly value: Value; readonly ttlMs?: number | null }
+  | { readonly type: "delete"; readonly key: Key }
+  | { readonly type: "expire"; readonly key: Key; readonly ttlMs: number | null };
+
+export interface OperationLatency {
+  readonly count: number;
+  readonly meanUs: number;
+  readonly p50Us: number;
+  readonly p90Us: number;
+  readonly p99Us: number;
+  readonly p999Us: number;
+  readonly maxUs: number;
+}
+
+export interface EngineStats {
+  readonly operationsTotal: number;
+  readonly operationsSucceeded: number;
+  readonly operationsFailed: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly bytesBeforeCompression: number;
+  readonly bytesAfterCompression: number;
+  readonly batches: number;
+  readonly averageBatchSize: number;
+  readonly retries: number;
+  readonly slowOperations: number;
+  readonly pending: number;
+  readonly inFlightBatches: number;
+  readonly activeConnections: number;
+  readonly idleConnections: number;
+  readonly circuit: "closed" | "open" | "half-open";
+  readonly hitRate: number;
+  readonly errorRate: number;
+  readonly compressionRatio: number;
+  readonly latency: Partial<Record<OperationName | "batchGet" | "batchPut" | "batchDelete", OperationLatency>>;
+}
+
+/** The public face. Meaning, promises and errors of every member: `docs/guarantees.md`. */
+export interface Engine extends AsyncDisposable {
+  get(key: Key, options?: CallOptions): Promise<Buffer | null>;
+  put(key: Key, value: Value, options?: PutOptions): Promise<void>;
+  delete(key: Key, options?: CallOptions): Promise<boolean>;
+  contains(key: Key, options?: CallOptions): Promise<boolean>;
+  /** Milliseconds left; Infinity: never expires; null: no such key. */
+  ttl(key: Key, options?: CallOptions): Promise<number | null>;
+  /** Sets the lifetime; null: never expires. Resolves to whether the key exists. */
+  expire(key: Key, ttlMs: number | null, options?: CallOptions): Promise<boolean>;
+
+  batchGet(keys: Iterable<Key>, options?: CallOptions): Promise<(Buffer | null)[]>;
+  batchPut(entries: Iterable<readonly [Key, Value]>, options?: CallOptions & ExpiryOptions): Promise<void>;
+  /** Resolves to how many existed. */
+  batchDelete(keys: Iterable<Key>, options?: CallOptions): Promise<number>;
+  /** All or nothing. */
+  transaction(mutations: Iterable<Mutation>, options?: CallOptions): Promise<void>;
+
+  setIfNotExists(key: Key, value: Value, options?: CallOptions & ExpiryOptions): Promise<boolean>;
+  getAndDelete(key: Key, options?: CallOptions): Promise<Buffer | null>;
+  compareAndSwap(
+    key: Key,
+    expected: Value | null,
+    next: Value | null,
+    options?: CallOptions & ExpiryOptions,
+  ): Promise<boolean>;
+  /** Adds to a decimal counter (absent: 0) and resolves to the new value; 64-bit signed. */
+  increment(key: Key, by?: number | bigint, options?: CallOptions): Promise<bigint>;
+
+  keys(prefix?: string): AsyncIterable<string>;
+  entries(prefix?: string): AsyncIterable<[string, Buffer]>;
+  listKeys(prefix?: string): Promise<string[]>;
+  count(prefix?: string): Promise<number>;
+  clear(prefix?: string): Promise<number>;
+
+  /** A view whose keys all begin with `prefix`; it shares connections, queue and telemetry. */
+  namespace(prefix: string): Engine;
+
+  healthCheck(): Promise<Health>;
+  memoryUsage(): Promise<number>;
+  serverInfo(): Promise<Record<string, string>>;
+  stats(): EngineStats;
+  /** Resolves when everything issued so far has settled. */
+  flush(): Promise<void>;
+  /** Refuses new calls, drains, disconnects. Idempotent. */
+  close(): Promise<void>;
+}
