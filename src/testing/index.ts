@@ -1,0 +1,4 @@
+export { findOnPath, findRedisServer, type RedisExecutable, type RedisKind } from "./find-redis-server.js";
+export { freePort } from "./free-port.js";
+export { type RedisServer, type RedisServerOptions, startRedis } from "./redis-server.js";
+export { type UsedRedis, useRedis } from "./use-redis.js";
