@@ -1,0 +1,35 @@
+import type { Value } from "../../core/value.js";
+
+export type CompressorName = "lz4" | "zstd" | "snappy";
+
+/**
+ * One standard compressed format, without any framing of ours: the raw length travels in the value's envelope,
+ * which also carries the checksum (no codec notices a flipped bit by itself). Synchronous, one thread, reusable
+ * for ever: after hostile input or an oversize value the next call works as if nothing had happened.
+ */
+export interface Compressor {
+  readonly name: CompressorName;
+
+  /**
+   * Loads the codec now rather than at its first use, for whoever wants a missing package to show early.
+   * @throws UnsupportedOperationError with reason `ERR_CODEC_UNAVAILABLE`; so do the calls below
+   */
+  prepare(): void;
+
+  /**
+   * Compresses the value (strings as UTF-8) into `target` from `at` on and returns the end, or -1 if the result
+   * would take `limit` bytes or more: the caller then stores the value as it is. Nothing at or past `at + limit`
+   * is ever written, so that is all the room the target needs. Afterwards `lastRawBytes` is the value's size.
+   */
+  compressInto(value: Value, target: Buffer, at: number, limit: number): number;
+
+  /** Size in bytes of the last value given to `compressInto`: for a string, its UTF-8 length, found on the way. */
+  readonly lastRawBytes: number;
+
+  /**
+   * The `rawBytes` bytes that `source[start, end)` was made of, as a Buffer of its own. Never allocates more than
+   * the claimed size and a constant, and checks that claim against the compressed bytes before it allocates.
+   * @throws CorruptValueError with reason `ERR_CORRUPT_VALUE`
+   */
+  decompress(source: Uint8Array, start: number, end: number, rawBytes: number): Buffer;
+}

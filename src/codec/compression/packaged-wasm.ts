@@ -1,0 +1,39 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { UnsupportedOperationError } from "../../core/errors.js";
+import type { CompressorName } from "./compressor.js";
+
+/** The part of WebAssembly used here; the DOM library that declares it is not in this project's `lib`. */
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+export interface WasmModule {
+  readonly exports?: never;
+}
+type WasmImports = Record<string, Record<string, (...values: number[]) => number | undefined>>;
+declare const WebAssembly: {
+  Module: new (bytes: Uint8Array) => WasmModule;
+  Instance: new (module: WasmModule, imports: WasmImports) => { readonly exports: unknown };
+};
+
+const requireFromHere = createRequire(import.meta.url);
+
+/** Compiles a .wasm file of an installed package: `locate` names it, given this module's resolver. */
+export function compilePackagedWasm(
+  codec: CompressorName,
+  locate: (resolve: NodeJS.RequireResolve) => string,
+): WasmModule {
+  try {
+    return new WebAssembly.Module(readFileSync(locate(requireFromHere.resolve)));
+  } catch (cause) {
+    throw new UnsupportedOperationError(`codec ${codec} is not installed here`, {
+      reason: "ERR_CODEC_UNAVAILABLE",
+      cause,
+    });
+  }
+}
+
+export function instantiateWasm<Exports>(module: WasmModule, imports: WasmImports): Exports {
+  return new WebAssembly.Instance(module, imports).exports as Exports;
+}

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Lz4Compressor } from "../../../../src/codec/compression/lz4.js";
+import { CorruptValueError } from "../../../../src/core/errors.js";
+import { compressed, decompressed, describeCompressor } from "./compressor-suite.js";
+import { referenceLz4Decode } from "./reference-lz4.js";
+import { binaryValues, sampleRecord } from "./sample-values.js";
+
+describeCompressor(new Lz4Compressor());
+
+test("what lz4 writes is a plain LZ4 block that a reader made from the specification understands", () => {
+  const compressor = new Lz4Compressor();
+  fc.assert(
+    fc.property(binaryValues, (value) => {
+      assert.ok(referenceLz4Decode(compressed(compressor, value)!).equals(value));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("lz4 reads a block written by hand", () => {
+  // Six literals "abcabc", then nine more bytes from three back, then five literals as every block ends.
+  const block = Buffer.concat([
+    Buffer.from([0x65]),
+    Buffer.from("abcabc"),
+    Buffer.from([3, 0, 0x50]),
+    Buffer.from("Final"),
+  ]);
+  assert.equal(decompressed(new Lz4Compressor(), block, 20).toString(), "abcabcabcabcabcFinal");
+});
+
+test("lz4 refuses a length no block of that size can have, before allocating it", () => {
+  const before = process.memoryUsage().arrayBuffers;
+  const claimed = 3_000_000_000;
+  assert.throws(() => decompressed(new Lz4Compressor(), Buffer.alloc(31, 1), claimed), CorruptValueError);
+  assert.ok(process.memoryUsage().arrayBuffers - before < 16 * 1024 * 1024);
+});
+
+test("lz4 replaces its instance after each of many damaged bodies and keeps working", () => {
+  const compressor = new Lz4Compressor();
+  const record = sampleRecord(1000);
+  const body = compressed(compressor, record)!;
+  for (let round = 0; round < 200; round++) {
+    assert.throws(() => decompressed(compressor, body.subarray(0, 1 + (round % 40)), record.length), CorruptValueError);
+    assert.equal(decompressed(compressor, body, record.length).toString(), record);
+  }
+});
