@@ -3,6 +3,12 @@ import type { Value } from "../../core/value.js";
 export type CompressorName = "lz4" | "zstd" | "snappy";
 
 /**
+ * Larger values are left as they are by every codec, and no larger claim is believed when reading: WebAssembly memory
+ * has to hold input and output at once.
+ */
+export const MAX_COMPRESSIBLE_BYTES = 64 * 1024 * 1024;
+
+/**
  * One standard compressed format, without any framing of ours: the raw length travels in the value's envelope,
  * which also carries the checksum (no codec notices a flipped bit by itself). Synchronous, one thread, reusable
  * for ever: after hostile input or an oversize value the next call works as if nothing had happened.
@@ -18,7 +24,7 @@ export interface Compressor {
 
   /**
    * Compresses the value (strings as UTF-8) into `target` from `at` on and returns the end, or -1 if the result
-   * would take `limit` bytes or more: the caller then stores the value as it is. Nothing at or past `at + limit`
+   * would take `limit` bytes or more or the value is beyond `MAX_COMPRESSIBLE_BYTES`: the caller then stores the value as it is. Nothing at or past `at + limit`
    * is ever written, so that is all the room the target needs. Afterwards `lastRawBytes` is the value's size.
    */
   compressInto(value: Value, target: Buffer, at: number, limit: number): number;
@@ -32,4 +38,11 @@ export interface Compressor {
    * @throws CorruptValueError with reason `ERR_CORRUPT_VALUE`
    */
   decompress(source: Uint8Array, start: number, end: number, rawBytes: number): Buffer;
+}
+
+/** The size of a value that is beyond what is compressed, or -1. Only values that could be are measured. */
+export function oversizeBytes(value: Value): number {
+  if (value.length <= MAX_COMPRESSIBLE_BYTES / 3) return -1;
+  const bytes = typeof value === "string" ? Buffer.byteLength(value) : value.length;
+  return bytes > MAX_COMPRESSIBLE_BYTES ? bytes : -1;
 }

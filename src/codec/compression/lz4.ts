@@ -1,5 +1,5 @@
 import type { Value } from "../../core/value.js";
-import type { Compressor } from "./compressor.js";
+import { type Compressor, MAX_COMPRESSIBLE_BYTES, oversizeBytes } from "./compressor.js";
 import { corruptBody } from "./corrupt-body.js";
 import { compilePackagedWasm, instantiateWasm, type WasmMemory, type WasmModule } from "./packaged-wasm.js";
 
@@ -42,6 +42,8 @@ export class Lz4Compressor implements Compressor {
   }
 
   compressInto(value: Value, target: Buffer, at: number, limit: number): number {
+    this.lastRawBytes = oversizeBytes(value);
+    if (this.lastRawBytes >= 0) return -1;
     const instance = this.#takeInstance();
     const end = instance.compressInto(value, target, at, limit);
     this.lastRawBytes = instance.lastRawBytes;
@@ -50,14 +52,17 @@ export class Lz4Compressor implements Compressor {
   }
 
   decompress(source: Uint8Array, start: number, end: number, rawBytes: number): Buffer {
-    if (rawBytes > (end - start) * MAX_EXPANSION) throw corruptBody("lz4", "too short for its length");
+    if (rawBytes > MAX_COMPRESSIBLE_BYTES || rawBytes > (end - start) * MAX_EXPANSION) {
+      throw corruptBody("lz4", `a block of ${end - start} bytes cannot hold ${rawBytes}`);
+    }
     const instance = this.#takeInstance();
     const raw = instance.decompress(source, start, end, rawBytes);
     this.#returnInstance(instance);
+    if (raw === undefined) throw corruptBody("lz4", `not a block of ${rawBytes} bytes`);
     return raw;
   }
 
-  /** An instance that is not returned, because the call threw, is never used again: a trap leaves it undefined. */
+  /** An instance that is not returned, because the call threw, is never used again. */
   #takeInstance(): Lz4Instance {
     const instance = this.#instance ?? new Lz4Instance();
     this.#instance = undefined;
@@ -113,7 +118,8 @@ class Lz4Instance {
     return fits ? at + compressedBytes : -1;
   }
 
-  decompress(source: Uint8Array, start: number, end: number, rawBytes: number): Buffer {
+  /** Undefined if the block is refused in an orderly way, after which this instance is as good as before. */
+  decompress(source: Uint8Array, start: number, end: number, rawBytes: number): Buffer | undefined {
     const wasm = this.#wasm;
     const inputBytes = LENGTH_PREFIX_BYTES + end - start;
     const input = wasm.__wbindgen_malloc(inputBytes);
@@ -127,12 +133,14 @@ class Lz4Instance {
     }
     this.#followMemory();
     const word = this.#result >> 2;
-    if (this.#words[word + 3] !== 0) throw corruptBody("lz4", "not an LZ4 block");
+    if (this.#words[word + 3] !== 0) return undefined;
     const output = this.#words[word]!;
     const outputBytes = this.#words[word + 1]!;
-    if (outputBytes !== rawBytes) throw corruptBody("lz4", `gives ${outputBytes} bytes instead of ${rawBytes}`);
-    const raw = Buffer.allocUnsafe(rawBytes);
-    this.#bytes.copy(raw, 0, output, output + outputBytes);
+    let raw: Buffer | undefined;
+    if (outputBytes === rawBytes) {
+      raw = Buffer.allocUnsafe(rawBytes);
+      this.#bytes.copy(raw, 0, output, output + outputBytes);
+    }
     wasm.__wbindgen_free(output, outputBytes);
     return raw;
   }

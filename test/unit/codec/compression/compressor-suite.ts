@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Compressor } from "../../../../src/codec/compression/compressor.js";
+import { type Compressor, MAX_COMPRESSIBLE_BYTES } from "../../../../src/codec/compression/compressor.js";
 import { CorruptValueError } from "../../../../src/core/errors.js";
 import type { Value } from "../../../../src/core/value.js";
 import { binaryValues, incompressibleBytes, sampleRecord, textValues } from "./sample-values.js";
@@ -138,6 +138,23 @@ export function describeCompressor(compressor: Compressor): void {
     const large = Buffer.alloc(24 * 1024 * 1024, sampleRecord(40_000));
     const body = compressed(compressor, large, large.length)!;
     assert.ok(decompressed(compressor, body, large.length).equals(large));
+    assertStillWorks();
+  });
+
+  test(`${name} leaves a value beyond the cap as it is, measures it, and goes on with others`, () => {
+    const target = Buffer.alloc(64);
+    for (const value of [Buffer.alloc(MAX_COMPRESSIBLE_BYTES + 1), "é".repeat(MAX_COMPRESSIBLE_BYTES / 2 + 1)]) {
+      assert.equal(compressor.compressInto(value, target, 0, target.length), -1);
+      assert.equal(compressor.lastRawBytes, Buffer.byteLength(value));
+    }
+    assertStillWorks();
+  });
+
+  test(`${name} has no use for a value of cap size that it cannot fit, yet survives it`, () => {
+    const target = Buffer.alloc(64);
+    const value = Buffer.alloc(MAX_COMPRESSIBLE_BYTES, 0x20);
+    assert.equal(compressor.compressInto(value, target, 0, target.length), -1);
+    assert.equal(compressor.lastRawBytes, value.length);
     assertStillWorks();
   });
 }
