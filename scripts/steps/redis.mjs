@@ -38,7 +38,9 @@ async function redisFromApt() {
     await run("apt-get", ["update", "-qq"], quiet);
     await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "redis-server"], quiet);
   });
+  // It was not there before, so nobody else relies on the service.
   if (existsSync("/run/systemd/system")) succeeds("systemctl", ["disable", "--now", "redis-server"]);
+  else succeeds("service", ["redis-server", "stop"]);
   return redisOnPath();
 }
 
