@@ -1,7 +1,8 @@
-import { ConfigError } from "../../core/errors.js";
-import type { Value } from "../../core/value.js";
+import { BackendError, ConfigError } from "../../core/errors.js";
+import { type Value, valueToBuffer } from "../../core/value.js";
 import { type Compressor, MAX_COMPRESSIBLE_BYTES, oversizeBytes } from "./compressor.js";
 import { corruptBody } from "./corrupt-body.js";
+import { compressWithNativeZstd, hasNativeZstd, NATIVE_ZSTD_FROM_BYTES } from "./native-zstd.js";
 import { zstdContentSize } from "./zstd-frame.js";
 import { ZstdInstance } from "./zstd-instance.js";
 
@@ -37,6 +38,8 @@ export class ZstdCompressor implements Compressor {
   compressInto(value: Value, target: Buffer, at: number, limit: number): number {
     this.lastRawBytes = oversizeBytes(value);
     if (this.lastRawBytes >= 0) return -1;
+    const isNative = hasNativeZstd && value.length >= NATIVE_ZSTD_FROM_BYTES;
+    if (isNative) return this.#compressNatively(value, target, at, limit);
     const instance = this.#takeInstance();
     const end = instance.compressInto(value, this.#level, target, at, limit);
     this.lastRawBytes = instance.lastRawBytes;
@@ -55,6 +58,18 @@ export class ZstdCompressor implements Compressor {
     this.#returnInstance(instance);
     if (raw === undefined) throw corruptBody("zstd", `not a frame of ${rawBytes} bytes`);
     return raw;
+  }
+
+  #compressNatively(value: Value, target: Buffer, at: number, limit: number): number {
+    const bytes = valueToBuffer(value);
+    this.lastRawBytes = bytes.length;
+    const frame = compressWithNativeZstd(bytes, this.#level);
+    if (frame.length >= limit) return -1;
+    if (zstdContentSize(frame, 0, frame.length) !== bytes.length) {
+      throw new BackendError("node:zlib made a zstd frame without its content size, which could not be read back");
+    }
+    target.set(frame, at);
+    return at + frame.length;
   }
 
   /** An instance that is not returned, because the call threw, is never used again. */
