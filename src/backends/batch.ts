@@ -3,6 +3,7 @@ import type { Request } from "./request.js";
 
 /** What a batch tells the pipeline that made it. */
 export interface BatchOwner {
+  nowUs(): number;
   /** Every request of `leader`'s chain has this result. A Buffer handed over belongs to the caller from then on. */
   requestSucceeded(batch: Batch, leader: Request, result: unknown): void;
   requestFailed(batch: Batch, leader: Request, error: StateError): void;
@@ -39,6 +40,8 @@ export class Batch {
   sentAtUs = 0;
   /** Marks of the pipeline: position in the order of batches. */
   sequence = 0;
+  /** Wrapping microseconds at which results arrived; 0: not stamped, each result is timed by itself. */
+  resultsAtUs = 0;
   readonly #owner: BatchOwner;
 
   constructor(owner: BatchOwner) {
@@ -53,6 +56,11 @@ export class Batch {
   /** Fails a request alone; its neighbours in the batch are not touched. */
   fail(leader: Request, error: StateError): void {
     this.#owner.requestFailed(this, leader, error);
+  }
+
+  /** Optional: one clock reading for all results that the driver is about to hand over in one go. */
+  stampResults(): void {
+    this.resultsAtUs = this.#owner.nowUs();
   }
 
   /** To be called once, when every request in every group has been settled. Frees the batch's place in flight. */

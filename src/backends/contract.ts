@@ -47,6 +47,8 @@ export interface DriverContext {
   readonly operationTimeoutMs: number;
   readonly maxValueBytes: number;
   readonly logger: Logger;
+  /** To be called when `isWritable` turned true again. */
+  readonly onWritable: () => void;
 }
 
 /** One page of a scan: keys without the engine's prefix; `values` aligned with them when they were asked for. */
@@ -69,8 +71,18 @@ export interface Driver {
    * @throws ConnectionError that names host and port and never a password
    */
   open(context: DriverContext): Promise<void>;
+  /**
+   * False while a batch could only wait inside the driver (no connection, a peer that does not read): requests then
+   * stay in the pipeline's queue, where a deadline or an abort can still stop them. Absent: always writable.
+   */
+  isWritable?(): boolean;
   /** Settles every request of the batch exactly once and then completes it; never throws, may do so synchronously. */
   execute(batch: Batch): void;
+  /**
+   * A request of this batch, in flight, was given up by its caller. The driver must make sure that bytes it has not
+   * handed to the operating system are never sent later. Absent: nothing to do.
+   */
+  abandon?(batch: Batch): void;
   /**
    * Pages of the live keys that begin with `prefix` (canonical, never binary), in any order, memory bounded by the
    * page. Expired entries are left out. A key may appear twice only if the store resized meanwhile.

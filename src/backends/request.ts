@@ -48,6 +48,8 @@ export interface CompareAndSwapDetail {
 /** What kinds other than get, contains, put and delete carry besides key and ttl. */
 export type RequestDetail = undefined | CompareAndSwapDetail | bigint | readonly TransactionStep[];
 
+export const NO_ANSWER: unique symbol = Symbol("no answer");
+
 /** Receives the results of a multi-key call, whose requests have no promise of their own. */
 export interface ResultCollector {
   settle(index: number, result: unknown): void;
@@ -80,8 +82,17 @@ export class Request {
   settled = false;
   /** The next request that shares this one's fate: same read, superseded write, read behind a pending write. */
   follower: Request | undefined = undefined;
-  /** For a follower of a write: what it will be answered once the write is acknowledged. */
-  answer: unknown = undefined;
+  /** End of the chain of followers, kept by its leader. */
+  lastFollower: Request | undefined = undefined;
+  /** For a put: a delete of the same key that precedes it in the batch. */
+  deleteBefore: Request | undefined = undefined;
+  /**
+   * What this request is answered once the request it depends on succeeds, whatever the store says; `NO_ANSWER`: the
+   * store's own result. A `Value` for a get behind a put.
+   */
+  answer: unknown = NO_ANSWER;
+  /** Index in its group while the batch is planned, so that a superseded write can be replaced in place. */
+  position = 0;
 
   constructor(
     kind: Kind,

@@ -46,15 +46,30 @@ export abstract class StateError extends Error {
   /** Printable form of the key, cut at 64 bytes. */
   readonly key: string | undefined;
   readonly backend: string | undefined;
+  readonly #summary: string;
 
   constructor(message: string, details: ErrorDetails = {}) {
     super(describe(message, details), details.cause === undefined ? undefined : { cause: details.cause });
+    this.#summary = message;
     this.reason = details.reason;
     this.outcome = details.outcome ?? "not-applied";
     this.retryable = details.retryable ?? false;
     this.operation = details.operation;
     this.key = details.key === undefined ? undefined : printableKey(details.key);
     this.backend = details.backend;
+  }
+
+  /** The same failure as it concerns another operation. */
+  concerning(details: ErrorDetails): StateError {
+    const Class = this.constructor as new (message: string, details: ErrorDetails) => StateError;
+    return new Class(this.#summary, {
+      outcome: this.outcome,
+      retryable: this.retryable,
+      ...(this.reason === undefined ? {} : { reason: this.reason }),
+      ...(this.backend === undefined ? {} : { backend: this.backend }),
+      ...(this.cause === undefined ? {} : { cause: this.cause }),
+      ...details,
+    });
   }
 }
 

@@ -49,7 +49,14 @@ export interface EngineStats {
   readonly averageBatchSize: number;
   readonly retries: number;
   readonly slowOperations: number;
+  /** Admitted operations, queued and in flight. */
   readonly pending: number;
+  /** Operations beyond `queue.maxPending`, whose callers wait for room. */
+  readonly waiting: number;
+  /** Operations that shared another's command: same read, superseded write, read behind a pending write. */
+  readonly coalesced: number;
+  /** Why batches ended: full by count, full by bytes, an operation that had to begin the next one, no more work. */
+  readonly cuts: { readonly size: number; readonly bytes: number; readonly hazard: number; readonly turn: number };
   readonly inFlightBatches: number;
   readonly activeConnections: number;
   readonly idleConnections: number;

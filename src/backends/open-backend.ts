@@ -1,0 +1,24 @@
+import type { BackendAddress } from "../config/backend-url.js";
+import { UnsupportedOperationError } from "../core/errors.js";
+import type { Driver } from "./contract.js";
+
+export interface BackendSettings {
+  readonly pool: { readonly min: number; readonly max: number; readonly idleMs: number };
+  readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+}
+
+/** The driver for an address. Adapters load on demand, so that one store's library is never the price of another. */
+export async function openBackend(address: BackendAddress, settings: BackendSettings): Promise<Driver> {
+  switch (address.kind) {
+    case "memory":
+      return (await import("./memory/memory-driver.js")).createMemoryDriver();
+    case "lmdb":
+      return (await import("./lmdb/lmdb-driver.js")).createLmdbDriver({ path: address.path });
+    case "redis":
+      if (address.tls) break;
+      return (await import("./redis/redis-driver.js")).createRedisDriver(address, settings);
+  }
+  throw new UnsupportedOperationError(`backend ${address.kind} is not available in this release`, {
+    reason: "ERR_BACKEND_UNAVAILABLE",
+  });
+}

@@ -1,0 +1,186 @@
+import { Redis } from "ioredis";
+import PQueue from "p-queue";
+import type { ValueCodec } from "../../codec/value-codec.js";
+import { crc32 } from "../../core/crc32.js";
+import { ConnectionError, StateError } from "../../core/errors.js";
+import { canonicalKeyOfBytes } from "../../core/key.js";
+import type { DriverContext, ScanPage } from "../contract.js";
+import { errorOfReply } from "./redis-errors.js";
+import { ErrorReply } from "./wire/protocol-error.js";
+
+const PAGE_KEYS = 512;
+const CONCURRENT_JOBS = 4;
+
+export interface ControlAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly database: number;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+/**
+ * Scans and administration, through ioredis. It connects on first need. ioredis would resend, retry and queue by
+ * itself; all of that is switched off, because only the engine knows what may be sent twice.
+ */
+export class ControlPlane {
+  readonly #address: ControlAddress;
+  readonly #context: DriverContext;
+  readonly #prefix: Buffer;
+  readonly #jobs = new PQueue({ concurrency: CONCURRENT_JOBS });
+  #client: Promise<Redis> | undefined;
+  #lastError: Error | undefined;
+
+  constructor(address: ControlAddress, context: DriverContext) {
+    this.#address = address;
+    this.#context = context;
+    this.#prefix = Buffer.from(context.keyPrefix, "utf8");
+  }
+
+  get connections(): number {
+    return this.#client === undefined ? 0 : 1;
+  }
+
+  async *scan(prefix: string, withValues: boolean): AsyncIterable<ScanPage> {
+    for await (const stored of this.#pages(prefix)) {
+      const keys = stored.map((key) => canonicalKeyOfBytes(key.subarray(this.#prefix.length)));
+      yield withValues ? await this.#withValues(stored, keys) : { keys };
+    }
+  }
+
+  async clear(prefix: string): Promise<number> {
+    let cleared = 0;
+    for await (const stored of this.#pages(prefix)) {
+      cleared += await this.#job("clear", (client) => client.unlink(...stored));
+    }
+    return cleared;
+  }
+
+  ping(): Promise<string> {
+    return this.#job("healthCheck", (client) => client.ping());
+  }
+
+  async info(): Promise<Record<string, string>> {
+    const text = await this.#job("serverInfo", (client) => client.info());
+    const facts: Record<string, string> = {};
+    for (const line of text.split("\r\n")) {
+      const colon = line.indexOf(":");
+      if (colon > 0) facts[line.slice(0, colon)] = line.slice(colon + 1);
+    }
+    return facts;
+  }
+
+  async close(): Promise<void> {
+    const opening = this.#client;
+    this.#client = undefined;
+    if (opening === undefined) return;
+    const client = await opening.catch(() => undefined);
+    client?.disconnect();
+  }
+
+  async *#pages(prefix: string): AsyncIterable<Buffer[]> {
+    const match = Buffer.concat([escapedGlob(this.#context.keyPrefix + prefix), Buffer.from("*")]);
+    let cursor = "0";
+    do {
+      const [next, keys] = await this.#job("scan", (client) =>
+        client.scanBuffer(cursor, "MATCH", match as unknown as string, "COUNT", PAGE_KEYS),
+      );
+      cursor = next.toString("latin1");
+      if (keys.length > 0) yield keys;
+    } while (cursor !== "0");
+  }
+
+  async #withValues(stored: readonly Buffer[], keys: readonly string[]): Promise<ScanPage> {
+    const codec: ValueCodec = this.#context.codec;
+    const found = await this.#job("entries", (client) => client.mgetBuffer([...stored]));
+    const page: { keys: string[]; values: Buffer[] } = { keys: [], values: [] };
+    for (const [index, value] of found.entries()) {
+      // Gone since the scan, or a key of another type.
+      if (value === null) continue;
+      const key = keys[index]!;
+      try {
+        page.values.push(codec.decode(value, 0, value.length, crc32(stored[index]!)));
+      } catch (error) {
+        if (error instanceof StateError) throw error.concerning({ operation: "entries", key, backend: "redis" });
+        throw error;
+      }
+      page.keys.push(key);
+    }
+    return page;
+  }
+
+  #job<T>(operation: string, work: (client: Redis) => Promise<T>): Promise<T> {
+    return this.#jobs.add(async () => {
+      try {
+        return await work(await this.#connected());
+      } catch (error) {
+        throw this.#translate(operation, error);
+      }
+    });
+  }
+
+  #connected(): Promise<Redis> {
+    this.#client ??= this.#connect().catch((error: unknown) => {
+      this.#client = undefined;
+      throw error;
+    });
+    return this.#client;
+  }
+
+  async #connect(): Promise<Redis> {
+    const { host, port, database, username, password } = this.#address;
+    const { connectTimeoutMs, operationTimeoutMs } = this.#context;
+    const client = new Redis({
+      host,
+      port,
+      db: database,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+      connectTimeout: connectTimeoutMs,
+      commandTimeout: operationTimeoutMs,
+      // Below the command's, so that a silent socket is closed before its commands are given up one by one.
+      socketTimeout: Math.max(1, Math.floor(operationTimeoutMs * 0.9)),
+      maxLoadingRetryTime: 500,
+      // A broken client is thrown away and replaced on next need.
+      retryStrategy: () => null,
+    });
+    client.on("error", (error: Error) => {
+      this.#lastError = error;
+    });
+    client.on("end", () => {
+      if (this.#client !== undefined) this.#client = undefined;
+    });
+    try {
+      await client.connect();
+    } catch (error) {
+      client.disconnect();
+      throw error;
+    }
+    return client;
+  }
+
+  #translate(operation: string, error: unknown): StateError {
+    if (error instanceof StateError) return error;
+    const failure = error as Error & { name?: string };
+    if (failure.name === "ReplyError")
+      return errorOfReply(new ErrorReply(failure.message), { operation, backend: "redis" });
+    // ioredis hides the socket's own error behind "Connection is closed."; its commands carry the arguments, which
+    // may be values, so only messages are kept.
+    const reason = this.#lastError?.message ?? failure.message;
+    return new ConnectionError(`${this.#address.host}:${this.#address.port}: ${reason}`, {
+      operation,
+      backend: "redis",
+      retryable: true,
+      reason: "ERR_CONNECTION",
+    });
+  }
+}
+
+/** The text as a pattern that matches only itself. */
+function escapedGlob(text: string): Buffer {
+  return Buffer.from(text.replace(/[\\*?[\]]/g, "\\$&"), "utf8");
+}

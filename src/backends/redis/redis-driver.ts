@@ -1,0 +1,251 @@
+import { createRequire } from "node:module";
+import { ConnectionError, type ErrorDetails, type Outcome, StateError } from "../../core/errors.js";
+import type { Batch } from "../batch.js";
+import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, ScanPage } from "../contract.js";
+import { Kind, OPERATION_NAMES, type Request } from "../request.js";
+import { type ControlAddress, ControlPlane } from "./control-plane.js";
+import { encodeBatch, encodeSwap } from "./wire/batch-encoder.js";
+import { BatchReader, type ReaderContext } from "./wire/batch-reader.js";
+import { CommandSlab } from "./wire/command-slab.js";
+import { HandshakeRefused, type ServerFacts, shakeHands } from "./wire/handshake.js";
+import { type Reply, ReplyParser } from "./wire/reply-parser.js";
+import { type Expectation, WireConnection } from "./wire/wire-connection.js";
+
+export interface RedisSettings {
+  /** Waits between attempts to reconnect: doubled each time, with a random share taken off. */
+  readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+}
+
+/** Frames, keys and headers around the longest value. */
+const BULK_OVERHEAD_BYTES = 64;
+/** The longest bulk a stock server sends; above it a length is damage, not data. */
+const MAX_BULK_BYTES = 512 * 1024 * 1024;
+
+const { version: LIBRARY_VERSION } = createRequire(import.meta.url)("millrace/package.json") as { version: string };
+
+export function createRedisDriver(address: ControlAddress, settings: RedisSettings): Driver {
+  return new RedisDriver(address, settings);
+}
+
+/** Redis or Valkey, one server: batches over a wire of our own, scans and administration through ioredis. */
+class RedisDriver implements Driver {
+  readonly name = "redis";
+  readonly capabilities: Capabilities = {
+    maxInFlight: 1024,
+    maxKeyBytes: MAX_BULK_BYTES,
+    expiry: true,
+    transactions: true,
+    metadata: false,
+    replicatedDurability: false,
+  };
+  readonly #address: ControlAddress;
+  readonly #settings: RedisSettings;
+  #context!: DriverContext;
+  #control!: ControlPlane;
+  #reader!: ReaderContext;
+  #connection: WireConnection | undefined;
+  #facts: ServerFacts | undefined;
+  #reconnectTimer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(address: ControlAddress, settings: RedisSettings) {
+    this.#address = address;
+    this.#settings = settings;
+  }
+
+  async open(context: DriverContext): Promise<void> {
+    this.#context = context;
+    this.#control = new ControlPlane(this.#address, context);
+    this.#reader = {
+      codec: context.codec,
+      parser: new ReplyParser(MAX_BULK_BYTES),
+      keyPrefix: Buffer.from(context.keyPrefix, "utf8"),
+      maxValueBytes: context.maxValueBytes + BULK_OVERHEAD_BYTES,
+      maxBulkBytes: MAX_BULK_BYTES,
+      swapAgain: (request, storedForm, then) => this.#swapAgain(request, storedForm, then),
+    };
+    await this.#connect();
+  }
+
+  isWritable(): boolean {
+    return this.#connection?.isWritable === true;
+  }
+
+  execute(batch: Batch): void {
+    const connection = this.#connection;
+    if (connection === undefined || !connection.isReady) {
+      const details = { backend: this.name, reason: "ERR_CONNECTION", retryable: true };
+      this.#failAll(batch, new ConnectionError(`${this.#hostPort}: not connected`, details));
+      return;
+    }
+    const slab = connection.takeSlab(() => this.#newSlab());
+    const reader = new BatchReader(encodeBatch(slab, batch, this.#facts?.hasMsetex === true), this.#reader);
+    connection.send(slab, new BatchExpectation(reader));
+  }
+
+  abandon(): void {
+    if (this.#connection?.hasUnsentBytes !== true) return;
+    this.#connection.destroy(
+      new ConnectionError(`${this.#hostPort}: closed, because a request was given up before all its bytes had left`, {
+        backend: this.name,
+        reason: "ERR_ABANDONED",
+        retryable: true,
+      }),
+    );
+  }
+
+  scan(prefix: string, withValues: boolean): AsyncIterable<ScanPage> {
+    return this.#control.scan(prefix, withValues);
+  }
+
+  clear(prefix: string): Promise<number> {
+    return this.#control.clear(prefix);
+  }
+
+  async health(): Promise<Health> {
+    const startedMs = performance.now();
+    try {
+      await this.#control.ping();
+      const latencyMs = performance.now() - startedMs;
+      const healthy = this.#connection?.isReady === true;
+      const server = this.#facts === undefined ? "" : ` ${this.#facts.server} ${this.#facts.version}`;
+      return {
+        healthy,
+        backend: this.name,
+        latencyMs,
+        detail: `${this.#hostPort}${server}${healthy ? "" : ", reconnecting"}`,
+      };
+    } catch (error) {
+      const latencyMs = performance.now() - startedMs;
+      return { healthy: false, backend: this.name, latencyMs, detail: (error as Error).message };
+    }
+  }
+
+  async memoryUsage(): Promise<number> {
+    return Number((await this.#control.info()).used_memory ?? 0);
+  }
+
+  serverInfo(): Promise<Record<string, string>> {
+    return this.#control.info();
+  }
+
+  connections(): ConnectionCounts {
+    const active = this.#connection?.isReady === true ? 1 : 0;
+    return { active, idle: this.#control.connections };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#reconnectTimer);
+    const details = { backend: this.name, reason: "ERR_CLOSED" };
+    this.#connection?.destroy(new ConnectionError(`${this.#hostPort}: the engine was closed`, details));
+    await this.#control.close();
+  }
+
+  get #hostPort(): string {
+    return `${this.#address.host}:${this.#address.port}`;
+  }
+
+  #newSlab(): CommandSlab {
+    return new CommandSlab(this.#context.codec, this.#context.keyPrefix);
+  }
+
+  async #connect(): Promise<void> {
+    const connection = new WireConnection({
+      host: this.#address.host,
+      port: this.#address.port,
+      connectTimeoutMs: this.#context.connectTimeoutMs,
+      silenceMs: this.#context.operationTimeoutMs,
+      parser: this.#reader.parser,
+      onClosed: (cause) => this.#lost(cause),
+      onDrained: this.#context.onWritable,
+    });
+    try {
+      this.#facts = await connection.open((ask) => shakeHands(ask, this.#address, LIBRARY_VERSION));
+    } catch (error) {
+      if (error instanceof StateError) throw error;
+      const refused = error instanceof HandshakeRefused;
+      throw new ConnectionError(`${this.#hostPort}: ${(error as Error).message}`, {
+        backend: this.name,
+        reason: refused ? error.token : "ERR_CONNECTION",
+        retryable: !refused,
+        cause: error,
+      });
+    }
+    if (this.#closed) {
+      connection.destroy(new ConnectionError(`${this.#hostPort}: the engine was closed`, { backend: this.name }));
+      return;
+    }
+    this.#connection = connection;
+    this.#context.onWritable();
+  }
+
+  #lost(cause: StateError): void {
+    this.#connection = undefined;
+    if (this.#closed) return;
+    this.#context.logger.warn({ backend: this.name, cause: cause.message }, "connection lost, reconnecting");
+    this.#reconnect(0);
+  }
+
+  #reconnect(attempt: number): void {
+    const { baseDelayMs, maxDelayMs, jitter } = this.#settings.retry;
+    const ceiling = Math.min(maxDelayMs, baseDelayMs * 2 ** attempt);
+    const delayMs = attempt === 0 ? Math.random() * baseDelayMs : ceiling * (1 - jitter * Math.random());
+    this.#reconnectTimer = setTimeout(() => {
+      this.#connect().catch((error: Error) => {
+        if (this.#closed) return;
+        this.#context.logger.warn({ backend: this.name, attempt, cause: error.message }, "reconnecting failed");
+        this.#reconnect(attempt + 1);
+      });
+    }, delayMs);
+  }
+
+  #swapAgain(request: Request, storedForm: Buffer, then: (reply: Reply | StateError) => void): void {
+    const connection = this.#connection;
+    if (connection === undefined || !connection.isReady) {
+      const details = { ...placeOf(request), reason: "ERR_CONNECTION", retryable: true };
+      then(new ConnectionError(`${this.#hostPort}: not connected`, details));
+      return;
+    }
+    const slab = connection.takeSlab(() => this.#newSlab());
+    encodeSwap(slab, request, storedForm);
+    connection.sendForReply(slab, (reply) => {
+      then(reply instanceof StateError ? lostError(request, reply) : reply);
+    });
+  }
+
+  #failAll(batch: Batch, error: StateError): void {
+    batch.forEachLeader((leader) => batch.fail(leader, error.concerning(placeOf(leader))));
+    batch.complete();
+  }
+}
+
+/** A batch's replies, as the connection sees them. */
+class BatchExpectation implements Expectation {
+  readonly #reader: BatchReader;
+
+  constructor(reader: BatchReader) {
+    this.#reader = reader;
+  }
+
+  consume(slab: Parameters<BatchReader["consume"]>[0]): boolean {
+    return this.#reader.consume(slab);
+  }
+
+  abort(cause: StateError): void {
+    this.#reader.abort((request) => lostError(request, cause));
+  }
+}
+
+/** Sent, and no answer will come: a write may have been applied. */
+function lostError(request: Request, cause: StateError): StateError {
+  const readOnly = request.kind === Kind.get || request.kind === Kind.contains || request.kind === Kind.ttl;
+  const outcome: Outcome = readOnly ? "not-applied" : "unknown";
+  return cause.concerning({ ...placeOf(request), outcome });
+}
+
+function placeOf(request: Request): ErrorDetails {
+  const operation = OPERATION_NAMES[request.kind];
+  const place = { operation, backend: "redis" };
+  return request.kind === Kind.transaction ? place : { ...place, key: request.key };
+}

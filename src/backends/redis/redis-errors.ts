@@ -1,0 +1,28 @@
+import { BackendError, type ErrorDetails, type StateError } from "../../core/errors.js";
+import type { ErrorReply } from "./wire/protocol-error.js";
+
+/** The server refused, and may accept the same thing in a while. */
+const PASSING = new Set([
+  "LOADING",
+  "MASTERDOWN",
+  "CLUSTERDOWN",
+  "TRYAGAIN",
+  "READONLY",
+  "BUSY",
+  "NOREPLICAS",
+  "MOVED",
+  "ASK",
+]);
+
+/**
+ * An error reply means the command was not executed. The reason is the server's own first word, such as `OOM`,
+ * `WRONGTYPE` or `NOPERM`.
+ */
+export function errorOfReply(reply: ErrorReply, details: ErrorDetails): StateError {
+  return new BackendError(reply.message, {
+    ...details,
+    reason: reply.token,
+    outcome: "not-applied",
+    retryable: PASSING.has(reply.token),
+  });
+}

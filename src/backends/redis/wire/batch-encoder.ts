@@ -1,0 +1,231 @@
+import type { Batch } from "../../batch.js";
+import { type CompareAndSwapDetail, Kind, type Request, type TransactionStep } from "../../request.js";
+import { COMPARE_AND_SWAP, INCREMENT } from "../scripts.js";
+import { type CommandSlab, encodedCommand } from "./command-slab.js";
+
+const MGET = encodedCommand(["MGET"], false);
+const MSET = encodedCommand(["MSET"], false);
+const MSETEX = encodedCommand(["MSETEX"], false);
+const PX = encodedCommand(["PX"], false);
+const NX = encodedCommand(["NX"], false);
+const EVAL_INCREMENT = encodedCommand(["EVAL", INCREMENT], false);
+const EVAL_SWAP = encodedCommand(["EVAL", COMPARE_AND_SWAP, "1"], false);
+const MULTI = encodedCommand(["MULTI"]);
+const EXEC = encodedCommand(["EXEC"]);
+const SET_WORD = encodedCommand(["SET"], false);
+const SWAP_DELETE = encodedCommand(["del"], false);
+const SWAP_SET = encodedCommand(["set"], false);
+
+/** The header of a command with a fixed number of arguments, the name included. */
+function head(elements: number, name: string): Buffer {
+  return Buffer.concat([Buffer.from(`*${elements}\r\n`), encodedCommand([name], false)]);
+}
+
+const EXISTS = head(2, "EXISTS");
+const UNLINK = head(2, "UNLINK");
+const PSETEX = head(4, "PSETEX");
+const SET = head(3, "SET");
+const GETDEL = head(2, "GETDEL");
+const PTTL = head(2, "PTTL");
+const PEXPIRE = head(3, "PEXPIRE");
+const PERSIST = head(2, "PERSIST");
+
+/** What the reader must know to match the replies of an encoded batch. */
+export interface EncodedBatch {
+  readonly batch: Batch;
+  /** CRC-32 of each read's stored key, in the order of `batch.reads`. */
+  readonly readChecksums: Uint32Array;
+  /** How many of the expiring puts share each MSETEX command; undefined: one PSETEX each. */
+  readonly expiringRuns: readonly number[] | undefined;
+  readonly increments: readonly Request[];
+  /** `batch.others` without the increments. */
+  readonly singles: readonly Request[];
+}
+
+const NO_REQUESTS: readonly Request[] = [];
+const NO_CHECKSUMS = new Uint32Array(0);
+
+/** Writes the whole batch into the slab, in the order of its groups: increments last, as one script. */
+export function encodeBatch(slab: CommandSlab, batch: Batch, hasMsetex: boolean): EncodedBatch {
+  const readChecksums = encodeReads(slab, batch.reads);
+  for (const request of batch.probes) {
+    slab.constant(EXISTS);
+    slab.key(request.key);
+  }
+  for (const request of batch.deletes) {
+    slab.constant(UNLINK);
+    slab.key(request.key);
+  }
+  encodePuts(slab, batch.puts);
+  const expiringRuns = encodeExpiringPuts(slab, batch, hasMsetex);
+  let singles = NO_REQUESTS;
+  let increments = NO_REQUESTS;
+  if (batch.others.length > 0) {
+    singles = batch.others.filter((request) => request.kind !== Kind.increment);
+    increments = batch.others.filter((request) => request.kind === Kind.increment);
+    for (const request of singles) encodeSingle(slab, request);
+    encodeIncrements(slab, increments);
+  }
+  return { batch, readChecksums, expiringRuns, increments, singles };
+}
+
+/** MGET also for one key: GET would answer with an error where MGET, by its nature, has none (a key of another type). */
+function encodeReads(slab: CommandSlab, reads: readonly Request[]): Uint32Array {
+  const count = reads.length;
+  if (count === 0) return NO_CHECKSUMS;
+  const checksums = new Uint32Array(count);
+  slab.arrayHeader(count + 1);
+  slab.constant(MGET);
+  for (let i = 0; i < count; i++) {
+    slab.key(reads[i]!.key);
+    checksums[i] = slab.keyChecksum;
+  }
+  return checksums;
+}
+
+function encodePuts(slab: CommandSlab, puts: readonly Request[]): void {
+  const count = puts.length;
+  if (count === 0) return;
+  slab.arrayHeader(count * 2 + 1);
+  slab.constant(MSET);
+  for (let i = 0; i < count; i++) {
+    const request = puts[i]!;
+    slab.key(request.key);
+    slab.value(request.value!);
+  }
+}
+
+function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean): number[] | undefined {
+  const puts = batch.expiringPuts;
+  if (!hasMsetex || puts.length < 2) {
+    for (let i = 0; i < puts.length; i++) {
+      const request = puts[i]!;
+      slab.constant(PSETEX);
+      slab.key(request.key);
+      slab.integer(request.ttlMs);
+      slab.value(request.value!);
+    }
+    return undefined;
+  }
+  // No key stands twice, so the order among them is free: equal lifetimes together make few commands.
+  puts.sort((a, b) => a.ttlMs - b.ttlMs);
+  const runs: number[] = [];
+  let from = 0;
+  while (from < puts.length) {
+    let until = from + 1;
+    while (until < puts.length && puts[until]!.ttlMs === puts[from]!.ttlMs) until++;
+    slab.arrayHeader(2 + (until - from) * 2 + 2);
+    slab.constant(MSETEX);
+    slab.integer(until - from);
+    for (let i = from; i < until; i++) {
+      slab.key(puts[i]!.key);
+      slab.value(puts[i]!.value!);
+    }
+    slab.constant(PX);
+    slab.integer(puts[from]!.ttlMs);
+    runs.push(until - from);
+    from = until;
+  }
+  return runs;
+}
+
+function encodeIncrements(slab: CommandSlab, increments: readonly Request[]): void {
+  const count = increments.length;
+  if (count === 0) return;
+  slab.arrayHeader(3 + count * 2);
+  slab.constant(EVAL_INCREMENT);
+  slab.integer(count);
+  for (const request of increments) slab.key(request.key);
+  for (const request of increments) slab.text(String(request.detail));
+}
+
+function encodeSingle(slab: CommandSlab, request: Request): void {
+  switch (request.kind) {
+    case Kind.setIfNotExists:
+      slab.arrayHeader(request.ttlMs > 0 ? 6 : 4);
+      slab.constant(SET_WORD);
+      slab.key(request.key);
+      slab.value(request.value!);
+      slab.constant(NX);
+      if (request.ttlMs > 0) {
+        slab.constant(PX);
+        slab.integer(request.ttlMs);
+      }
+      break;
+    case Kind.getAndDelete:
+      slab.constant(GETDEL);
+      slab.key(request.key);
+      break;
+    case Kind.ttl:
+      slab.constant(PTTL);
+      slab.key(request.key);
+      break;
+    case Kind.expire:
+      encodeExpire(slab, request.key, request.ttlMs);
+      // PERSIST answers 0 also for a key that exists and never expires.
+      if (request.ttlMs === 0) {
+        slab.constant(EXISTS);
+        slab.key(request.key);
+      }
+      break;
+    case Kind.compareAndSwap:
+      encodeSwap(slab, request, undefined);
+      break;
+    case Kind.transaction:
+      encodeTransaction(slab, request.detail as readonly TransactionStep[]);
+      break;
+    default:
+      throw new RangeError(`operation ${request.kind} has no command`);
+  }
+}
+
+function encodeExpire(slab: CommandSlab, key: string, ttlMs: number): void {
+  slab.constant(ttlMs > 0 ? PEXPIRE : PERSIST);
+  slab.key(key);
+  if (ttlMs > 0) slab.integer(ttlMs);
+}
+
+/** @param storedForm the exact bytes that must stand there, where they are known; else every form is tried */
+export function encodeSwap(slab: CommandSlab, request: Request, storedForm: Buffer | undefined): void {
+  const { expected, next } = request.detail as CompareAndSwapDetail;
+  const forms = expected === null ? 0 : storedForm === undefined ? 2 : 1;
+  slab.arrayHeader(4 + 1 + forms + (next === null ? 1 : 3));
+  slab.constant(EVAL_SWAP);
+  slab.key(request.key);
+  slab.integer(forms);
+  if (storedForm !== undefined) {
+    slab.argument(storedForm);
+  } else if (expected !== null) {
+    slab.value(expected);
+    slab.argument(typeof expected === "string" ? Buffer.from(expected, "utf8") : expected);
+  }
+  if (next === null) {
+    slab.constant(SWAP_DELETE);
+  } else {
+    slab.constant(SWAP_SET);
+    slab.value(next);
+    slab.integer(request.ttlMs);
+  }
+}
+
+function encodeTransaction(slab: CommandSlab, steps: readonly TransactionStep[]): void {
+  slab.constant(MULTI);
+  for (const step of steps) {
+    if (step.type === "delete") {
+      slab.constant(UNLINK);
+      slab.key(step.key);
+    } else if (step.type === "expire") {
+      encodeExpire(slab, step.key, step.ttlMs);
+    } else if (step.ttlMs > 0) {
+      slab.constant(PSETEX);
+      slab.key(step.key);
+      slab.integer(step.ttlMs);
+      slab.value(step.value);
+    } else {
+      slab.constant(SET);
+      slab.key(step.key);
+      slab.value(step.value);
+    }
+  }
+  slab.constant(EXEC);
+}

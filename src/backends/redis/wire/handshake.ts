@@ -1,0 +1,83 @@
+import { ErrorReply } from "./protocol-error.js";
+import type { Reply } from "./reply-parser.js";
+
+export interface Login {
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly database: number;
+}
+
+export interface ServerFacts {
+  readonly server: string;
+  readonly version: string;
+  readonly protocol: 2 | 3;
+  readonly hasMsetex: boolean;
+}
+
+type Ask = (...args: string[]) => Promise<Reply>;
+
+/** The server answered and will not have us: waiting does not help. */
+export class HandshakeRefused extends Error {
+  override readonly name = "HandshakeRefused";
+  readonly token: string;
+
+  constructor(step: string, reply: ErrorReply) {
+    super(`${step} was refused: ${reply.message}`);
+    this.token = reply.token;
+  }
+}
+
+/**
+ * Logs in, in RESP3 where the server knows it, selects the database and introduces the client.
+ *
+ * @throws HandshakeRefused
+ */
+export async function shakeHands(ask: Ask, login: Login, libraryVersion: string): Promise<ServerFacts> {
+  const credentials = login.password === undefined ? [] : ["AUTH", login.username ?? "default", login.password];
+  const hello = await ask("HELLO", "3", ...credentials);
+  let facts = Array.isArray(hello) ? pairs(hello) : undefined;
+  const protocol = facts === undefined ? 2 : 3;
+  if (hello instanceof ErrorReply) {
+    if (!/unknown command|NOPROTO/i.test(hello.message)) throw new HandshakeRefused("login", hello);
+    if (login.password !== undefined) {
+      const names = login.username === undefined ? [] : [login.username];
+      accept("login", await ask("AUTH", ...names, login.password));
+    }
+  }
+  if (login.database !== 0) accept(`SELECT ${login.database}`, await ask("SELECT", String(login.database)));
+  const [ping, msetex, info] = await Promise.all([
+    ask("PING"),
+    ask("COMMAND", "INFO", "MSETEX"),
+    facts === undefined ? ask("INFO", "server") : Promise.resolve(null),
+    // Servers before 7.2 do not know these, and nothing depends on them.
+    ask("CLIENT", "SETINFO", "LIB-NAME", "millrace"),
+    ask("CLIENT", "SETINFO", "LIB-VER", libraryVersion),
+  ]);
+  accept("PING", ping);
+  facts ??= infoLines(info);
+  return {
+    server: facts.get("server") ?? (facts.has("valkey_version") ? "valkey" : "redis"),
+    version: facts.get("version") ?? facts.get("valkey_version") ?? facts.get("redis_version") ?? "unknown",
+    protocol,
+    hasMsetex: Array.isArray(msetex) && Array.isArray(msetex[0]) && msetex[0].length > 0,
+  };
+}
+
+function accept(step: string, reply: Reply): void {
+  if (reply instanceof ErrorReply) throw new HandshakeRefused(step, reply);
+}
+
+function pairs(reply: readonly Reply[]): Map<string, string> {
+  const found = new Map<string, string>();
+  for (let i = 0; i + 1 < reply.length; i += 2) found.set(String(reply[i]), String(reply[i + 1]));
+  return found;
+}
+
+function infoLines(reply: Reply): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const line of String(reply).split("\r\n")) {
+    const colon = line.indexOf(":");
+    if (colon > 0) found.set(line.slice(0, colon), line.slice(colon + 1));
+  }
+  return found;
+}

@@ -1,0 +1,47 @@
+const DEFAULT_BYTES = 512 * 1024;
+/** A read is never offered less room than this. */
+const MIN_ROOM_BYTES = 64 * 1024;
+
+/**
+ * The bytes received and not yet consumed: `bytes[start, end)`. The socket reads straight into the room behind them.
+ * Only `room()` moves bytes, so offsets hold between two reads.
+ */
+export class ReadSlab {
+  bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+  start = 0;
+  end = 0;
+  /** Length, from `start`, of the reply that is known to be coming; 0: unknown. */
+  expectedBytes = 0;
+
+  /** Where the socket may write next; bytes that wait are moved to the front when room runs short. */
+  room(): Buffer {
+    const waiting = this.end - this.start;
+    const wanted = Math.max(MIN_ROOM_BYTES, this.expectedBytes - waiting);
+    if (waiting === 0) {
+      this.start = 0;
+      this.end = 0;
+      if (this.bytes.length > DEFAULT_BYTES) this.bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+    }
+    if (this.bytes.length - this.end < wanted) this.#make(waiting, wanted);
+    return this.bytes.subarray(this.end);
+  }
+
+  /** Takes bytes that arrived elsewhere (sockets that cannot read into the slab). */
+  append(chunk: Uint8Array): void {
+    this.expectedBytes = Math.max(this.expectedBytes, this.end - this.start + chunk.length);
+    this.room().set(chunk);
+    this.end += chunk.length;
+  }
+
+  #make(waiting: number, wanted: number): void {
+    if (this.bytes.length - waiting >= wanted) {
+      this.bytes.copyWithin(0, this.start, this.end);
+    } else {
+      const bigger = Buffer.allocUnsafeSlow(Math.max(DEFAULT_BYTES, waiting + wanted));
+      this.bytes.copy(bigger, 0, this.start, this.end);
+      this.bytes = bigger;
+    }
+    this.start = 0;
+    this.end = waiting;
+  }
+}

@@ -1,0 +1,263 @@
+import { connect, type Socket } from "node:net";
+import { ConnectionError, StateError, TimeoutError } from "../../../core/errors.js";
+import { Ring } from "../../../core/ring.js";
+import type { CommandSlab } from "./command-slab.js";
+import { encodedCommand } from "./command-slab.js";
+import { ProtocolError } from "./protocol-error.js";
+import { ReadSlab } from "./read-slab.js";
+import { INCOMPLETE, PushReply, type Reply, type ReplyParser } from "./reply-parser.js";
+
+/** Bytes that may wait in this process for a peer that reads slowly before no more are accepted. */
+const HIGH_WATER_BYTES = 1024 * 1024;
+const KEEP_ALIVE_MS = 10_000;
+
+/** Something whose replies are due, in the order in which the things were sent. */
+export interface Expectation {
+  /** Consumes what has arrived; true when its last reply has been read. Throws ProtocolError. */
+  consume(slab: ReadSlab): boolean;
+  /** The connection is gone. */
+  abort(cause: StateError): void;
+}
+
+export interface WireConnectionOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+  /** Milliseconds without a byte, while replies are due, after which the peer counts as gone. */
+  readonly silenceMs: number;
+  readonly parser: ReplyParser;
+  /** Called once, when the connection was ready and is no more. */
+  readonly onClosed: (cause: StateError) => void;
+  /** Called when bytes have left this process. */
+  readonly onDrained: () => void;
+}
+
+/** One reply to one command, as a promise. For the handshake and other rare commands. */
+class SingleReply implements Expectation {
+  readonly #parser: ReplyParser;
+  readonly #settle: (reply: Reply | StateError) => void;
+
+  constructor(parser: ReplyParser, settle: (reply: Reply | StateError) => void) {
+    this.#parser = parser;
+    this.#settle = settle;
+  }
+
+  consume(slab: ReadSlab): boolean {
+    while (slab.start < slab.end) {
+      const reply = this.#parser.take(slab);
+      if (reply === INCOMPLETE) return false;
+      if (reply instanceof PushReply) continue;
+      this.#settle(reply);
+      return true;
+    }
+    return false;
+  }
+
+  abort(cause: StateError): void {
+    this.#settle(cause);
+  }
+}
+
+/**
+ * A TCP connection that sends slabs and hands the replies to whoever is due, first in, first out. It never sends
+ * anything twice: when it ends, for whatever reason, all that was due is told so, and it is of no further use.
+ */
+export class WireConnection {
+  readonly #options: WireConnectionOptions;
+  readonly #socket: Socket;
+  readonly #slab = new ReadSlab();
+  readonly #due = new Ring<Expectation>(64);
+  readonly #freeSlabs: CommandSlab[] = [];
+  #state: "connecting" | "ready" | "closed" = "connecting";
+  #lastProgressMs = 0;
+  #watchdog: NodeJS.Timeout | undefined;
+  #unsentWrites = 0;
+
+  constructor(options: WireConnectionOptions) {
+    this.#options = options;
+    this.#socket = connect({
+      host: options.host,
+      port: options.port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+      // Types know only a fixed buffer; a function that gives the next one is documented as well.
+      onread: {
+        buffer: (() => this.#slab.room()) as unknown as Uint8Array,
+        callback: (received: number) => this.#receive(received),
+      },
+    });
+    this.#socket.on("error", (error) => this.destroy(this.#connectionError(describeSocketError(error), error)));
+    this.#socket.on("close", () => this.destroy(this.#connectionError("the server closed the connection")));
+  }
+
+  get address(): string {
+    return `${this.#options.host}:${this.#options.port}`;
+  }
+
+  get isReady(): boolean {
+    return this.#state === "ready";
+  }
+
+  /** Whether bytes given now would leave this process soon. */
+  get isWritable(): boolean {
+    return this.#state === "ready" && this.#socket.writableLength < HIGH_WATER_BYTES;
+  }
+
+  /** Whether bytes still wait in this process. */
+  get hasUnsentBytes(): boolean {
+    return this.#unsentWrites > 0;
+  }
+
+  /** Runs the handshake; the connection is ready when it resolves and destroyed when it rejects. */
+  async open<T>(handshake: (ask: (...args: string[]) => Promise<Reply>) => Promise<T>): Promise<T> {
+    const { connectTimeoutMs } = this.#options;
+    const timer = setTimeout(() => {
+      this.destroy(this.#connectionError(`no answer within ${connectTimeoutMs} ms (timeouts.connectMs)`));
+    }, connectTimeoutMs);
+    try {
+      const result = await handshake((...args) => this.#ask(args));
+      if (this.#state === "connecting") this.#state = "ready";
+      return result;
+    } catch (error) {
+      this.destroy(this.#connectionError("the handshake failed", error));
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** An empty slab, taken from those that have been sent. */
+  takeSlab(create: () => CommandSlab): CommandSlab {
+    const slab = this.#freeSlabs.pop() ?? create();
+    slab.reset();
+    return slab;
+  }
+
+  /** Sends a filled slab; it must not be touched again by the caller. */
+  send(slab: CommandSlab, expectation: Expectation): void {
+    this.#expect(expectation);
+    this.#unsentWrites++;
+    this.#socket.write(slab.bytes.subarray(0, slab.length), () => {
+      this.#unsentWrites--;
+      this.#freeSlabs.push(slab);
+      if (this.#unsentWrites === 0) this.#options.onDrained();
+    });
+  }
+
+  /** Sends one slab whose single reply is handed to `settle`. */
+  sendForReply(slab: CommandSlab, settle: (reply: Reply | StateError) => void): void {
+    this.send(slab, new SingleReply(this.#options.parser, settle));
+  }
+
+  destroy(cause: StateError): void {
+    if (this.#state === "closed") return;
+    const wasReady = this.#state === "ready";
+    this.#state = "closed";
+    clearTimeout(this.#watchdog);
+    this.#socket.destroy();
+    for (;;) {
+      const expectation = this.#due.shift();
+      if (expectation === undefined) break;
+      expectation.abort(cause);
+    }
+    if (wasReady) this.#options.onClosed(cause);
+  }
+
+  #ask(args: string[]): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      if (this.#state === "closed") {
+        reject(this.#connectionError("the connection is closed"));
+        return;
+      }
+      const settle = (reply: Reply | StateError): void => {
+        if (reply instanceof StateError) reject(reply);
+        else resolve(reply);
+      };
+      this.#expect(new SingleReply(this.#options.parser, settle));
+      this.#socket.write(encodedCommand(args));
+    });
+  }
+
+  #expect(expectation: Expectation): void {
+    if (this.#due.size === 0) {
+      this.#lastProgressMs = performance.now();
+      if (this.#watchdog === undefined && this.#state === "ready") this.#watch(this.#options.silenceMs);
+    }
+    this.#due.push(expectation);
+  }
+
+  #receive(received: number): boolean {
+    if (this.#state === "closed") return false;
+    const slab = this.#slab;
+    slab.end += received;
+    this.#lastProgressMs = performance.now();
+    try {
+      while (slab.start < slab.end) {
+        const expectation = this.#due.peek();
+        if (expectation === undefined) {
+          this.#takeUnasked();
+          break;
+        }
+        if (!expectation.consume(slab)) break;
+        this.#due.shift();
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.destroy(this.#connectionError(`the replies cannot be trusted any more: ${error.message}`, error));
+    }
+    return true;
+  }
+
+  /** Bytes with nothing due: pushed messages are fine, anything else means that the replies have shifted. */
+  #takeUnasked(): void {
+    const slab = this.#slab;
+    while (slab.start < slab.end) {
+      const reply = this.#options.parser.take(slab);
+      if (reply === INCOMPLETE) return;
+      if (!(reply instanceof PushReply)) throw new ProtocolError("a reply to nothing");
+    }
+  }
+
+  #watch(delayMs: number): void {
+    this.#watchdog = setTimeout(() => {
+      this.#watchdog = undefined;
+      if (this.#due.size === 0) return;
+      const silentMs = performance.now() - this.#lastProgressMs;
+      const leftMs = this.#options.silenceMs - silentMs;
+      if (leftMs > 0) this.#watch(Math.ceil(leftMs));
+      else this.destroy(this.#silenceError(Math.round(silentMs)));
+    }, delayMs);
+  }
+
+  #connectionError(message: string, cause?: unknown): ConnectionError {
+    return new ConnectionError(`${this.address}: ${message}`, {
+      backend: "redis",
+      retryable: true,
+      reason: "ERR_CONNECTION",
+      cause,
+    });
+  }
+
+  #silenceError(silentMs: number): TimeoutError {
+    return new TimeoutError(`${this.address}: the server has been silent for ${silentMs} ms`, {
+      backend: "redis",
+      retryable: true,
+      reason: "ERR_SILENT_PEER",
+    });
+  }
+}
+
+function describeSocketError(error: Error & { code?: string }): string {
+  switch (error.code) {
+    case "ECONNREFUSED":
+      return "connection refused: nothing listens there";
+    case "ENOTFOUND":
+      return "the host name is unknown";
+    case "ECONNRESET":
+    case "EPIPE":
+      return "the connection was reset";
+    default:
+      return error.code ?? error.message;
+  }
+}

@@ -1,0 +1,192 @@
+import { crc32 } from "../core/crc32.js";
+import { CorruptValueError, UnsupportedOperationError } from "../core/errors.js";
+import type { Value } from "../core/value.js";
+import type { Compressor } from "./compression/compressor.js";
+import type { CodecStatistics, ValueCodec } from "./value-codec.js";
+
+/*
+ * Stored form of a value (docs/value-format.md):
+ *
+ *   0  0xC1 0x4D      magic: 0xC1 begins no UTF-8 text and no MessagePack document
+ *   2  u32 LE         CRC-32 over the stored key's bytes, then everything from byte 6 to the end
+ *   6  u8             version (high four bits), codec (low four bits)
+ *   7  u8             flags: bit 0, the checksum is present
+ *   8  u32 LE         length before compression; absent when the codec is 0 (none)
+ *   …  body
+ *
+ * The checksum comes before all it covers, so that it is one run over bytes that lie together in the slab. Magic,
+ * checksum and what it covers stay the same in every later version: damage is told from novelty.
+ */
+const MAGIC_0 = 0xc1;
+const MAGIC_1 = 0x4d;
+const VERSION = 1;
+const FLAG_CHECKSUM = 1;
+const PLAIN_HEADER_BYTES = 8;
+const COMPRESSED_HEADER_BYTES = 12;
+/** Where the bytes that the checksum covers begin. */
+const COVERED_FROM = 6;
+
+const CODEC_NONE = 0;
+const CODEC_IDS = { lz4: 1, zstd: 2, snappy: 3 } as const;
+
+export interface EnvelopeOptions {
+  readonly checksum: "crc32" | "none";
+  /** Compresses what is written; undefined: nothing is compressed. */
+  readonly compressor: Compressor | undefined;
+  readonly thresholdBytes: number;
+  /** Everything that may be met when reading, the writing one included. */
+  readonly decompressors: readonly Compressor[];
+  /** No value longer than this is ever allocated. */
+  readonly maxValueBytes: number;
+}
+
+export class Envelope implements ValueCodec {
+  readonly statistics: CodecStatistics = { bytesBeforeCompression: 0, bytesAfterCompression: 0 };
+  readonly #checksummed: boolean;
+  readonly #compressor: Compressor | undefined;
+  readonly #thresholdBytes: number;
+  readonly #maxValueBytes: number;
+  readonly #decompressors: (Compressor | undefined)[] = [];
+
+  constructor(options: EnvelopeOptions) {
+    this.#checksummed = options.checksum === "crc32";
+    this.#compressor = options.compressor;
+    this.#thresholdBytes = options.thresholdBytes;
+    this.#maxValueBytes = options.maxValueBytes;
+    for (const decompressor of options.decompressors) this.#decompressors[CODEC_IDS[decompressor.name]] = decompressor;
+  }
+
+  maxEncodedBytes(value: Value): number {
+    return COMPRESSED_HEADER_BYTES + (typeof value === "string" ? value.length * 3 : value.length);
+  }
+
+  encode(keyChecksum: number, value: Value): Buffer {
+    const bytes = typeof value === "string" ? Buffer.byteLength(value) : value.length;
+    const target = Buffer.allocUnsafe(COMPRESSED_HEADER_BYTES + bytes);
+    return target.subarray(0, this.encodeInto(target, 0, keyChecksum, value));
+  }
+
+  encodeInto(target: Buffer, at: number, keyChecksum: number, value: Value): number {
+    if (this.#compressor !== undefined && value.length >= this.#thresholdBytes) {
+      const end = this.#compressInto(this.#compressor, target, at, keyChecksum, value);
+      if (end >= 0) return end;
+    }
+    const bodyAt = at + PLAIN_HEADER_BYTES;
+    let end: number;
+    if (typeof value === "string") {
+      end = bodyAt + target.write(value, bodyAt, "utf8");
+    } else {
+      target.set(value, bodyAt);
+      end = bodyAt + value.length;
+    }
+    if (!this.#checksummed && !looksFramed(target, bodyAt, end)) {
+      target.copyWithin(at, bodyAt, end);
+      return at + (end - bodyAt);
+    }
+    this.#writeHeader(target, at, end, keyChecksum, CODEC_NONE);
+    return end;
+  }
+
+  decode(source: Buffer, start: number, end: number, keyChecksum: number): Buffer {
+    const bytes = end - start;
+    if (bytes < 2 || source[start] !== MAGIC_0 || source[start + 1] !== MAGIC_1) {
+      if (bytes >= PLAIN_HEADER_BYTES) refuseDamagedMagic(source, start, end, keyChecksum);
+      return this.#copyOut(source, start, end);
+    }
+    if (bytes < PLAIN_HEADER_BYTES) throw corrupt("the value ends inside its header", "truncated");
+    const stored =
+      (source[start + 2]! | (source[start + 3]! << 8) | (source[start + 4]! << 16) | (source[start + 5]! << 24)) >>> 0;
+    const flags = source[start + 7]!;
+    if (flags & FLAG_CHECKSUM) {
+      if (crc32(source, start + COVERED_FROM, end, keyChecksum) !== stored) {
+        throw corrupt("the checksum does not match: damaged, or written under another key", "checksum");
+      }
+    } else if (stored !== 0) {
+      throw corrupt("the header denies the checksum it carries", "header");
+    }
+    const versionAndCodec = source[start + 6]!;
+    if (versionAndCodec >>> 4 !== VERSION || flags > FLAG_CHECKSUM) {
+      throw new UnsupportedOperationError(
+        `the value is in format version ${versionAndCodec >>> 4} (flags ${flags}); this release reads version ${VERSION}`,
+        { reason: "ERR_FORMAT_VERSION" },
+      );
+    }
+    const codec = versionAndCodec & 0x0f;
+    if (codec === CODEC_NONE) return this.#copyOut(source, start + PLAIN_HEADER_BYTES, end);
+    return this.#decompress(source, start, end, codec);
+  }
+
+  #compressInto(compressor: Compressor, target: Buffer, at: number, keyChecksum: number, value: Value): number {
+    const bodyAt = at + COMPRESSED_HEADER_BYTES;
+    // A result that does not save the four bytes of its longer header is not worth its decompression.
+    const end = compressor.compressInto(value, target, bodyAt, value.length - 4);
+    if (end < 0) return -1;
+    const rawBytes = compressor.lastRawBytes;
+    target.writeUInt32LE(rawBytes, at + PLAIN_HEADER_BYTES);
+    this.#writeHeader(target, at, end, keyChecksum, CODEC_IDS[compressor.name]);
+    this.statistics.bytesBeforeCompression += rawBytes;
+    this.statistics.bytesAfterCompression += end - bodyAt;
+    return end;
+  }
+
+  #decompress(source: Buffer, start: number, end: number, codec: number): Buffer {
+    const decompressor = this.#decompressors[codec];
+    if (decompressor === undefined) {
+      throw new UnsupportedOperationError(
+        `the value is compressed with codec ${codec}, which this release cannot read`,
+        {
+          reason: "ERR_CODEC_UNAVAILABLE",
+        },
+      );
+    }
+    if (end - start < COMPRESSED_HEADER_BYTES) throw corrupt("the value ends inside its header", "truncated");
+    const rawBytes = source.readUInt32LE(start + PLAIN_HEADER_BYTES);
+    this.#refuseOversize(rawBytes);
+    const body = start + COMPRESSED_HEADER_BYTES;
+    if (body === end) throw corrupt("the compressed body is empty", "truncated");
+    return decompressor.decompress(source, body, end, rawBytes);
+  }
+
+  #copyOut(source: Buffer, start: number, end: number): Buffer {
+    this.#refuseOversize(end - start);
+    const copy = Buffer.allocUnsafe(end - start);
+    source.copy(copy, 0, start, end);
+    return copy;
+  }
+
+  #refuseOversize(bytes: number): void {
+    if (bytes <= this.#maxValueBytes) return;
+    throw new CorruptValueError(`the value has ${bytes} bytes; maxValueBytes is ${this.#maxValueBytes}`, {
+      reason: "ERR_VALUE_TOO_LARGE",
+    });
+  }
+
+  #writeHeader(target: Buffer, at: number, end: number, keyChecksum: number, codec: number): void {
+    target[at] = MAGIC_0;
+    target[at + 1] = MAGIC_1;
+    target[at + 6] = (VERSION << 4) | codec;
+    target[at + 7] = this.#checksummed ? FLAG_CHECKSUM : 0;
+    const checksum = this.#checksummed ? crc32(target, at + COVERED_FROM, end, keyChecksum) : 0;
+    target[at + 2] = checksum;
+    target[at + 3] = checksum >>> 8;
+    target[at + 4] = checksum >>> 16;
+    target[at + 5] = checksum >>> 24;
+  }
+}
+
+function looksFramed(target: Buffer, start: number, end: number): boolean {
+  return end - start >= 2 && target[start] === MAGIC_0 && target[start + 1] === MAGIC_1;
+}
+
+/** A value of ours whose first two bytes were damaged would pass for a foreign one, were its checksum not still right. */
+function refuseDamagedMagic(source: Buffer, start: number, end: number, keyChecksum: number): void {
+  const plausible = source[start + 6]! >>> 4 === VERSION && source[start + 7] === FLAG_CHECKSUM;
+  if (!plausible) return;
+  if (crc32(source, start + COVERED_FROM, end, keyChecksum) === source.readUInt32LE(start + 2)) {
+    throw corrupt("the first bytes of the header are damaged", "header");
+  }
+}
+
+function corrupt(message: string, detail: string): CorruptValueError {
+  return new CorruptValueError(message, { reason: `ERR_CORRUPT_VALUE_${detail.toUpperCase()}` });
+}

@@ -1,0 +1,239 @@
+import { type Kind, OPERATION_NAMES, type TransactionStep } from "../backends/request.js";
+import { ClosedError, InvalidArgumentError } from "../core/errors.js";
+import { type CanonicalKey, canonicalKeyOfBytes, joinKey, keyByteLength, keyBytes } from "../core/key.js";
+import type { Key, Value } from "../core/value.js";
+import type { Mutation } from "./engine-contract.js";
+import { MAX_TTL_MS } from "./options.js";
+
+export interface ArgumentLimits {
+  readonly backend: string;
+  readonly keyPrefixBytes: number;
+  readonly maxKeyBytes: number;
+  readonly maxValueBytes: number;
+  readonly defaultTtlMs: number;
+}
+
+/** Checks what callers hand in, for one view of the engine; all throw InvalidArgumentError and change nothing. */
+export class CallArguments {
+  readonly #limits: ArgumentLimits;
+  readonly #namespace: string;
+  /** Keys of so many UTF-16 units or fewer cannot be too long, however they encode. */
+  readonly #safeKeyUnits: number;
+
+  constructor(limits: ArgumentLimits, namespace: string) {
+    this.#limits = limits;
+    this.#namespace = namespace;
+    const room = limits.maxKeyBytes - limits.keyPrefixBytes - Buffer.byteLength(namespace);
+    this.#safeKeyUnits = Math.floor(room / 3);
+  }
+
+  key(operation: string, key: Key): CanonicalKey {
+    if (typeof key === "string" && key.length > 0 && key.length <= this.#safeKeyUnits && key.isWellFormed()) {
+      return this.#namespace === "" ? key : this.#namespace + key;
+    }
+    return this.#unusualKey(operation, key);
+  }
+
+  value(operation: string, key: CanonicalKey, value: Value): Value {
+    const max = this.#limits.maxValueBytes;
+    if (typeof value === "string") {
+      if (value.length * 3 > max && Buffer.byteLength(value) > max) {
+        throw this.#tooLarge(operation, key, Buffer.byteLength(value));
+      }
+      if (!value.isWellFormed()) {
+        throw this.#refuse(
+          operation,
+          key,
+          "ERR_VALUE_ENCODING",
+          "the value holds a lone surrogate, which UTF-8 cannot store",
+        );
+      }
+      return value;
+    }
+    if (!(value instanceof Uint8Array)) {
+      const message = `the value must be a string, Buffer or Uint8Array; got ${nameOfType(value)}`;
+      throw this.#refuse(operation, key, "ERR_VALUE_TYPE", message);
+    }
+    if (value.length > max) throw this.#tooLarge(operation, key, value.length);
+    if (isUnstable(value)) {
+      throw this.#refuse(
+        operation,
+        key,
+        "ERR_VALUE_UNSTABLE",
+        "the value's memory is shared or detached; copy it first",
+      );
+    }
+    return value;
+  }
+
+  /** Milliseconds of life, 0 for never expires. */
+  lifetime(operation: string, key: CanonicalKey | undefined, ttlMs: number | null | undefined): number {
+    if (ttlMs === undefined) return this.#limits.defaultTtlMs;
+    if (ttlMs === null) return 0;
+    if (typeof ttlMs === "number" && Number.isSafeInteger(ttlMs) && ttlMs >= 1 && ttlMs <= MAX_TTL_MS) return ttlMs;
+    const got = typeof ttlMs === "number" ? String(ttlMs) : nameOfType(ttlMs);
+    throw this.#refuse(
+      operation,
+      key,
+      "ERR_TTL",
+      `ttlMs must be whole milliseconds in 1..${MAX_TTL_MS} (ten years) or null; got ${got}`,
+    );
+  }
+
+  timeout(operation: string, key: CanonicalKey | undefined, timeoutMs: number | undefined, fallback: number): number {
+    if (timeoutMs === undefined) return fallback;
+    // Deadlines are kept in wrapping 32-bit microseconds.
+    if (typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= 1_800_000) return timeoutMs;
+    const got = typeof timeoutMs === "number" ? String(timeoutMs) : nameOfType(timeoutMs);
+    throw this.#refuse(
+      operation,
+      key,
+      "ERR_TIMEOUT_OPTION",
+      `timeoutMs must be in (0, 1800000] milliseconds; got ${got}`,
+    );
+  }
+
+  increment(key: CanonicalKey, by: number | bigint): bigint {
+    if (typeof by === "bigint" ? by === BigInt.asIntN(64, by) : Number.isSafeInteger(by)) return BigInt(by);
+    const got = typeof by === "number" || typeof by === "bigint" ? String(by) : nameOfType(by);
+    throw this.#refuse("increment", key, "ERR_INCREMENT", `by must be a whole number within 64 bits; got ${got}`);
+  }
+
+  steps(mutations: Iterable<Mutation>): TransactionStep[] {
+    const steps: TransactionStep[] = [];
+    for (const mutation of iterable("transaction", mutations, this.#limits.backend)) {
+      const key = this.key("transaction", mutation?.key);
+      switch (mutation.type) {
+        case "put": {
+          const value = this.value("transaction", key, mutation.value);
+          steps.push({ type: "put", key, value, ttlMs: this.lifetime("transaction", key, mutation.ttlMs) });
+          break;
+        }
+        case "delete":
+          steps.push({ type: "delete", key });
+          break;
+        case "expire":
+          steps.push({ type: "expire", key, ttlMs: this.lifetime("transaction", key, mutation.ttlMs ?? null) });
+          break;
+        default: {
+          const message = `a mutation's type must be "put", "delete" or "expire"; got ${nameOfType(mutation)}`;
+          throw this.#refuse("transaction", key, "ERR_MUTATION", message);
+        }
+      }
+    }
+    return steps;
+  }
+
+  prefix(operation: string, prefix: string | undefined): string {
+    if (prefix === undefined) return this.#namespace;
+    if (typeof prefix === "string" && prefix.isWellFormed() && prefix.length <= 4096) return this.#namespace + prefix;
+    throw this.#refuse(
+      operation,
+      undefined,
+      "ERR_PREFIX",
+      `the prefix must be a well-formed string; got ${nameOfType(prefix)}`,
+    );
+  }
+
+  namespace(prefix: string): string {
+    if (typeof prefix === "string" && prefix.length > 0 && prefix.length <= 1024 && prefix.isWellFormed()) {
+      return this.#namespace + prefix;
+    }
+    const message = `a namespace must be a well-formed string of 1..1024 characters; got ${nameOfType(prefix)}`;
+    throw this.#refuse("namespace", undefined, "ERR_NAMESPACE", message);
+  }
+
+  /** The key as callers of this view know it. */
+  strip(key: CanonicalKey): string {
+    if (this.#namespace === "") return key;
+    if (key.startsWith(this.#namespace)) return key.slice(this.#namespace.length);
+    return canonicalKeyOfBytes(keyBytes(key).subarray(Buffer.byteLength(this.#namespace)));
+  }
+
+  closed(kind: Kind | string): ClosedError {
+    const operation = typeof kind === "string" ? kind : OPERATION_NAMES[kind];
+    return new ClosedError("the engine is closed", { operation, backend: this.#limits.backend, reason: "ERR_CLOSED" });
+  }
+
+  #unusualKey(operation: string, key: Key): CanonicalKey {
+    if (typeof key === "string") {
+      const binary = binaryKeyFromScan(key);
+      if (binary !== undefined) return this.#checkedKey(operation, binary);
+      if (!key.isWellFormed()) {
+        const message = "the key holds a lone surrogate, which UTF-8 cannot store";
+        throw this.#refuse(operation, undefined, "ERR_KEY_ENCODING", message);
+      }
+      return this.#checkedKey(operation, key);
+    }
+    if (!(key instanceof Uint8Array)) {
+      const message = `the key must be a string, Buffer or Uint8Array; got ${nameOfType(key)}`;
+      throw this.#refuse(operation, undefined, "ERR_KEY_TYPE", message);
+    }
+    if (isUnstable(key)) {
+      throw this.#refuse(operation, undefined, "ERR_KEY_TYPE", "the key's memory is shared or detached; copy it first");
+    }
+    const longest = this.#limits.maxKeyBytes;
+    if (key.length > longest) throw this.#tooLong(operation, key.length + this.#limits.keyPrefixBytes);
+    return this.#checkedKey(operation, canonicalKeyOfBytes(key));
+  }
+
+  #checkedKey(operation: string, key: CanonicalKey): CanonicalKey {
+    if (key.length === 0) throw this.#refuse(operation, undefined, "ERR_KEY_EMPTY", "the key is empty");
+    const full = joinKey(this.#namespace, key);
+    const bytes = keyByteLength(full) + this.#limits.keyPrefixBytes;
+    if (bytes > this.#limits.maxKeyBytes) throw this.#tooLong(operation, bytes);
+    return full;
+  }
+
+  #tooLong(operation: string, bytes: number): InvalidArgumentError {
+    const { backend, maxKeyBytes } = this.#limits;
+    const message = `the key is ${bytes} bytes with its prefix; ${backend} allows ${maxKeyBytes}`;
+    return this.#refuse(operation, undefined, "ERR_KEY_TOO_LONG", message);
+  }
+
+  #tooLarge(operation: string, key: CanonicalKey, bytes: number): InvalidArgumentError {
+    const message = `the value has ${bytes} bytes; maxValueBytes is ${this.#limits.maxValueBytes}`;
+    return this.#refuse(operation, key, "ERR_VALUE_TOO_LARGE", message);
+  }
+
+  #refuse(operation: string, key: CanonicalKey | undefined, reason: string, message: string): InvalidArgumentError {
+    const place = { operation, backend: this.#limits.backend, reason };
+    return new InvalidArgumentError(message, key === undefined ? place : { ...place, key });
+  }
+}
+
+export function iterable<T>(operation: string, given: Iterable<T>, backend: string): Iterable<T> {
+  if (typeof given === "object" && given !== null && typeof given[Symbol.iterator] === "function") return given;
+  throw new InvalidArgumentError(`expected an array or another iterable; got ${nameOfType(given)}`, {
+    operation,
+    backend,
+    reason: "ERR_BATCH_TYPE",
+  });
+}
+
+/** Keys that are not UTF-8 come out of scans in canonical form; in that form they may come back. */
+function binaryKeyFromScan(key: string): CanonicalKey | undefined {
+  if (key.charCodeAt(0) !== 0xd800) return undefined;
+  for (let i = 1; i < key.length; i++) if (key.charCodeAt(i) > 0xff) return undefined;
+  return canonicalKeyOfBytes(Buffer.from(key.slice(1), "latin1")) === key ? key : undefined;
+}
+
+function isUnstable(bytes: Uint8Array): boolean {
+  const memory = bytes.buffer;
+  if (memory instanceof SharedArrayBuffer) return true;
+  // A detached view reports length 0; asking its buffer for another view is the only test that Node 20 has.
+  if (bytes.length > 0 || memory.byteLength > 0) return false;
+  try {
+    new Uint8Array(memory);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+export function nameOfType(given: unknown): string {
+  if (given === null) return "null";
+  if (Array.isArray(given)) return "an array";
+  if (typeof given === "object") return `an object (${given.constructor?.name ?? "no class"})`;
+  return typeof given;
+}

@@ -1,0 +1,52 @@
+import type { Driver } from "../backends/contract.js";
+import type { ValueCodec } from "../codec/value-codec.js";
+import { LatencyRecorder } from "../observability/latency-recorder.js";
+import type { Pipeline } from "../pipeline/pipeline.js";
+import type { ArgumentLimits } from "./call-arguments.js";
+import type { ResolvedOptions } from "./options.js";
+
+/** What all views of one engine share. */
+export class EngineCore {
+  readonly driver: Driver;
+  readonly pipeline: Pipeline;
+  readonly codec: ValueCodec;
+  readonly options: ResolvedOptions;
+  readonly limits: ArgumentLimits;
+  readonly batchLatency = {
+    batchGet: new LatencyRecorder(),
+    batchPut: new LatencyRecorder(),
+    batchDelete: new LatencyRecorder(),
+  };
+  #closing: Promise<void> | undefined;
+
+  constructor(driver: Driver, pipeline: Pipeline, codec: ValueCodec, options: ResolvedOptions) {
+    this.driver = driver;
+    this.pipeline = pipeline;
+    this.codec = codec;
+    this.options = options;
+    this.limits = {
+      backend: driver.name,
+      keyPrefixBytes: Buffer.byteLength(options.keyPrefix),
+      maxKeyBytes: Math.min(driver.capabilities.maxKeyBytes, MAX_KEY_BYTES + Buffer.byteLength(options.keyPrefix)),
+      maxValueBytes: options.maxValueBytes,
+      defaultTtlMs: options.defaultTtlMs ?? 0,
+    };
+  }
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#drainAndClose();
+    return this.#closing;
+  }
+
+  async #drainAndClose(): Promise<void> {
+    await this.pipeline.drained();
+    this.pipeline.failQueued();
+    await this.driver.close();
+  }
+}
+
+const MAX_KEY_BYTES = 4096;

@@ -1,0 +1,94 @@
+import type { ResultCollector } from "../backends/request.js";
+import { StateError } from "../core/errors.js";
+
+/** Gathers the results of one multi-key call; the call settles when its last key has. */
+abstract class MultiKeyCall<T> implements ResultCollector {
+  readonly promise: Promise<T>;
+  #resolve!: (result: T) => void;
+  #reject!: (error: Error) => void;
+  #left: number;
+  readonly #operation: string;
+  readonly #onEnd: () => void;
+  #failed = 0;
+  #refused = 0;
+  #firstError: Error | undefined;
+  readonly #size: number;
+
+  constructor(operation: string, size: number, onEnd: () => void) {
+    this.#operation = operation;
+    this.#left = size;
+    this.#size = size;
+    this.#onEnd = onEnd;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  settle(index: number, result: unknown): void {
+    this.take(index, result);
+    if (--this.#left === 0) this.#end();
+  }
+
+  fail(_index: number, error: Error): void {
+    this.#firstError ??= error;
+    this.#failed++;
+    if (error instanceof StateError && error.outcome === "not-applied") this.#refused++;
+    if (--this.#left === 0) this.#end();
+  }
+
+  protected abstract take(index: number, result: unknown): void;
+  protected abstract get result(): T;
+
+  #end(): void {
+    this.#onEnd();
+    const error = this.#firstError;
+    if (error === undefined) {
+      this.#resolve(this.result);
+    } else if (error instanceof StateError) {
+      // Some of the keys may have been written, so only a call that failed for every key was not applied.
+      const outcome = this.#refused === this.#size ? "not-applied" : "unknown";
+      const key = error.key === undefined ? {} : { key: error.key };
+      this.#reject(
+        error.concerning({ ...key, operation: `${this.#operation} (${this.#failed} of ${this.#size} keys)`, outcome }),
+      );
+    } else {
+      this.#reject(error);
+    }
+  }
+}
+
+export class BatchGetCall extends MultiKeyCall<(Buffer | null)[]> {
+  protected readonly result: (Buffer | null)[];
+
+  constructor(size: number, onEnd: () => void) {
+    super("batchGet", size, onEnd);
+    this.result = new Array<Buffer | null>(size).fill(null);
+  }
+
+  protected take(index: number, result: unknown): void {
+    this.result[index] = result as Buffer | null;
+  }
+}
+
+export class BatchPutCall extends MultiKeyCall<void> {
+  protected readonly result = undefined;
+
+  constructor(size: number, onEnd: () => void) {
+    super("batchPut", size, onEnd);
+  }
+
+  protected take(): void {}
+}
+
+export class BatchDeleteCall extends MultiKeyCall<number> {
+  protected result = 0;
+
+  constructor(size: number, onEnd: () => void) {
+    super("batchDelete", size, onEnd);
+  }
+
+  protected take(_index: number, existed: unknown): void {
+    if (existed === true) this.result++;
+  }
+}

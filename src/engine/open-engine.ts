@@ -1,0 +1,53 @@
+import { openBackend } from "../backends/open-backend.js";
+import type { Compressor } from "../codec/compression/compressor.js";
+import { openCompressor } from "../codec/compression/open-compressor.js";
+import { Envelope } from "../codec/envelope.js";
+import { Pipeline } from "../pipeline/pipeline.js";
+import type { Engine } from "./engine-contract.js";
+import { EngineCore } from "./engine-core.js";
+import { type EngineOptions, parseEngineOptions, type ResolvedOptions } from "./options.js";
+import { StateEngine } from "./state-engine.js";
+
+/**
+ * Opens an engine and resolves when its store has answered.
+ *
+ * @param input the store's URL, or options; default: embedded, durable, in `./.millrace`
+ * @throws ConfigError for options that make no sense, ConnectionError when the store does not answer within
+ *   `timeouts.connectMs`
+ */
+export async function createEngine(input?: string | EngineOptions): Promise<Engine> {
+  const options = parseEngineOptions(input);
+  const codec = await openCodec(options);
+  const driver =
+    options.backend.kind === "driver" ? options.backend.driver : await openBackend(options.backend, options);
+  const pipeline = new Pipeline(driver, {
+    ...options.batching,
+    ...options.queue,
+    operationMs: options.timeouts.operationMs,
+  });
+  await driver.open({
+    keyPrefix: options.keyPrefix,
+    codec,
+    connectTimeoutMs: options.timeouts.connectMs,
+    operationTimeoutMs: options.timeouts.operationMs,
+    maxValueBytes: options.maxValueBytes,
+    logger: options.logger,
+    onWritable: () => pipeline.resume(),
+  });
+  return new StateEngine(new EngineCore(driver, pipeline, codec, options));
+}
+
+async function openCodec(options: ResolvedOptions): Promise<Envelope> {
+  const { codec, thresholdBytes, level } = options.compression;
+  const open = (name: Compressor["name"]): Compressor => openCompressor(name, name === codec ? level : undefined);
+  const decompressors = [open("lz4"), open("zstd"), open("snappy")];
+  const compressor = decompressors.find((candidate) => candidate.name === codec);
+  compressor?.prepare();
+  return new Envelope({
+    checksum: options.checksum,
+    compressor,
+    thresholdBytes,
+    decompressors,
+    maxValueBytes: options.maxValueBytes,
+  });
+}

@@ -1,0 +1,392 @@
+import type { Health } from "../backends/contract.js";
+import { Kind, OPERATION_NAMES, Request, type RequestDetail } from "../backends/request.js";
+import {
+  AbortedError,
+  InvalidArgumentError,
+  QueueFullError,
+  StateError,
+  UnsupportedOperationError,
+} from "../core/errors.js";
+import type { CanonicalKey } from "../core/key.js";
+import type { Key, Value } from "../core/value.js";
+import { CallArguments, iterable, nameOfType } from "./call-arguments.js";
+import type { CallOptions, Engine, EngineStats, ExpiryOptions, Mutation, PutOptions } from "./engine-contract.js";
+import type { EngineCore } from "./engine-core.js";
+import { engineStatistics } from "./engine-statistics.js";
+import { BatchDeleteCall, BatchGetCall, BatchPutCall } from "./multi-key-calls.js";
+
+const MAX_BATCH_ENTRIES = 1_000_000;
+
+type Resolve = (result: unknown) => void;
+type Reject = (error: Error) => void;
+
+let capturedResolve: Resolve;
+let capturedReject: Reject;
+/** One executor for all promises: an executor of its own would cost each operation a closure. */
+const capture = (resolve: Resolve, reject: Reject): void => {
+  capturedResolve = resolve;
+  capturedReject = reject;
+};
+
+/** One view of an engine: a namespace over the shared core. */
+export class StateEngine implements Engine {
+  readonly #core: EngineCore;
+  readonly #arguments: CallArguments;
+  readonly #operationMs: number;
+  readonly #defaultTtlMs: number;
+
+  constructor(core: EngineCore, namespace = "") {
+    this.#core = core;
+    this.#arguments = new CallArguments(core.limits, namespace);
+    this.#operationMs = core.options.timeouts.operationMs;
+    this.#defaultTtlMs = core.limits.defaultTtlMs;
+  }
+
+  get(key: Key, options?: CallOptions): Promise<Buffer | null> {
+    try {
+      const canonical = this.#arguments.key("get", key);
+      return this.#send(Kind.get, canonical, undefined, 0, undefined, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  put(key: Key, value: Value, options?: PutOptions): Promise<void> {
+    try {
+      const canonical = this.#arguments.key("put", key);
+      const checked = this.#arguments.value("put", canonical, value);
+      let ttlMs = this.#defaultTtlMs;
+      if (options !== undefined) {
+        ttlMs = this.#arguments.lifetime("put", canonical, options.ttlMs);
+        this.#refuseUnsupported(canonical, options);
+      }
+      return this.#send(Kind.put, canonical, checked, ttlMs, undefined, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  delete(key: Key, options?: CallOptions): Promise<boolean> {
+    return this.#simple(Kind.delete, key, options);
+  }
+
+  contains(key: Key, options?: CallOptions): Promise<boolean> {
+    return this.#simple(Kind.contains, key, options);
+  }
+
+  ttl(key: Key, options?: CallOptions): Promise<number | null> {
+    return this.#simple(Kind.ttl, key, options);
+  }
+
+  getAndDelete(key: Key, options?: CallOptions): Promise<Buffer | null> {
+    return this.#simple(Kind.getAndDelete, key, options);
+  }
+
+  async expire(key: Key, ttlMs: number | null, options?: CallOptions): Promise<boolean> {
+    const canonical = this.#arguments.key("expire", key);
+    if (ttlMs === undefined) {
+      throw new InvalidArgumentError("ttlMs must be whole milliseconds or null; got undefined", {
+        operation: "expire",
+        key: canonical,
+        backend: this.#core.driver.name,
+        reason: "ERR_TTL",
+      });
+    }
+    const lifetime = this.#arguments.lifetime("expire", canonical, ttlMs);
+    return this.#send(Kind.expire, canonical, undefined, lifetime, undefined, options);
+  }
+
+  async setIfNotExists(key: Key, value: Value, options?: CallOptions & ExpiryOptions): Promise<boolean> {
+    const canonical = this.#arguments.key("setIfNotExists", key);
+    const checked = this.#arguments.value("setIfNotExists", canonical, value);
+    const ttlMs = this.#arguments.lifetime("setIfNotExists", canonical, options?.ttlMs);
+    return this.#send(Kind.setIfNotExists, canonical, checked, ttlMs, undefined, options);
+  }
+
+  async compareAndSwap(
+    key: Key,
+    expected: Value | null,
+    next: Value | null,
+    options?: CallOptions & ExpiryOptions,
+  ): Promise<boolean> {
+    const canonical = this.#arguments.key("compareAndSwap", key);
+    if (expected !== null) this.#arguments.value("compareAndSwap", canonical, expected);
+    if (next !== null) this.#arguments.value("compareAndSwap", canonical, next);
+    const ttlMs = this.#arguments.lifetime("compareAndSwap", canonical, options?.ttlMs);
+    return this.#send(Kind.compareAndSwap, canonical, next ?? undefined, ttlMs, { expected, next }, options);
+  }
+
+  async increment(key: Key, by: number | bigint = 1, options?: CallOptions): Promise<bigint> {
+    const canonical = this.#arguments.key("increment", key);
+    const amount = this.#arguments.increment(canonical, by);
+    return this.#send(Kind.increment, canonical, undefined, 0, amount, options);
+  }
+
+  async transaction(mutations: Iterable<Mutation>, options?: CallOptions): Promise<void> {
+    const steps = this.#arguments.steps(mutations);
+    if (!this.#core.driver.capabilities.transactions) {
+      throw new UnsupportedOperationError("this store has no transactions", {
+        operation: "transaction",
+        backend: this.#core.driver.name,
+      });
+    }
+    if (steps.length === 0) return;
+    return this.#send(Kind.transaction, steps[0]!.key, undefined, 0, steps, options);
+  }
+
+  async batchGet(keys: Iterable<Key>, options?: CallOptions): Promise<(Buffer | null)[]> {
+    const requests: Request[] = [];
+    const timeoutMs = this.#timeout("batchGet", options);
+    for (const key of this.#iterable("batchGet", keys)) {
+      const canonical = this.#entry("batchGet", requests.length, () => this.#arguments.key("batchGet", key));
+      requests.push(this.#member(Kind.get, canonical, undefined, 0, timeoutMs));
+    }
+    if (requests.length === 0) return [];
+    const call = new BatchGetCall(requests.length, this.#timed("batchGet"));
+    this.#submitAll("batchGet", requests, call, options);
+    return call.promise;
+  }
+
+  async batchPut(entries: Iterable<readonly [Key, Value]>, options?: CallOptions & ExpiryOptions): Promise<void> {
+    const requests: Request[] = [];
+    const timeoutMs = this.#timeout("batchPut", options);
+    const ttlMs = this.#arguments.lifetime("batchPut", undefined, options?.ttlMs);
+    for (const entry of this.#iterable("batchPut", entries)) {
+      const request = this.#entry("batchPut", requests.length, () => {
+        if (!Array.isArray(entry)) {
+          const message = `an entry must be [key, value]; got ${nameOfType(entry)}`;
+          throw new InvalidArgumentError(message, { operation: "batchPut", reason: "ERR_BATCH_TYPE" });
+        }
+        const canonical = this.#arguments.key("batchPut", entry[0]);
+        const value = this.#arguments.value("batchPut", canonical, entry[1]);
+        return this.#member(Kind.put, canonical, value, ttlMs, timeoutMs);
+      });
+      requests.push(request);
+    }
+    if (requests.length === 0) return;
+    const call = new BatchPutCall(requests.length, this.#timed("batchPut"));
+    this.#submitAll("batchPut", requests, call, options);
+    return call.promise;
+  }
+
+  async batchDelete(keys: Iterable<Key>, options?: CallOptions): Promise<number> {
+    const requests: Request[] = [];
+    const timeoutMs = this.#timeout("batchDelete", options);
+    for (const key of this.#iterable("batchDelete", keys)) {
+      const canonical = this.#entry("batchDelete", requests.length, () => this.#arguments.key("batchDelete", key));
+      requests.push(this.#member(Kind.delete, canonical, undefined, 0, timeoutMs));
+    }
+    if (requests.length === 0) return 0;
+    const call = new BatchDeleteCall(requests.length, this.#timed("batchDelete"));
+    this.#submitAll("batchDelete", requests, call, options);
+    return call.promise;
+  }
+
+  async *keys(prefix?: string): AsyncIterable<string> {
+    const scope = this.#arguments.prefix("keys", prefix);
+    await this.#settledSoFar("keys");
+    for await (const page of this.#core.driver.scan(scope, false)) {
+      for (const key of page.keys) yield this.#arguments.strip(key);
+    }
+  }
+
+  async *entries(prefix?: string): AsyncIterable<[string, Buffer]> {
+    const scope = this.#arguments.prefix("entries", prefix);
+    await this.#settledSoFar("entries");
+    for await (const page of this.#core.driver.scan(scope, true)) {
+      for (const [index, key] of page.keys.entries()) yield [this.#arguments.strip(key), page.values![index]!];
+    }
+  }
+
+  async listKeys(prefix?: string): Promise<string[]> {
+    const found = new Set<string>();
+    for await (const key of this.keys(prefix)) found.add(key);
+    return [...found];
+  }
+
+  async count(prefix?: string): Promise<number> {
+    const scope = this.#arguments.prefix("count", prefix);
+    await this.#settledSoFar("count");
+    let count = 0;
+    for await (const page of this.#core.driver.scan(scope, false)) count += page.keys.length;
+    return count;
+  }
+
+  async clear(prefix?: string): Promise<number> {
+    const scope = this.#arguments.prefix("clear", prefix);
+    if (scope === "" && this.#core.options.keyPrefix === "") {
+      const message = "clear() would delete everything in the store: keyPrefix is '' and no prefix was given";
+      throw new InvalidArgumentError(message, {
+        operation: "clear",
+        backend: this.#core.driver.name,
+        reason: "ERR_NAMESPACE",
+      });
+    }
+    if (this.#core.isClosed) throw this.#arguments.closed("clear");
+    return this.#core.pipeline.runAlone(() => this.#core.driver.clear(scope));
+  }
+
+  namespace(prefix: string): Engine {
+    return new StateEngine(this.#core, this.#arguments.namespace(prefix));
+  }
+
+  async healthCheck(): Promise<Health> {
+    if (this.#core.isClosed) throw this.#arguments.closed("healthCheck");
+    return this.#core.driver.health();
+  }
+
+  async memoryUsage(): Promise<number> {
+    if (this.#core.isClosed) throw this.#arguments.closed("memoryUsage");
+    return this.#core.driver.memoryUsage();
+  }
+
+  async serverInfo(): Promise<Record<string, string>> {
+    if (this.#core.isClosed) throw this.#arguments.closed("serverInfo");
+    return this.#core.driver.serverInfo();
+  }
+
+  stats(): EngineStats {
+    return engineStatistics(this.#core);
+  }
+
+  async flush(): Promise<void> {
+    if (this.#core.isClosed) return this.#core.pipeline.drained();
+    return this.#core.pipeline.flush();
+  }
+
+  close(): Promise<void> {
+    return this.#core.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #simple<T>(kind: Kind, key: Key, options: CallOptions | undefined): Promise<T> {
+    try {
+      return this.#send(kind, this.#arguments.key(OPERATION_NAMES[kind], key), undefined, 0, undefined, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #send<T>(
+    kind: Kind,
+    key: CanonicalKey,
+    value: Value | undefined,
+    ttlMs: number,
+    detail: RequestDetail,
+    options: CallOptions | undefined,
+  ): Promise<T> {
+    const core = this.#core;
+    if (core.isClosed) throw this.#arguments.closed(kind);
+    let timeoutMs = this.#operationMs;
+    let signal: AbortSignal | undefined;
+    if (options !== undefined) {
+      timeoutMs = this.#arguments.timeout(OPERATION_NAMES[kind], key, options.timeoutMs, timeoutMs);
+      signal = this.#signal(OPERATION_NAMES[kind], key, options.signal);
+    }
+    const request = new Request(kind, key, value, ttlMs, detail, core.pipeline.nowUs(), timeoutMs);
+    const promise = new Promise<unknown>(capture);
+    request.resolve = capturedResolve;
+    request.reject = capturedReject;
+    if (signal !== undefined) request.signal = signal;
+    core.pipeline.submit(request);
+    return promise as Promise<T>;
+  }
+
+  #member(kind: Kind, key: CanonicalKey, value: Value | undefined, ttlMs: number, timeoutMs: number): Request {
+    return new Request(kind, key, value, ttlMs, undefined, this.#core.pipeline.nowUs(), timeoutMs);
+  }
+
+  #submitAll(
+    operation: "batchGet" | "batchPut" | "batchDelete",
+    requests: readonly Request[],
+    call: BatchGetCall | BatchPutCall | BatchDeleteCall,
+    options: CallOptions | undefined,
+  ): void {
+    const { pipeline, options: engine, driver } = this.#core;
+    const signal = this.#signal(operation, undefined, options?.signal);
+    if (engine.queue.overflow === "reject" && pipeline.pending + requests.length > engine.queue.maxPending) {
+      const message = `${requests.length} more operations would exceed queue.maxPending (${engine.queue.maxPending})`;
+      throw new QueueFullError(message, { operation, backend: driver.name, reason: "ERR_QUEUE_FULL", retryable: true });
+    }
+    for (const [index, request] of requests.entries()) {
+      request.collector = call;
+      request.collectorIndex = index;
+      if (signal !== undefined) request.signal = signal;
+      pipeline.submit(request);
+    }
+  }
+
+  #timed(operation: "batchGet" | "batchPut" | "batchDelete"): () => void {
+    const { pipeline, batchLatency } = this.#core;
+    const startedAtUs = pipeline.nowUs();
+    return () => batchLatency[operation].record((pipeline.nowUs() - startedAtUs) | 0);
+  }
+
+  #timeout(operation: string, options: CallOptions | undefined): number {
+    return this.#arguments.timeout(operation, undefined, options?.timeoutMs, this.#operationMs);
+  }
+
+  #iterable<T>(operation: string, given: Iterable<T>): Iterable<T> {
+    if (this.#core.isClosed) throw this.#arguments.closed(operation);
+    return iterable(operation, given, this.#core.driver.name);
+  }
+
+  /** Runs the checks of one entry of a multi-key call; nothing has been sent when one is refused. */
+  #entry<T>(operation: string, index: number, check: () => T): T {
+    if (index >= MAX_BATCH_ENTRIES) {
+      throw new InvalidArgumentError(`more than ${MAX_BATCH_ENTRIES} entries in one call`, {
+        operation,
+        backend: this.#core.driver.name,
+        reason: "ERR_BATCH_TOO_LARGE",
+      });
+    }
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      throw new InvalidArgumentError(`entry ${index} was refused, nothing was sent: ${error.message}`, {
+        operation,
+        backend: this.#core.driver.name,
+        reason: "ERR_BATCH_ENTRY",
+        cause: error,
+      });
+    }
+  }
+
+  #signal(operation: string, key: CanonicalKey | undefined, signal: AbortSignal | undefined): AbortSignal | undefined {
+    if (signal === undefined) return undefined;
+    const place = { operation, backend: this.#core.driver.name, ...(key === undefined ? {} : { key }) };
+    if (!(signal instanceof AbortSignal)) {
+      throw new InvalidArgumentError(`signal must be an AbortSignal; got ${nameOfType(signal)}`, {
+        ...place,
+        reason: "ERR_SIGNAL",
+      });
+    }
+    if (signal.aborted)
+      throw new AbortedError("the caller's signal was aborted already", { ...place, cause: signal.reason });
+    return signal;
+  }
+
+  #refuseUnsupported(key: CanonicalKey, options: PutOptions): void {
+    const { driver } = this.#core;
+    const unsupported =
+      (options.metadata !== undefined && !driver.capabilities.metadata && "metadata") ||
+      (options.fence !== undefined && "fence") ||
+      (options.durability === "replicated" && !driver.capabilities.replicatedDurability && "durability 'replicated'");
+    if (!unsupported) return;
+    throw new UnsupportedOperationError(`this store does not support ${unsupported}`, {
+      operation: "put",
+      key,
+      backend: driver.name,
+      reason: "ERR_UNSUPPORTED_OPTION",
+    });
+  }
+
+  async #settledSoFar(operation: string): Promise<void> {
+    if (this.#core.isClosed) throw this.#arguments.closed(operation);
+    await this.#core.pipeline.flush();
+  }
+}

@@ -1,0 +1,37 @@
+export type { Batch } from "./backends/batch.js";
+export type { Capabilities, Driver, DriverContext, Health, Logger, ScanPage } from "./backends/contract.js";
+export type { Request as DriverRequest, TransactionStep } from "./backends/request.js";
+export {
+  AbortedError,
+  BackendError,
+  CheckpointError,
+  CircuitOpenError,
+  ClosedError,
+  ConfigError,
+  ConnectionError,
+  CorruptValueError,
+  type ErrorCode,
+  FencedError,
+  InvalidArgumentError,
+  LockLostError,
+  LockTimeoutError,
+  type Outcome,
+  QueueFullError,
+  RestoreError,
+  SerializationError,
+  StateError,
+  TimeoutError,
+  UnsupportedOperationError,
+} from "./core/errors.js";
+export type { Key, Value } from "./core/value.js";
+export type {
+  CallOptions,
+  Engine,
+  EngineStats,
+  ExpiryOptions,
+  Mutation,
+  OperationLatency,
+  PutOptions,
+} from "./engine/engine-contract.js";
+export { createEngine } from "./engine/open-engine.js";
+export type { EngineOptions } from "./engine/options.js";

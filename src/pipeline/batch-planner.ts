@@ -1,0 +1,195 @@
+import { Batch, type BatchOwner } from "../backends/batch.js";
+import { Kind, NO_ANSWER, type Request, type TransactionStep } from "../backends/request.js";
+
+/**
+ * Fills one batch from requests offered in program order. Per key it keeps the request that decides what a later
+ * request of the same batch must look like:
+ *
+ *   read, then read         one fetch serves both
+ *   write, then read        the read is answered from the write once that is acknowledged
+ *   write, then write       the earlier write is superseded and shares the later one's fate
+ *   delete, then put        both are sent: only the store knows what the delete's answer is
+ *   anything else twice     does not fit: the batch ends before it
+ *
+ * Every result equals that of some one-at-a-time execution in the order of the calls.
+ */
+export class BatchPlanner {
+  readonly batch: Batch;
+  readonly #latest = new Map<string, Request>();
+
+  constructor(owner: BatchOwner) {
+    this.batch = new Batch(owner);
+  }
+
+  /** False: the request conflicts with one already in the batch and must begin the next one. */
+  offer(request: Request): boolean {
+    const latest = request.kind === Kind.transaction ? undefined : this.#latest.get(request.key);
+    if (latest === undefined) {
+      switch (request.kind) {
+        case Kind.get:
+          this.batch.reads.push(request);
+          break;
+        case Kind.put:
+          this.#pushPut(request);
+          break;
+        case Kind.delete:
+          this.batch.deletes.push(request);
+          break;
+        case Kind.contains:
+          this.batch.probes.push(request);
+          break;
+        case Kind.transaction:
+          return this.#offerTransaction(request);
+        default:
+          this.batch.others.push(request);
+      }
+      this.#latest.set(request.key, request);
+      return true;
+    }
+    switch (request.kind) {
+      case Kind.get:
+      case Kind.contains:
+        return this.#offerRead(request, latest);
+      case Kind.put:
+        return this.#offerPut(request, latest);
+      case Kind.delete:
+        return this.#offerDelete(request, latest);
+      case Kind.increment:
+        if (latest.kind !== Kind.increment) return false;
+        this.batch.others.push(request);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #offerRead(request: Request, latest: Request): boolean {
+    const wantsValue = request.kind === Kind.get;
+    switch (latest.kind) {
+      case Kind.get:
+        follow(latest, request);
+        return true;
+      case Kind.contains:
+        if (wantsValue) {
+          this.batch.reads.push(request);
+          this.#latest.set(request.key, request);
+        } else {
+          follow(latest, request);
+        }
+        return true;
+      case Kind.put:
+        request.answer = wantsValue ? latest.value : true;
+        follow(latest, request);
+        return true;
+      case Kind.delete:
+        request.answer = wantsValue ? null : false;
+        follow(latest, request);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #offerPut(request: Request, latest: Request): boolean {
+    switch (latest.kind) {
+      case Kind.put:
+        this.#removePut(latest);
+        latest.answer = undefined;
+        this.#pushPut(request);
+        adopt(request, latest);
+        request.deleteBefore = latest.deleteBefore;
+        break;
+      case Kind.delete:
+        this.#pushPut(request);
+        request.deleteBefore = latest;
+        break;
+      case Kind.get:
+      case Kind.contains:
+        this.#pushPut(request);
+        break;
+      default:
+        return false;
+    }
+    this.#latest.set(request.key, request);
+    return true;
+  }
+
+  #offerDelete(request: Request, latest: Request): boolean {
+    switch (latest.kind) {
+      case Kind.put: {
+        this.#removePut(latest);
+        latest.answer = undefined;
+        request.answer = true;
+        const earlierDelete = latest.deleteBefore;
+        if (earlierDelete !== undefined) {
+          // The delete that is sent anyway leaves the key absent, as this one would.
+          adopt(earlierDelete, latest);
+          follow(earlierDelete, request);
+          this.#latest.set(request.key, earlierDelete);
+        } else {
+          this.batch.deletes.push(request);
+          adopt(request, latest);
+          this.#latest.set(request.key, request);
+        }
+        return true;
+      }
+      case Kind.delete:
+        request.answer = false;
+        follow(latest, request);
+        return true;
+      case Kind.get:
+      case Kind.contains:
+        this.batch.deletes.push(request);
+        this.#latest.set(request.key, request);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #offerTransaction(request: Request): boolean {
+    const steps = request.detail as readonly TransactionStep[];
+    if (steps.some((step) => this.#latest.has(step.key))) return false;
+    for (const step of steps) this.#latest.set(step.key, request);
+    this.batch.others.push(request);
+    return true;
+  }
+
+  #pushPut(request: Request): void {
+    const group = request.ttlMs > 0 ? this.batch.expiringPuts : this.batch.puts;
+    request.position = group.length;
+    group.push(request);
+  }
+
+  #removePut(request: Request): void {
+    const group = request.ttlMs > 0 ? this.batch.expiringPuts : this.batch.puts;
+    const last = group.pop()!;
+    if (last === request) return;
+    group[request.position] = last;
+    last.position = request.position;
+  }
+}
+
+/** Appends a request to those that are settled when the leader is. */
+function follow(leader: Request, request: Request): void {
+  if (leader.follower === undefined) leader.follower = request;
+  else leader.lastFollower!.follower = request;
+  leader.lastFollower = request;
+}
+
+/** Makes a former leader and all that follow it follow a new one, before anything that follows it later. */
+function adopt(leader: Request, former: Request): void {
+  const last = former.lastFollower ?? former;
+  former.lastFollower = undefined;
+  if (leader.follower === undefined) leader.follower = former;
+  else leader.lastFollower!.follower = former;
+  leader.lastFollower = last;
+}
+
+/** Undoes the planning marks of a request that is to be planned again. */
+export function forgetPlan(request: Request): void {
+  request.follower = undefined;
+  request.lastFollower = undefined;
+  request.deleteBefore = undefined;
+  request.answer = NO_ANSWER;
+}

@@ -1,0 +1,108 @@
+import type { Batch } from "../backends/batch.js";
+import { Kind, NO_ANSWER, OPERATION_NAMES, type Request } from "../backends/request.js";
+import type { ErrorDetails, StateError } from "../core/errors.js";
+import { copyOfValue, type Value } from "../core/value.js";
+import { OperationCounters } from "./operation-counters.js";
+
+export function isRead(kind: Kind): boolean {
+  return kind === Kind.get || kind === Kind.contains || kind === Kind.ttl;
+}
+
+/** Gives callers their answers, exactly once each, and counts. */
+export class Completion {
+  readonly counters = new OperationCounters();
+  readonly #backend: string;
+  readonly #onSettled: () => void;
+
+  /** @param onSettled called after each operation that settles */
+  constructor(backend: string, onSettled: () => void) {
+    this.#backend = backend;
+    this.#onSettled = onSettled;
+  }
+
+  nowUs(): number {
+    return (performance.now() * 1000) | 0;
+  }
+
+  /** What an error about this request says of it. */
+  place(request: Request): ErrorDetails & { operation: string; backend: string } {
+    const operation = OPERATION_NAMES[request.kind];
+    return request.kind === Kind.transaction
+      ? { operation, backend: this.#backend }
+      : { operation, key: request.key, backend: this.#backend };
+  }
+
+  /** The leader's result for it and for all that follow it. */
+  succeed(batch: Batch, leader: Request, result: unknown): void {
+    const atUs = batch.resultsAtUs === 0 ? this.nowUs() : batch.resultsAtUs;
+    if (leader.follower === undefined && leader.answer === NO_ANSWER) this.settle(leader, result, atUs);
+    else this.#succeedAll(leader, result, atUs);
+  }
+
+  settle(request: Request, result: unknown, atUs: number): void {
+    if (request.settled) return;
+    request.settled = true;
+    const counters = this.counters;
+    counters.succeeded++;
+    // Members of a multi-key call are timed as that call.
+    if (request.collector === undefined) counters.latency[request.kind]!.record((atUs - request.startedAtUs) | 0);
+    if (request.kind === Kind.get) {
+      if (result === null) {
+        counters.misses++;
+      } else {
+        counters.hits++;
+        counters.bytesRead += (result as Buffer).length;
+      }
+    } else if (request.value !== undefined) {
+      counters.bytesWritten += request.value.length;
+    }
+    if (request.signal !== undefined) stopListening(request);
+    if (request.collector !== undefined) request.collector.settle(request.collectorIndex, result);
+    else request.resolve!(result);
+    this.#onSettled();
+  }
+
+  fail(request: Request, error: StateError): void {
+    if (request.settled) return;
+    request.settled = true;
+    this.counters.failed++;
+    if (request.collector === undefined) {
+      this.counters.latency[request.kind]!.record((this.nowUs() - request.startedAtUs) | 0);
+    }
+    if (request.signal !== undefined) stopListening(request);
+    if (request.collector !== undefined) request.collector.fail(request.collectorIndex, error);
+    else request.reject!(error);
+    this.#onSettled();
+  }
+
+  #succeedAll(leader: Request, result: unknown, atUs: number): void {
+    let request: Request | undefined = leader;
+    let given = false;
+    while (request !== undefined) {
+      const next: Request | undefined = request.follower;
+      if (request !== leader) this.counters.coalesced++;
+      if (!request.settled) {
+        let answer = request.answer;
+        if (answer === NO_ANSWER) {
+          if (request.kind === Kind.contains && leader.kind === Kind.get) {
+            answer = result !== null;
+          } else if (Buffer.isBuffer(result)) {
+            answer = given ? Buffer.from(result) : result;
+            given = true;
+          } else {
+            answer = result;
+          }
+        } else if (request.kind === Kind.get && answer !== null) {
+          answer = copyOfValue(answer as Value);
+        }
+        this.settle(request, answer, atUs);
+      }
+      request = next;
+    }
+  }
+}
+
+function stopListening(request: Request): void {
+  if (request.onAbort !== undefined) request.signal!.removeEventListener("abort", request.onAbort);
+  request.onAbort = undefined;
+}

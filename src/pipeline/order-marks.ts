@@ -1,0 +1,55 @@
+interface OrderMark {
+  /** Reached when so many requests have left the queue. */
+  readonly position: number;
+  /** Nothing may be in flight when it runs, and nothing may leave until it says so. */
+  readonly alone: boolean;
+  readonly run: () => void;
+}
+
+/** Points in the order of calls at which something happens: the ends of flushes and work that must run alone. */
+export class OrderMarks {
+  readonly #marks: OrderMark[] = [];
+  /** Flushes that were reached and wait for the batches in flight at that time. */
+  readonly #flushes: { sequence: number; run: () => void }[] = [];
+
+  get waiting(): boolean {
+    return this.#marks.length > 0;
+  }
+
+  add(position: number, alone: boolean, run: () => void): void {
+    this.#marks.push({ position, alone, run });
+  }
+
+  /** True: the next request was called after a mark that has not been passed. */
+  blocks(taken: number): boolean {
+    return this.#marks.length > 0 && taken >= this.#marks[0]!.position;
+  }
+
+  /** Passes the marks that can be; true if work that must be alone was begun. */
+  pass(taken: number, batchesInFlight: number, lastSequence: number): boolean {
+    while (this.blocks(taken)) {
+      const mark = this.#marks[0]!;
+      if (mark.alone) {
+        if (batchesInFlight > 0) return false;
+        this.#marks.shift();
+        mark.run();
+        return true;
+      }
+      this.#marks.shift();
+      if (batchesInFlight === 0) mark.run();
+      else this.#flushes.push({ sequence: lastSequence, run: mark.run });
+    }
+    return false;
+  }
+
+  /** Ends the flushes that waited for batches up to the oldest that is still in flight. */
+  batchesCompletedBefore(oldestSequence: number): void {
+    while (this.#flushes.length > 0 && this.#flushes[0]!.sequence < oldestSequence) this.#flushes.shift()!.run();
+  }
+
+  /** Runs whatever is left; for closing. */
+  passAll(): void {
+    for (const flush of this.#flushes.splice(0)) flush.run();
+    for (const mark of this.#marks.splice(0)) mark.run();
+  }
+}

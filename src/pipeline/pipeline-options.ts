@@ -1,0 +1,15 @@
+export interface PipelineOptions {
+  /** Caller operations in one batch at most. */
+  readonly maxSize: number;
+  /** Bytes of keys and values in one batch; a single larger operation travels alone. */
+  readonly maxBytes: number;
+  /** Batches in flight at most; the driver may want fewer. */
+  readonly maxInFlight: number;
+  /** Milliseconds a batch waits for company; 0: it leaves in the turn of the event loop in which it began. */
+  readonly lingerMs: number;
+  /** Operations admitted at once, queued and in flight. */
+  readonly maxPending: number;
+  readonly overflow: "wait" | "reject";
+  /** Default milliseconds from a call to its settling. */
+  readonly operationMs: number;
+}

@@ -1,0 +1,377 @@
+import type { Batch, BatchOwner } from "../backends/batch.js";
+import type { Driver } from "../backends/contract.js";
+import { Kind, type Request, type TransactionStep } from "../backends/request.js";
+import { AbortedError, ClosedError, QueueFullError, type StateError, TimeoutError } from "../core/errors.js";
+import type { CanonicalKey } from "../core/key.js";
+import { Ring } from "../core/ring.js";
+import { BatchPlanner, forgetPlan } from "./batch-planner.js";
+import { Completion, isRead } from "./completion.js";
+import { DeadlineTimer } from "./deadline-timer.js";
+import type { OperationCounters } from "./operation-counters.js";
+import { OrderMarks } from "./order-marks.js";
+import type { PipelineOptions } from "./pipeline-options.js";
+
+/**
+ * The front-end queue. Requests wait in one ring in program order; a batch is planned from its head when there is
+ * room in flight, and the driver answers batches as if they ran in the order in which they were handed over.
+ *
+ * When a batch leaves: while nothing is in flight, in the turn of the event loop in which it began, after the calls
+ * that the turn's continuations make; as soon as it is full; and otherwise once per turn while fewer than
+ * `maxInFlight` are in flight. So an operation alone never waits, and under load batches fill by themselves.
+ */
+export class Pipeline implements BatchOwner {
+  readonly #driver: Driver;
+  readonly #options: PipelineOptions;
+  readonly #maxInFlight: number;
+  readonly #completion: Completion;
+  readonly #ring = new Ring<Request>(4096);
+  readonly #inFlight: Batch[] = [];
+  /** Keys whose latest request must settle before the next may leave, with those that wait for it. */
+  readonly #held = new Map<CanonicalKey, Request[]>();
+  readonly #marks = new OrderMarks();
+  readonly #deadlines = new DeadlineTimer(() => this.#expire());
+  /** Requests that have left the ring for good: the position of order marks. */
+  #taken = 0;
+  /** Operations called and not settled. */
+  #pending = 0;
+  #sequence = 0;
+  #scheduled = false;
+  #runningAlone = false;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(driver: Driver, options: PipelineOptions) {
+    this.#driver = driver;
+    this.#options = options;
+    this.#maxInFlight = Math.min(options.maxInFlight, driver.capabilities.maxInFlight);
+    this.#completion = new Completion(driver.name, () => {
+      if (--this.#pending === 0 && this.#idleWaiters.length > 0) this.#becomeIdle();
+    });
+  }
+
+  get counters(): OperationCounters {
+    return this.#completion.counters;
+  }
+
+  /** Admitted operations: queued and in flight. */
+  get pending(): number {
+    return Math.min(this.#pending, this.#options.maxPending);
+  }
+
+  /** Operations beyond `maxPending`, whose callers wait for room. */
+  get waiting(): number {
+    return this.#pending - this.pending;
+  }
+
+  get inFlightBatches(): number {
+    return this.#inFlight.length;
+  }
+
+  /** Wrapping microseconds: only differences below half an hour mean anything. */
+  nowUs(): number {
+    return this.#completion.nowUs();
+  }
+
+  /** Takes a request that already has its resolve and reject, or its collector. */
+  submit(request: Request): void {
+    const options = this.#options;
+    const full = this.#pending >= options.maxPending && options.overflow === "reject";
+    this.#pending++;
+    if (full) {
+      this.#completion.fail(request, this.#queueFull(request));
+      return;
+    }
+    this.#ring.push(request);
+    if (request.signal !== undefined) this.#listen(request, request.signal);
+    if (!this.#deadlines.armed || request.timeoutMs !== options.operationMs) this.#deadlines.arm(request.timeoutMs);
+    if (!this.#scheduled) this.#schedule();
+    else if (this.#ring.size >= options.maxSize && this.#inFlight.length < this.#maxInFlight) this.#dispatch();
+  }
+
+  /**
+   * Runs `work` when everything called before has settled, and lets nothing called later leave before it has ended.
+   * For work on many keys, such as clear.
+   */
+  runAlone<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#mark(true, () => {
+        this.#runningAlone = true;
+        const ended = (): void => {
+          this.#runningAlone = false;
+          this.#schedule();
+        };
+        work().then(resolve, reject).finally(ended);
+      });
+    });
+  }
+
+  /** Resolves when everything called before has settled. */
+  flush(): Promise<void> {
+    return new Promise((resolve) => this.#mark(false, resolve));
+  }
+
+  /** Resolves when nothing is pending any more. */
+  drained(): Promise<void> {
+    if (this.#pending === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** The driver can take batches again. */
+  resume(): void {
+    this.#schedule();
+  }
+
+  /** Fails what has not been handed to the driver; what is in flight is the driver's to settle. */
+  failQueued(): void {
+    this.#deadlines.stop();
+    this.#forEachQueued((request) => {
+      const details = { ...this.#completion.place(request), reason: "ERR_CLOSED" };
+      this.#completion.fail(request, new ClosedError("the engine was closed before the operation was sent", details));
+    });
+    this.#marks.passAll();
+  }
+
+  requestSucceeded(batch: Batch, leader: Request, result: unknown): void {
+    this.#completion.succeed(batch, leader, result);
+  }
+
+  requestFailed(batch: Batch, leader: Request, error: StateError): void {
+    const again: Request[] = [];
+    let request: Request | undefined = leader;
+    while (request !== undefined) {
+      const next: Request | undefined = request.follower;
+      if (request === leader) {
+        this.#completion.fail(request, error);
+      } else if (isRead(request.kind) && !isRead(leader.kind) && this.#mayReadAgain(batch, request, error)) {
+        forgetPlan(request);
+        again.push(request);
+      } else {
+        const outcome = isRead(request.kind) ? "not-applied" : error.outcome;
+        this.#completion.fail(request, error.concerning({ ...this.#completion.place(request), outcome }));
+      }
+      request = next;
+    }
+    if (again.length > 0) this.#putBack(again);
+  }
+
+  batchCompleted(batch: Batch): void {
+    const index = this.#inFlight.indexOf(batch);
+    if (index >= 0) this.#inFlight.splice(index, 1);
+    if (this.#held.size > 0) this.#release(batch);
+    this.#marks.batchesCompletedBefore(this.#oldestSequence());
+    if (this.#ring.size > 0 || this.#marks.waiting) this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    if (this.#options.lingerMs > 0) setTimeout(this.#turn, this.#options.lingerMs);
+    else if (this.#inFlight.length === 0) process.nextTick(this.#turn);
+    else setImmediate(this.#turn);
+  }
+
+  readonly #turn = (): void => {
+    this.#scheduled = false;
+    this.#dispatch();
+  };
+
+  #dispatch(): void {
+    while (!this.#runningAlone && this.#inFlight.length < this.#maxInFlight) {
+      if (this.#marks.waiting && this.#held.size === 0) {
+        this.#marks.pass(this.#taken, this.#inFlight.length, this.#sequence - 1);
+        if (this.#runningAlone) return;
+      }
+      if (this.#driver.isWritable !== undefined && !this.#driver.isWritable()) return;
+      const batch = this.#plan();
+      if (batch === undefined) return;
+      batch.sequence = this.#sequence++;
+      batch.sentAtUs = this.nowUs();
+      this.#inFlight.push(batch);
+      this.counters.batches++;
+      this.counters.batchedOperations += batch.size;
+      this.#driver.execute(batch);
+    }
+  }
+
+  #plan(): Batch | undefined {
+    const { maxSize, maxBytes } = this.#options;
+    const ring = this.#ring;
+    if (ring.size === 0) return undefined;
+    const planner = new BatchPlanner(this);
+    const batch = planner.batch;
+    let cut: "size" | "bytes" | "hazard" | "turn" = "turn";
+    while (ring.size > 0) {
+      if (this.#marks.waiting && this.#marks.blocks(this.#taken)) break;
+      const request = ring.peek()!;
+      // A transaction parked on one key would be overtaken on its others, so everything waits behind it.
+      if (this.#held.size > 0 && request.kind === Kind.transaction && this.#touchesHeld(request)) break;
+      if (request.settled || (this.#held.size > 0 && this.#park(request))) {
+        ring.shift();
+        this.#taken++;
+        continue;
+      }
+      const bytes = request.key.length + (request.value === undefined ? 0 : request.value.length);
+      if (batch.size > 0 && batch.bytes + bytes > maxBytes) {
+        cut = "bytes";
+        break;
+      }
+      if (!planner.offer(request)) {
+        cut = "hazard";
+        break;
+      }
+      ring.shift();
+      this.#taken++;
+      batch.size++;
+      batch.bytes += bytes;
+      if (request.kind === Kind.compareAndSwap) this.#held.set(request.key, []);
+      if (batch.size >= maxSize) {
+        cut = "size";
+        break;
+      }
+    }
+    if (batch.size === 0) return undefined;
+    this.counters.cuts[cut]++;
+    return batch;
+  }
+
+  /** True: the request now waits for one on the same key that must settle first. */
+  #park(request: Request): boolean {
+    const waiting = this.#held.get(request.key);
+    if (waiting === undefined) return false;
+    waiting.push(request);
+    return true;
+  }
+
+  #touchesHeld(transaction: Request): boolean {
+    const steps = transaction.detail as readonly TransactionStep[];
+    return steps.some((step) => this.#held.has(step.key));
+  }
+
+  /** Lets go the keys that this batch held; what waited for them goes before everything in the ring. */
+  #release(batch: Batch): void {
+    for (const request of batch.others) {
+      if (request.kind !== Kind.compareAndSwap) continue;
+      const waiting = this.#held.get(request.key);
+      this.#held.delete(request.key);
+      if (waiting !== undefined && waiting.length > 0) this.#putBack(waiting);
+    }
+  }
+
+  #putBack(requests: readonly Request[]): void {
+    this.#ring.unshiftAll(requests);
+    this.#taken -= requests.length;
+    this.#schedule();
+  }
+
+  /**
+   * A read that was to be answered from a write which failed can be asked of the store instead, unless a later write
+   * of the key is on its way: then it would see what was called after it.
+   */
+  #mayReadAgain(batch: Batch, request: Request, error: StateError): boolean {
+    if (error.outcome !== "not-applied") return false;
+    for (const later of this.#inFlight) {
+      if (later.sequence <= batch.sequence) continue;
+      let written = false;
+      later.forEachLeader((leader) => {
+        written ||= leader.key === request.key && !isRead(leader.kind);
+        written ||= leader.kind === Kind.transaction;
+      });
+      if (written) return false;
+    }
+    return true;
+  }
+
+  #mark(alone: boolean, run: () => void): void {
+    this.#marks.add(this.#taken + this.#ring.size, alone, run);
+    this.#schedule();
+  }
+
+  #oldestSequence(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const batch of this.#inFlight) oldest = Math.min(oldest, batch.sequence);
+    return oldest;
+  }
+
+  #listen(request: Request, signal: AbortSignal): void {
+    request.onAbort = () => {
+      const batch = this.#inFlight.find((candidate) => contains(candidate, request));
+      const outcome = batch === undefined || isRead(request.kind) ? "not-applied" : "unknown";
+      const details = { ...this.#completion.place(request), outcome, cause: signal.reason } as const;
+      this.#completion.fail(request, new AbortedError("the caller's signal aborted it", details));
+      if (batch !== undefined) this.#driver.abandon?.(batch);
+    };
+    signal.addEventListener("abort", request.onAbort, { once: true });
+  }
+
+  /** Answers everything whose deadline has passed and arms the timer for the next. */
+  #expire(): void {
+    const nowUs = this.nowUs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    const check = (request: Request, batch: Batch | undefined): boolean => {
+      if (request.settled) return false;
+      const leftMs = request.timeoutMs - ((nowUs - request.startedAtUs) | 0) / 1000;
+      if (leftMs > 0) {
+        nextMs = Math.min(nextMs, leftMs);
+        return false;
+      }
+      const outcome = batch === undefined || isRead(request.kind) ? "not-applied" : "unknown";
+      const where = batch === undefined ? "it was not sent" : "it was sent, no answer came";
+      this.#completion.fail(
+        request,
+        new TimeoutError(`no result within ${request.timeoutMs} ms: ${where}`, {
+          ...this.#completion.place(request),
+          outcome,
+          reason: "ERR_TIMEOUT",
+          retryable: true,
+        }),
+      );
+      return true;
+    };
+    this.#forEachQueued((request) => check(request, undefined));
+    for (const batch of [...this.#inFlight]) {
+      let abandoned = false;
+      forEachRequest(batch, (request) => {
+        abandoned = check(request, batch) || abandoned;
+      });
+      if (abandoned) this.#driver.abandon?.(batch);
+    }
+    if (nextMs !== Number.POSITIVE_INFINITY) this.#deadlines.arm(nextMs);
+  }
+
+  #forEachQueued(visit: (request: Request) => void): void {
+    this.#ring.forEach(visit);
+    for (const waiting of this.#held.values()) waiting.forEach(visit);
+  }
+
+  #queueFull(request: Request): QueueFullError {
+    return new QueueFullError(`${this.#options.maxPending} operations are pending already (queue.maxPending)`, {
+      ...this.#completion.place(request),
+      reason: "ERR_QUEUE_FULL",
+      retryable: true,
+    });
+  }
+
+  #becomeIdle(): void {
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const waiter of waiters) waiter();
+  }
+}
+
+function forEachRequest(batch: Batch, visit: (request: Request) => void): void {
+  batch.forEachLeader((leader) => {
+    let request: Request | undefined = leader;
+    while (request !== undefined) {
+      const next: Request | undefined = request.follower;
+      visit(request);
+      request = next;
+    }
+  });
+}
+
+function contains(batch: Batch, wanted: Request): boolean {
+  let found = false;
+  forEachRequest(batch, (request) => {
+    found ||= request === wanted;
+  });
+  return found;
+}
