@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SnappyCompressor, snappyRawBytes } from "../../../../src/codec/compression/snappy.js";
-import { CorruptValueError } from "../../../../src/core/errors.js";
 import { decompressed, describeCompressor } from "./compressor-suite.js";
 
 describeCompressor(new SnappyCompressor());
@@ -12,17 +11,26 @@ test("snappy reads a block written by hand", () => {
   assert.equal(decompressed(new SnappyCompressor(), block, 12).toString(), "abcdabcdabcd");
 });
 
-test("snappy refuses a block whose own length is huge, unfinished or beyond 32 bits", () => {
-  for (const preamble of [
-    [0xff, 0xff, 0xff, 0xff, 0x0f],
-    [0x80, 0x80],
-    [0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
-    [0xff, 0xff, 0xff, 0xff, 0x7f],
-  ]) {
-    const block = Buffer.from(
-      [...preamble, 0x0c, 0x61, 0x62, 0x63, 0x64].slice(0, preamble.length === 2 ? 2 : undefined),
-    );
-    const declared = snappyRawBytes(block, 0, block.length);
-    assert.throws(() => decompressed(new SnappyCompressor(), block, Math.max(declared, 0)), CorruptValueError);
+test("snappy refuses a block whose own length is not the claimed one, unfinished or beyond 32 bits, unread", () => {
+  const preambles: [bytes: number[], declared: number][] = [
+    [[0xff, 0xff, 0xff, 0xff, 0x0f], 2 ** 32 - 1],
+    [[0xff, 0xff, 0xff, 0xff, 0x1f], -1],
+    [[0xff, 0xff, 0xff, 0xff, 0xff, 0x01], -1],
+    [[0x80, 0x80], -1],
+    [[13], 13],
+  ];
+  for (const [preamble, declared] of preambles) {
+    const block = Buffer.from(preamble.length === 2 ? preamble : [...preamble, 0x0c, 0x61, 0x62, 0x63, 0x64]);
+    assert.equal(snappyRawBytes(block, 0, block.length), declared);
+    assert.throws(() => new SnappyCompressor().decompress(block, 0, block.length, 12), {
+      name: "CorruptValueError",
+      message: `snappy body is damaged: the block holds ${declared} bytes of 12`,
+    });
   }
+});
+
+test("snappy refuses a length no block of that size can have before its decoder runs", () => {
+  const block = Buffer.from([0xff, 0xff, 0xff, 0x0f, 0x0c, 0x61, 0x62, 0x63, 0x64]);
+  const refusal = { name: "CorruptValueError", message: /: a block of 9 bytes cannot hold 33554431$/ };
+  assert.throws(() => new SnappyCompressor().decompress(block, 0, block.length, 2 ** 25 - 1), refusal);
 });
