@@ -4,10 +4,10 @@ import { type Clock, systemClock } from "../../core/clock.js";
 import { ClosedError, ConfigError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
 import type { Batch } from "../batch.js";
+import { executeOther } from "../conditional-operations.js";
 import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, ScanPage } from "../contract.js";
 import { locateError, placeError } from "../located-error.js";
 import { OPERATION_NAMES, type Request } from "../request.js";
-import { executeOther } from "./conditional-operations.js";
 import { MemorySession } from "./memory-session.js";
 import type { Entry } from "./memory-store.js";
 import type { MemoryOptions } from "./options.js";
@@ -142,7 +142,7 @@ function executeGroups(session: MemorySession, batch: Batch): void {
     let value: Buffer | null;
     try {
       const entry = store.find(request.key, nowMs);
-      value = entry === undefined ? null : session.valueOf(entry);
+      value = entry === undefined ? null : session.valueOf(request.key, entry);
     } catch (error) {
       batch.fail(request, locateError(error, request, NAME));
       continue;
@@ -171,7 +171,7 @@ function executeGroups(session: MemorySession, batch: Batch): void {
 
 function executePut(session: MemorySession, batch: Batch, request: Request): void {
   try {
-    session.put(request.key, request.value!, request.ttlMs);
+    session.put(request.key, request.value!, request.ttlMs === 0 ? 0 : session.nowMs + request.ttlMs);
   } catch (error) {
     batch.fail(request, locateError(error, request, NAME));
     return;

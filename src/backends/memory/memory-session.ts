@@ -1,12 +1,13 @@
 import type { ValueCodec } from "../../codec/value-codec.js";
 import type { CanonicalKey } from "../../core/key.js";
 import type { Value } from "../../core/value.js";
+import type { EntryAccess } from "../conditional-operations.js";
 import type { DriverContext } from "../contract.js";
 import { KeyChecksum } from "../key-checksum.js";
 import { type Entry, MemoryStore } from "./memory-store.js";
 
 /** What a memory driver has between open and close. */
-export class MemorySession {
+export class MemorySession implements EntryAccess<Entry> {
   readonly codec: ValueCodec;
   readonly store: MemoryStore;
   readonly #checksum: KeyChecksum;
@@ -20,35 +21,37 @@ export class MemorySession {
     this.nowMs = nowMs;
   }
 
-  put(key: CanonicalKey, value: Value, ttlMs: number): void {
-    const entry = this.store.peek(key);
-    const expiresAtMs = ttlMs === 0 ? 0 : this.nowMs + ttlMs;
-    if (entry !== undefined) {
-      this.store.overwrite(entry, this.codec.encode(entry.keyChecksum, value), expiresAtMs);
-    } else {
-      const keyChecksum = this.#checksum.of(key);
-      this.store.add(key, keyChecksum, this.codec.encode(keyChecksum, value), expiresAtMs);
-    }
+  find(key: CanonicalKey): Entry | undefined {
+    return this.store.find(key, this.nowMs);
+  }
+
+  valueOf(_key: CanonicalKey, entry: Entry): Buffer {
+    return this.codec.decode(entry.stored, 0, entry.stored.length, entry.keyChecksum);
   }
 
   encode(key: CanonicalKey, value: Value): Buffer {
     return this.codec.encode(this.#checksum.of(key), value);
   }
 
-  putEncoded(key: CanonicalKey, stored: Buffer, ttlMs: number): void {
+  put(key: CanonicalKey, value: Value, expiresAtMs: number): void {
     const entry = this.store.peek(key);
-    const expiresAtMs = ttlMs === 0 ? 0 : this.nowMs + ttlMs;
+    const keyChecksum = entry === undefined ? this.#checksum.of(key) : entry.keyChecksum;
+    const stored = this.codec.encode(keyChecksum, value);
+    if (entry !== undefined) this.store.overwrite(entry, stored, expiresAtMs);
+    else this.store.add(key, keyChecksum, stored, expiresAtMs);
+  }
+
+  putEncoded(key: CanonicalKey, stored: Buffer, expiresAtMs: number): void {
+    const entry = this.store.peek(key);
     if (entry !== undefined) this.store.overwrite(entry, stored, expiresAtMs);
     else this.store.add(key, this.#checksum.of(key), stored, expiresAtMs);
   }
 
-  /** Stores bytes as they are, without a header. */
-  putPlain(key: CanonicalKey, entry: Entry | undefined, plain: Buffer): void {
-    if (entry !== undefined) this.store.overwrite(entry, plain, entry.expiresAtMs);
-    else this.store.add(key, this.#checksum.of(key), plain, 0);
+  setExpiry(_key: CanonicalKey, entry: Entry, expiresAtMs: number): void {
+    this.store.setExpiry(entry, expiresAtMs);
   }
 
-  valueOf(entry: Entry): Buffer {
-    return this.codec.decode(entry.stored, 0, entry.stored.length, entry.keyChecksum);
+  remove(_key: CanonicalKey, entry: Entry): void {
+    this.store.remove(entry);
   }
 }

@@ -1,0 +1,71 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { ConnectionError } from "../../core/errors.js";
+
+/*
+ * LMDB maps its file and trusts it: opening one that is truncated or is no LMDB file ends the process with SIGSEGV or
+ * SIGBUS. So what it will trust is read first. Layout (64-bit, as in the LMDB of lmdb-js 3): two meta pages, each with
+ * a header of 24 bytes, then
+ *   24 u32 magic   28 u32 version   48 u32 page size (first page only matters)   144 u64 last page   152 u64 txn
+ */
+export const DATA_FILE = "data.mdb";
+const MAGIC = 0xbeefc0de;
+const MAGIC_AT = 24;
+const PAGE_SIZE_AT = 48;
+const LAST_PAGE_AT = 144;
+const META_BYTES = 160;
+/** Another process may be creating the file right now; it takes it well below a millisecond. */
+const ATTEMPTS = 4;
+const ATTEMPT_DELAY_MS = 25;
+
+/**
+ * Passes if there is no data file in `directory` or a whole one.
+ * @throws ConnectionError with reason ERR_DAMAGED_FILE
+ */
+export async function checkDataFile(directory: string): Promise<void> {
+  const path = join(directory, DATA_FILE);
+  for (let attempt = 1; ; attempt++) {
+    const damage = await findDamage(path);
+    if (damage === undefined) return;
+    if (attempt === ATTEMPTS) {
+      throw new ConnectionError(
+        `${path} is damaged (${damage}); restore it from a backup or checkpoint, or move it away to start empty`,
+        { reason: "ERR_DAMAGED_FILE", backend: "lmdb" },
+      );
+    }
+    await delay(ATTEMPT_DELAY_MS);
+  }
+}
+
+async function findDamage(path: string): Promise<string | undefined> {
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    const { size } = await file.stat();
+    const first = Buffer.alloc(META_BYTES);
+    await file.read(first, 0, META_BYTES, 0);
+    if (size < META_BYTES || first.readUInt32LE(MAGIC_AT) !== MAGIC) return "it does not begin like an LMDB file";
+    const pageBytes = first.readUInt32LE(PAGE_SIZE_AT);
+    if (pageBytes < 256 || pageBytes > 65_536 || (pageBytes & (pageBytes - 1)) !== 0) return "its page size is wrong";
+    if (size < 2 * pageBytes) return "it ends inside its meta pages";
+    const second = Buffer.alloc(META_BYTES);
+    await file.read(second, 0, META_BYTES, pageBytes);
+    if (second.readUInt32LE(MAGIC_AT) !== MAGIC) return "its second meta page is wrong";
+    const lastPage = Math.max(
+      Number(first.readBigUInt64LE(LAST_PAGE_AT)),
+      Number(second.readBigUInt64LE(LAST_PAGE_AT)),
+    );
+    const needed = (lastPage + 1) * pageBytes;
+    // The size is asked for again: the file may have grown since, with the meta page read after that.
+    const sizeNow = (await file.stat()).size;
+    return sizeNow < needed ? `it has ${sizeNow} bytes and should have ${needed}` : undefined;
+  } finally {
+    await file.close();
+  }
+}

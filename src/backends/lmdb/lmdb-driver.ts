@@ -1,0 +1,209 @@
+import { mkdir } from "node:fs/promises";
+import { performance } from "node:perf_hooks";
+import { type Clock, systemClock } from "../../core/clock.js";
+import { ClosedError, ConfigError, ConnectionError, StateError } from "../../core/errors.js";
+import type { CanonicalKey } from "../../core/key.js";
+import type { Batch } from "../batch.js";
+import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, ScanPage } from "../contract.js";
+import { placeError } from "../located-error.js";
+import { OPERATION_NAMES } from "../request.js";
+import { CommitQueue } from "./commit-queue.js";
+import { checkDataFile } from "./file-check.js";
+import { type LmdbLibrary, type LmdbRootDatabase, loadLmdb } from "./lmdb-library.js";
+import { LmdbStore } from "./lmdb-store.js";
+import type { LmdbOptions } from "./options.js";
+import { MAX_STORED_KEY_BYTES } from "./stored-key.js";
+import { Sweeper } from "./sweeper.js";
+
+const NAME = "lmdb";
+const PAGE_KEYS = 512;
+const PAGE_VALUE_BYTES = 4 << 20;
+const KEYS_CLEARED_PER_COMMIT = 1024;
+
+const CAPABILITIES: Capabilities = Object.freeze({
+  maxInFlight: 8,
+  maxKeyBytes: MAX_STORED_KEY_BYTES,
+  expiry: true,
+  transactions: true,
+  metadata: false,
+  replicatedDurability: false,
+});
+
+interface Session {
+  readonly store: LmdbStore;
+  readonly queue: CommitQueue;
+  readonly sweeper: Sweeper;
+}
+
+class LmdbDriver implements Driver {
+  readonly name = NAME;
+  readonly capabilities = CAPABILITIES;
+  readonly #path: string;
+  readonly #clock: Clock;
+  #session: Session | undefined = undefined;
+  #closing: Promise<void> | undefined = undefined;
+
+  constructor(options: LmdbOptions) {
+    this.#path = options.path;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  async open(context: DriverContext): Promise<void> {
+    if (this.#session !== undefined) throw new ConfigError("this LMDB driver serves another engine already");
+    this.#closing = undefined;
+    const library = await loadLmdb();
+    const root = await openDirectory(library, this.#path);
+    const store = new LmdbStore(root, context);
+    const queue = new CommitQueue(store, this.#clock, this.#path);
+    this.#session = { store, queue, sweeper: new Sweeper(store, queue, this.#clock, context.logger) };
+  }
+
+  execute(batch: Batch): void {
+    if (this.#session !== undefined) {
+      this.#session.queue.execute(batch);
+      return;
+    }
+    batch.forEachLeader((request) => {
+      const operation = OPERATION_NAMES[request.kind];
+      batch.fail(request, new ClosedError("the store is not open", { operation, key: request.key, backend: NAME }));
+    });
+    batch.complete();
+  }
+
+  async *scan(prefix: string, withValues: boolean): AsyncGenerator<ScanPage> {
+    const { store } = this.#opened("scan");
+    let after: Buffer | undefined;
+    for (;;) {
+      const stored = store.keysAfter(prefix, after, PAGE_KEYS);
+      let next = 0;
+      while (next < stored.length) {
+        const keys: CanonicalKey[] = [];
+        const values: Buffer[] = [];
+        store.nowMs = this.#clock.wallMs();
+        for (let bytes = 0; next < stored.length && bytes < PAGE_VALUE_BYTES; next++) {
+          const key = store.keys.canonical(stored[next]!);
+          const value = readScanned(store, key, withValues);
+          if (value === null) continue;
+          keys.push(key);
+          if (value === undefined) continue;
+          values.push(value);
+          bytes += value.length;
+        }
+        if (keys.length > 0) yield withValues ? { keys, values } : { keys };
+      }
+      if (stored.length < PAGE_KEYS) return;
+      after = stored[stored.length - 1];
+    }
+  }
+
+  async clear(prefix: string): Promise<number> {
+    const { store, queue } = this.#opened("clear");
+    let cleared = 0;
+    let after: Buffer | undefined;
+    let stored: Buffer[] = [];
+    do {
+      await queue.runExclusive(() => {
+        store.nowMs = this.#clock.wallMs();
+        stored = store.keysAfter(prefix, after, KEYS_CLEARED_PER_COMMIT);
+        for (const storedKey of stored) {
+          const key = store.keys.canonical(storedKey);
+          if (store.isLive(key)) cleared++;
+          store.remove(key);
+        }
+      });
+      after = stored[stored.length - 1];
+    } while (stored.length === KEYS_CLEARED_PER_COMMIT);
+    return cleared;
+  }
+
+  async health(): Promise<Health> {
+    const { store } = this.#opened("healthCheck");
+    const startedAtMs = performance.now();
+    const { entries } = store.statistics();
+    const latencyMs = performance.now() - startedAtMs;
+    return { healthy: true, backend: NAME, latencyMs, detail: `${entries} entries in ${this.#path}` };
+  }
+
+  async memoryUsage(): Promise<number> {
+    return this.#opened("memoryUsage").store.statistics().fileBytes;
+  }
+
+  async serverInfo(): Promise<Record<string, string>> {
+    const statistics = this.#opened("serverInfo").store.statistics();
+    return {
+      server: "lmdb",
+      version: (await loadLmdb()).version.versionString,
+      path: this.#path,
+      entries: String(statistics.entries),
+      mapSize: String(statistics.mapBytes),
+      fileSize: String(statistics.fileBytes),
+      lastTransaction: String(statistics.lastTransaction),
+      readers: String(statistics.readers),
+    };
+  }
+
+  connections(): ConnectionCounts {
+    return { active: this.#session === undefined ? 0 : 1, idle: 0 };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    if (session === undefined) return;
+    await session.queue.close();
+    await session.sweeper.stop();
+    await session.store.close();
+  }
+
+  #opened(operation: string): Session {
+    if (this.#session === undefined) throw new ClosedError("the store is not open", { operation, backend: NAME });
+    return this.#session;
+  }
+}
+
+/** @throws ConnectionError */
+async function openDirectory(library: LmdbLibrary, path: string): Promise<LmdbRootDatabase> {
+  try {
+    await mkdir(path, { recursive: true });
+    await checkDataFile(path);
+    return library.open({
+      path,
+      // Otherwise a directory with a dot in its name would be taken for a file.
+      noSubdir: false,
+      maxDbs: 8,
+      // A commit is to be on the disk when its promise resolves; overlapping syncs resolve before that.
+      overlappingSync: false,
+      // The commit queue decides what shares a transaction.
+      eventTurnBatching: false,
+      encoding: "binary",
+      keyEncoding: "binary",
+    });
+  } catch (cause) {
+    if (cause instanceof StateError) throw cause;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new ConnectionError(`the directory ${path} cannot be opened as a store: ${message}`, {
+      reason: "ERR_OPEN",
+      backend: NAME,
+      cause,
+    });
+  }
+}
+
+/** null: gone or expired; undefined: there, its value was not asked for. */
+function readScanned(store: LmdbStore, key: CanonicalKey, withValue: boolean): Buffer | null | undefined {
+  try {
+    if (withValue) return store.get(key);
+    return store.exists(key) ? undefined : null;
+  } catch (error) {
+    throw placeError(error, "scan", key, NAME);
+  }
+}
+
+export function createLmdbDriver(options: LmdbOptions): Driver {
+  return new LmdbDriver(options);
+}

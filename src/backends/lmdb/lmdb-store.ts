@@ -1,0 +1,145 @@
+import type { ValueCodec } from "../../codec/value-codec.js";
+import { type CanonicalKey, keyBytes } from "../../core/key.js";
+import type { Value } from "../../core/value.js";
+import type { EntryAccess, FoundEntry } from "../conditional-operations.js";
+import type { DriverContext } from "../contract.js";
+import { KeyChecksum } from "../key-checksum.js";
+import { dueBefore, indexEntry, indexedKey } from "./expiry-index.js";
+import type { LmdbDatabase, LmdbRootDatabase } from "./lmdb-library.js";
+import { hasExpired, RECORD_HEADER_BYTES, RecordWriter, recordExpiry } from "./record.js";
+import { StoredKeys } from "./stored-key.js";
+
+/** `record` is the library's own buffer: valid until the next read. */
+export interface FoundRecord extends FoundEntry {
+  readonly record: Buffer;
+}
+
+/**
+ * Records and their expiry index. Knows nothing of transactions: inside one of the library's the same calls belong to
+ * it, outside reads see what is committed and writes are queued for the library's thread.
+ */
+export class LmdbStore implements EntryAccess<FoundRecord> {
+  readonly data: LmdbDatabase;
+  readonly keys: StoredKeys;
+  readonly #root: LmdbRootDatabase;
+  readonly #index: LmdbDatabase;
+  readonly #codec: ValueCodec;
+  readonly #checksum: KeyChecksum;
+  readonly #writer: RecordWriter;
+  /** Wall clock; set by whoever starts a piece of work, so that all of it happens at one instant. */
+  nowMs = 0;
+
+  constructor(root: LmdbRootDatabase, context: DriverContext) {
+    this.#root = root;
+    this.keys = new StoredKeys(context.keyPrefix);
+    this.data = root.openDB({ name: "records", encoding: "binary", keyEncoder: this.keys });
+    this.#index = root.openDB({ name: "expiry", encoding: "binary", keyEncoder: this.keys });
+    this.#codec = context.codec;
+    this.#checksum = new KeyChecksum(context.keyPrefix);
+    this.#writer = new RecordWriter(context.codec);
+  }
+
+  find(key: CanonicalKey): FoundRecord | undefined {
+    const record = this.data.getBinaryFast(key);
+    if (record === undefined) return undefined;
+    const expiresAtMs = recordExpiry(record);
+    return expiresAtMs !== 0 && expiresAtMs <= this.nowMs ? undefined : { record, expiresAtMs };
+  }
+
+  exists(key: CanonicalKey): boolean {
+    return this.find(key) !== undefined;
+  }
+
+  /** As `exists`, but true of a record that this release cannot read. */
+  isLive(key: CanonicalKey): boolean {
+    const record = this.data.getBinaryFast(key);
+    return record !== undefined && !hasExpired(record, this.nowMs);
+  }
+
+  get(key: CanonicalKey): Buffer | null {
+    const record = this.data.getBinaryFast(key);
+    if (record === undefined) return null;
+    const expiresAtMs = recordExpiry(record);
+    if (expiresAtMs !== 0 && expiresAtMs <= this.nowMs) return null;
+    return this.#codec.decode(record, RECORD_HEADER_BYTES, record.length, this.#checksum.of(key));
+  }
+
+  valueOf(key: CanonicalKey, entry: FoundRecord): Buffer {
+    const { record } = entry;
+    return this.#codec.decode(record, RECORD_HEADER_BYTES, record.length, this.#checksum.of(key));
+  }
+
+  encode(key: CanonicalKey, value: Value): Buffer {
+    return this.#codec.encode(this.#checksum.of(key), value);
+  }
+
+  put(key: CanonicalKey, value: Value, ttlMs: number): void {
+    const expiresAtMs = ttlMs === 0 ? 0 : this.nowMs + ttlMs;
+    this.#write(key, this.#writer.write(this.#checksum.of(key), value, expiresAtMs), expiresAtMs);
+  }
+
+  putEncoded(key: CanonicalKey, stored: Buffer, expiresAtMs: number): void {
+    this.#write(key, this.#writer.writeEncoded(stored, expiresAtMs), expiresAtMs);
+  }
+
+  setExpiry(key: CanonicalKey, entry: FoundRecord, expiresAtMs: number): void {
+    const stored = entry.record.subarray(RECORD_HEADER_BYTES, entry.record.length);
+    this.#write(key, this.#writer.writeEncoded(stored, expiresAtMs), expiresAtMs);
+  }
+
+  remove(key: CanonicalKey): void {
+    // Where a call queues the write, its own promise says nothing that the transaction's does not.
+    void this.data.remove(key);
+  }
+
+  /** Removes records that have expired, at most `maxEntries` index entries' worth; returns how many it looked at. */
+  sweep(maxEntries: number): number {
+    const due = [...this.#dueKeys(maxEntries)];
+    for (const indexKey of due) {
+      const stored = indexedKey(indexKey, this.#index.getBinaryFast(indexKey) ?? Buffer.alloc(0));
+      const record = this.data.getBinaryFast(stored);
+      if (record !== undefined && hasExpired(record, this.nowMs)) void this.data.remove(stored);
+      void this.#index.remove(indexKey);
+    }
+    return due.length;
+  }
+
+  hasDue(): boolean {
+    for (const _ of this.#dueKeys(1)) return true;
+    return false;
+  }
+
+  /** Up to `limit` stored keys of the range after `after`, expired ones included. */
+  keysAfter(prefix: string, after: Buffer | undefined, limit: number): Buffer[] {
+    const { start, end } = this.keys.range(prefix);
+    const range = { start: after ?? start, exclusiveStart: after !== undefined, limit };
+    return [...this.data.getKeys(end === undefined ? range : { ...range, end })];
+  }
+
+  statistics(): { entries: number; mapBytes: number; fileBytes: number; lastTransaction: number; readers: number } {
+    const whole = this.#root.getStats();
+    return {
+      entries: this.data.getStats().entryCount,
+      mapBytes: whole.mapSize,
+      fileBytes: (whole.lastPageNumber + 1) * whole.pageSize,
+      lastTransaction: whole.lastTxnId,
+      readers: whole.numReaders,
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#root.close();
+  }
+
+  #dueKeys(limit: number): Iterable<Buffer> {
+    return this.#index.getKeys({ start: Buffer.of(0), end: dueBefore(this.nowMs), limit });
+  }
+
+  #write(key: CanonicalKey, record: Buffer, expiresAtMs: number): void {
+    void this.data.put(key, record);
+    if (expiresAtMs === 0) return;
+    const storedKey = Buffer.concat([this.keys.prefix, keyBytes(key)]);
+    const entry = indexEntry(storedKey, expiresAtMs, Math.max(expiresAtMs - this.nowMs, 1));
+    void this.#index.put(entry.key, entry.value);
+  }
+}

@@ -1,0 +1,8 @@
+import type { Clock } from "../../core/clock.js";
+
+export interface LmdbOptions {
+  /** Directory of the store; created, its parents too, if it is not there. */
+  readonly path: string;
+  /** Source of time; default: the system's. Lifetimes are stored on its wall side. */
+  readonly clock?: Clock;
+}

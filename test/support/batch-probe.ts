@@ -1,0 +1,164 @@
+import { Batch } from "../../src/backends/batch.js";
+import type { Driver, DriverContext } from "../../src/backends/contract.js";
+import { Kind, Request, type RequestDetail, type TransactionStep } from "../../src/backends/request.js";
+import { Envelope } from "../../src/codec/envelope.js";
+import type { ValueCodec } from "../../src/codec/value-codec.js";
+import type { Clock } from "../../src/core/clock.js";
+import type { StateError } from "../../src/core/errors.js";
+import type { CanonicalKey } from "../../src/core/key.js";
+import type { Value } from "../../src/core/value.js";
+
+/** A clock whose two sides stand still until told to go on. */
+export class FakeClock implements Clock {
+  #nowMs: number;
+
+  constructor(nowMs = 1_800_000_000_000) {
+    this.#nowMs = nowMs;
+  }
+
+  advance(ms: number): void {
+    this.#nowMs += ms;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return this.#nowMs;
+  }
+}
+
+export function plainEnvelope(): ValueCodec {
+  return new Envelope({
+    checksum: "crc32",
+    compressor: undefined,
+    thresholdBytes: 1024,
+    decompressors: [],
+    maxValueBytes: 16 << 20,
+  });
+}
+
+export function driverContext(overrides: Partial<DriverContext> = {}): DriverContext {
+  const silent = (): void => {};
+  return {
+    keyPrefix: "state:",
+    codec: plainEnvelope(),
+    connectTimeoutMs: 5000,
+    operationTimeoutMs: 3000,
+    maxValueBytes: 16 << 20,
+    onWritable: silent,
+    logger: { debug: silent, info: silent, warn: silent, error: silent },
+    ...overrides,
+  };
+}
+
+/**
+ * Stands in for the pipeline: builds one batch, hands it to a driver and has a promise for each request. A second
+ * settling of a request, a completion before the last settling or a second completion throws.
+ */
+export class BatchProbe {
+  readonly #driver: Driver;
+  readonly #batch: Batch;
+  readonly #open = new Map<Request, { resolve: (result: unknown) => void; reject: (error: StateError) => void }>();
+  #complete: () => void = () => {};
+  #completed = false;
+  readonly completion: Promise<void>;
+
+  constructor(driver: Driver) {
+    this.#driver = driver;
+    this.completion = new Promise((resolve) => {
+      this.#complete = resolve;
+    });
+    this.#batch = new Batch({
+      nowUs: () => 0,
+      requestSucceeded: (_batch, leader, result) => this.#take(leader).resolve(result),
+      requestFailed: (_batch, leader, error) => this.#take(leader).reject(error),
+      batchCompleted: () => {
+        if (this.#completed) throw new Error("the batch was completed twice");
+        if (this.#open.size > 0) throw new Error("the batch was completed before all requests were settled");
+        this.#completed = true;
+        this.#complete();
+      },
+    });
+  }
+
+  get(key: CanonicalKey): Promise<Buffer | null> {
+    return this.#add(this.#batch.reads, Kind.get, key) as Promise<Buffer | null>;
+  }
+
+  contains(key: CanonicalKey): Promise<boolean> {
+    return this.#add(this.#batch.probes, Kind.contains, key) as Promise<boolean>;
+  }
+
+  delete(key: CanonicalKey): Promise<boolean> {
+    return this.#add(this.#batch.deletes, Kind.delete, key) as Promise<boolean>;
+  }
+
+  put(key: CanonicalKey, value: Value, ttlMs = 0): Promise<void> {
+    const group = ttlMs === 0 ? this.#batch.puts : this.#batch.expiringPuts;
+    return this.#add(group, Kind.put, key, value, ttlMs) as Promise<void>;
+  }
+
+  setIfNotExists(key: CanonicalKey, value: Value, ttlMs = 0): Promise<boolean> {
+    return this.#add(this.#batch.others, Kind.setIfNotExists, key, value, ttlMs) as Promise<boolean>;
+  }
+
+  getAndDelete(key: CanonicalKey): Promise<Buffer | null> {
+    return this.#add(this.#batch.others, Kind.getAndDelete, key) as Promise<Buffer | null>;
+  }
+
+  compareAndSwap(key: CanonicalKey, expected: Value | null, next: Value | null, ttlMs = 0): Promise<boolean> {
+    const detail = { expected, next };
+    return this.#add(this.#batch.others, Kind.compareAndSwap, key, undefined, ttlMs, detail) as Promise<boolean>;
+  }
+
+  increment(key: CanonicalKey, by: bigint): Promise<bigint> {
+    return this.#add(this.#batch.others, Kind.increment, key, undefined, 0, by) as Promise<bigint>;
+  }
+
+  ttl(key: CanonicalKey): Promise<number | null> {
+    return this.#add(this.#batch.others, Kind.ttl, key) as Promise<number | null>;
+  }
+
+  expire(key: CanonicalKey, ttlMs: number): Promise<boolean> {
+    return this.#add(this.#batch.others, Kind.expire, key, undefined, ttlMs) as Promise<boolean>;
+  }
+
+  transaction(steps: readonly TransactionStep[]): Promise<void> {
+    return this.#add(this.#batch.others, Kind.transaction, "", undefined, 0, steps) as Promise<void>;
+  }
+
+  send(): void {
+    this.#driver.execute(this.#batch);
+  }
+
+  #add(
+    group: Request[],
+    kind: Kind,
+    key: CanonicalKey,
+    value?: Value,
+    ttlMs = 0,
+    detail?: RequestDetail,
+  ): Promise<unknown> {
+    const request = new Request(kind, key, value, ttlMs, detail, 0, 3000);
+    group.push(request);
+    this.#batch.size++;
+    return new Promise((resolve, reject) => this.#open.set(request, { resolve, reject }));
+  }
+
+  #take(request: Request): { resolve: (result: unknown) => void; reject: (error: StateError) => void } {
+    const settlement = this.#open.get(request);
+    if (settlement === undefined) throw new Error("a request was settled twice or was never sent");
+    this.#open.delete(request);
+    return settlement;
+  }
+}
+
+/** Sends a batch of what `fill` asks for and resolves to its result. */
+export function inOneBatch<Result>(driver: Driver, fill: (probe: BatchProbe) => Promise<Result>): Promise<Result> {
+  const probe = new BatchProbe(driver);
+  const result = fill(probe);
+  probe.send();
+  return result;
+}
