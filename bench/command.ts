@@ -1,0 +1,98 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { StateError } from "../src/index.js";
+import { HELP } from "./lib/help.js";
+import { htmlPage } from "./lib/html-page.js";
+import { junitXml } from "./lib/junit.js";
+import { type BenchOptions, parseOptions } from "./lib/options.js";
+import { comparisonText, environmentText, targetsText, verdictsText } from "./lib/print.js";
+import { openProgress } from "./lib/progress.js";
+import { type BenchReport, hasFailed } from "./lib/report.js";
+import { UsageError } from "./lib/usage-error.js";
+import { EXTRA_WORKLOADS } from "./load/plan.js";
+import { runBench } from "./load/run-bench.js";
+import { WORKLOADS } from "./load/workload.js";
+import { SUBJECT_NAMES } from "./peers/all-peers.js";
+
+export interface CliOutput {
+  write(text: string): void;
+  error(text: string): void;
+}
+
+const CONSOLE: CliOutput = {
+  write: (text) => void process.stdout.write(`${text}\n`),
+  error: (text) => void process.stderr.write(`${text}\n`),
+};
+
+/** The command; resolves to its exit code. */
+export async function runCli(args: readonly string[], output: CliOutput = CONSOLE): Promise<0 | 1 | 2> {
+  try {
+    const options = parseOptions(args);
+    if (options.help) output.write(HELP);
+    else if (options.list) output.write(listText());
+    else return (await benchAndReport(options, output)) ? 0 : 1;
+    return 0;
+  } catch (error) {
+    if (error instanceof UsageError) {
+      output.error(`${error.message}\n(--help shows all options)`);
+      return 2;
+    }
+    // What a store or its address is to blame for explains itself; anything else needs its stack.
+    output.error(error instanceof StateError ? error.message : String((error as Error).stack));
+    return 1;
+  }
+}
+
+function listText(): string {
+  const cells = WORKLOADS.map((workload) => `  ${workload.name.padEnd(24)}${workload.title}`);
+  const extras: Record<(typeof EXTRA_WORKLOADS)[number], string> = {
+    trace: "LLM requests folded into per-minute state, or the file given by --trace",
+    targets: "the published targets T1 to T8",
+    soak: "60 s at 1000 in flight: does memory grow? (only when asked for)",
+  };
+  const others = EXTRA_WORKLOADS.map((name) => `  ${name.padEnd(24)}${extras[name]}`);
+  return ["workloads", ...cells, ...others, "peers", ...SUBJECT_NAMES.map((name) => `  ${name}`)].join("\n");
+}
+
+async function benchAndReport(options: BenchOptions, output: CliOutput): Promise<boolean> {
+  const progress = openProgress();
+  const say = (text: string): void => {
+    progress.clear();
+    output.write(text);
+  };
+  const started = performance.now();
+  const report = await runBench(options, {
+    begin: (environment) => say(environmentText(environment)),
+    progress: (text) => progress.update(text),
+    measured: (title, rows) => say(comparisonText(title, rows)),
+    note: (text) => say(`\n${text}`),
+  }).finally(() => progress.clear());
+  say(summaryText(report));
+  say(`\ntook ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  await writeFiles(options, report);
+  return !hasFailed(report);
+}
+
+function summaryText(report: BenchReport): string {
+  const published = report.targets.filter((target) => !target.id.startsWith("M"));
+  const goals = report.targets.filter((target) => target.id.startsWith("M"));
+  const parts: string[] = [];
+  if (published.length > 0) parts.push(`\nTargets\n${targetsText(published)}`);
+  if (goals.length > 0)
+    parts.push(`\nGoals beside the others (they do not decide the exit code)\n${targetsText(goals)}`);
+  if (report.verdicts.length > 0) parts.push(`\nObjectives\n${verdictsText(report.verdicts)}`);
+  return parts.join("\n");
+}
+
+async function writeFiles(options: BenchOptions, report: BenchReport): Promise<void> {
+  const files: [string | null, () => string][] = [
+    [options.json, () => `${JSON.stringify(report, null, 2)}\n`],
+    [options.html, () => htmlPage(report)],
+    [options.junit, () => junitXml(report)],
+  ];
+  for (const [file, content] of files) {
+    if (file === null) continue;
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, content());
+  }
+}

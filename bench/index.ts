@@ -1,0 +1,14 @@
+export { type CliOutput, runCli } from "./command.js";
+export { LatencyRecorder, type LatencySummary } from "./lib/latency-recorder.js";
+export { type BenchOptions, parseOptions } from "./lib/options.js";
+export type { BenchReport, Comparison, Environment, Target, Verdict } from "./lib/report.js";
+export { type Random, seededRandom } from "./lib/rng.js";
+export { parseSlo, type Slo } from "./lib/slo.js";
+export { UsageError } from "./lib/usage-error.js";
+export { zipfGenerator } from "./lib/zipf.js";
+export { type ClosedLoopOptions, type LoopResult, runClosedLoop } from "./load/closed-loop.js";
+export { type OpenLoopOptions, type OpenLoopResult, runOpenLoop } from "./load/open-loop.js";
+export { type BenchObserver, runBench } from "./load/run-bench.js";
+export { readTrace, type Trace } from "./load/trace.js";
+export { generateLlmTrace } from "./load/trace-generator.js";
+export type { Peer } from "./peers/peer.js";

@@ -1,0 +1,30 @@
+export const HELP = `millrace bench: awaited single operations under load, with the other Redis clients of Node.js beside
+
+  npm run bench -- [options]
+
+What to measure
+  --workload NAME...      groups (get, put, put-ttl, mixed, trace, targets, soak), sizes (100B, 1KiB, 16KiB), a group
+                          with a size (get-1KiB) or one cell (get-1KiB@100); default: all but soak
+  --peers NAME...         subjects; default: all
+  --rate OPS              open loop: operations begin by the clock at this rate and latency counts from the intended
+                          start; without it N tasks each await one operation after the other
+  --trace FILE            replays an Azure LLM inference trace or a Twitter cache trace; default: a seeded one
+  --backend URL           millrace on this store; a redis: URL is used by all subjects
+  --duration S            about how long it may take in all, in seconds; default: about two minutes for everything
+  --quick                 shorter and fewer rounds: a look, not a measurement
+  --check                 does the harness see a slow store? delays replies on purpose and reads the percentiles
+
+What decides
+  --slo "get.p99<1ms"     an operation, judged in the open loop at --rate (default 10000), or a cell
+                          ("put-100B@1000.ops>=500k"); p50, p99, p99.9, mean, max, ops, errors, cpu; may be repeated
+  --baseline FILE         a report of an earlier run; fails when millrace became slower than
+  --max-regression 10%    this allows
+
+Where it goes
+  --json FILE  --html FILE  --junit FILE
+  --list                  names of workloads and peers
+  --help
+
+Redis: MILLRACE_REDIS_URL, else redis-server or valkey-server on the PATH (MILLRACE_REDIS_SERVER names another).
+Exit: 0, 1 (a published target, an objective or the baseline was missed), 2 (called wrongly).
+`;

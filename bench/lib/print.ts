@@ -1,0 +1,50 @@
+import { formatNumber, formatRate, formatUs } from "./numbers.js";
+import type { Comparison, Environment, Target, Verdict } from "./report.js";
+import { formatTable } from "./table.js";
+
+export function environmentText(environment: Environment): string {
+  const { millrace, commit, node, cpus, cores, memoryGiB, os, redis, backend, peers, settings } = environment;
+  const versions = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
+  return [
+    `millrace ${millrace}${commit === null ? "" : ` (${commit})`} on ${backend}${redis === null ? "" : `, ${redis}`}`,
+    `node ${node}, ${cores} x ${cpus}, ${memoryGiB} GiB, ${os}, load ${environment.loadAverage}`,
+    ...(versions.length === 0 ? [] : [versions.join(", ")]),
+    `rounds of ${settings.roundMs} ms, ${settings.rate === "closed loop" ? "closed loop" : `${settings.rate} ops/s offered`}; every client in this one process and thread, one at a time`,
+    "1000 in flight: ops/s and CPU come from rounds without clocks, latency from rounds of its own",
+  ].join("\n");
+}
+
+export function comparisonText(title: string, rows: readonly Comparison[]): string {
+  const own = rows.find((row) => row.subject === "millrace")?.opsPerSec;
+  const cells = rows.map((row) => [
+    row.subject,
+    formatRate(row.opsPerSec),
+    own === undefined || row.subject === "millrace" ? "" : `${(own / row.opsPerSec).toFixed(2)}x`,
+    formatUs(row.p50Us),
+    formatUs(row.p99Us),
+    formatUs(row.p999Us),
+    row.cpuUsPerOp === null ? "-" : `${row.cpuUsPerOp.toFixed(2)} us`,
+    String(row.errors),
+  ]);
+  const header = [rows[0]?.workload ?? "", "ops/s", "millrace", "p50", "p99", "p99.9", "CPU/op", "errors"];
+  return `\n${title}\n${formatTable(header, cells)}`;
+}
+
+const SIGNS: Record<Target["bound"], string> = { "at least": ">=", "at most": "<=", below: "<" };
+
+export function targetsText(targets: readonly Target[]): string {
+  const rows = targets.map((target) => [
+    target.id,
+    target.note === undefined ? target.title : `${target.title} (${target.note})`,
+    target.source,
+    `${SIGNS[target.bound]} ${formatNumber(target.goal)} ${target.unit}`.trimEnd(),
+    target.measured === null ? "-" : `${formatNumber(target.measured)} ${target.unit}`.trimEnd(),
+    target.pass === null ? "not measured" : target.pass ? "met" : "MISSED",
+  ]);
+  return formatTable(["id", "target", "source", "goal", "measured", ""], rows, [0, 1, 2, 5]);
+}
+
+export function verdictsText(verdicts: readonly Verdict[]): string {
+  const rows = verdicts.map((verdict) => [verdict.title, verdict.measured, verdict.pass ? "met" : "MISSED"]);
+  return formatTable(["objective", "measured", ""], rows, [0, 1, 2]);
+}

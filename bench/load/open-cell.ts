@@ -1,0 +1,45 @@
+import { collectGarbage } from "../lib/garbage.js";
+import type { Comparison } from "../lib/report.js";
+import type { Peer } from "../peers/peer.js";
+import { runClosedLoop } from "./closed-loop.js";
+import type { Inputs } from "./inputs.js";
+import { runOpenLoop } from "./open-loop.js";
+import { bindOperation, openLoopName, type Workload } from "./workload.js";
+
+const WARM_UP_MS = 200;
+
+export interface OpenCellOptions {
+  readonly ratePerSec: number;
+  readonly durationMs: number;
+  readonly progress: (text: string) => void;
+}
+
+/** One workload offered to one client at a rate. */
+export async function measureOpen(
+  workload: Workload,
+  inputs: Inputs,
+  peer: Peer,
+  options: OpenCellOptions,
+): Promise<Comparison> {
+  const name = openLoopName(workload, options.ratePerSec);
+  options.progress(`${name}  ${peer.name}`);
+  const issue = bindOperation(workload.operation, peer, inputs);
+  await runClosedLoop({ issue, inFlight: 10, durationMs: WARM_UP_MS });
+  collectGarbage();
+  const { ratePerSec, durationMs } = options;
+  const result = await runOpenLoop({ issue, ratePerSec, durationMs, warmUpMs: WARM_UP_MS });
+  const latency = result.recorder.summary();
+  return {
+    workload: name,
+    subject: peer.name,
+    opsPerSec: result.opsPerSec,
+    p50Us: latency.p50Us,
+    p99Us: latency.p99Us,
+    p999Us: latency.p999Us,
+    cpuUsPerOp: null,
+    errors: result.errors,
+    meanUs: latency.meanUs,
+    maxUs: latency.maxUs,
+    rounds: [Math.round(result.opsPerSec)],
+  };
+}

@@ -1,0 +1,78 @@
+import type { BenchOptions } from "../lib/options.js";
+import { UsageError } from "../lib/usage-error.js";
+import { SUBJECT_NAMES, YARDSTICK } from "../peers/all-peers.js";
+import { WORKLOADS, type Workload } from "./workload.js";
+
+export const EXTRA_WORKLOADS = ["trace", "targets", "soak"] as const;
+export type ExtraWorkload = (typeof EXTRA_WORKLOADS)[number];
+
+export interface Plan {
+  readonly cells: readonly { readonly workload: Workload; readonly names: readonly string[] }[];
+  readonly extras: readonly ExtraWorkload[];
+  readonly peers: readonly string[];
+  /** Length of one throughput round. */
+  readonly roundMs: number;
+  /** Open loop: length of each run. */
+  readonly openMs: number;
+  readonly soakMs: number;
+}
+
+const ROUND_MS = 170;
+const QUICK_ROUND_MS = 60;
+const QUICK_ROUNDS = 2;
+const MIN_ROUND_MS = 20;
+const OPEN_MS = 3000;
+const SOAK_MS = 60_000;
+/** Rounds' worth of time that the targets take, and that a cell takes around its rounds. */
+const TARGET_UNITS = 22;
+const OVERHEAD_SHARE = 0.75;
+
+/** Whether the selector (a group, a size, a group with a size, a cell's name) means this workload. */
+export function selects(selector: string, workload: Workload): boolean {
+  const cell = workload.name.slice(0, workload.name.indexOf("@"));
+  return [workload.name, cell, workload.operation, workload.input.size].includes(selector);
+}
+
+/** @throws UsageError for names that mean nothing */
+export function makePlan(options: BenchOptions, clientsOnly: readonly string[] | null): Plan {
+  const wanted = options.workloads;
+  for (const name of wanted ?? []) {
+    const known =
+      (EXTRA_WORKLOADS as readonly string[]).includes(name) || WORKLOADS.some((workload) => selects(name, workload));
+    if (!known) throw new UsageError(`there is no workload ${JSON.stringify(name)}; --list shows them all`);
+  }
+  for (const name of options.peers ?? []) {
+    if (!SUBJECT_NAMES.includes(name)) {
+      throw new UsageError(`there is no peer ${JSON.stringify(name)}; there are ${SUBJECT_NAMES.join(", ")}`);
+    }
+  }
+  const peers = (options.peers ?? SUBJECT_NAMES).filter((name) => clientsOnly?.includes(name) ?? true);
+  const chosen = WORKLOADS.filter((workload) => wanted?.some((name) => selects(name, workload)) ?? true);
+  const cells = chosen.map((workload) => ({
+    workload: options.quick ? { ...workload, rounds: QUICK_ROUNDS } : workload,
+    names: peers.filter(
+      (name) => options.peers !== null || workload.subjects === "all" || workload.subjects.includes(name),
+    ),
+  }));
+  const extras = EXTRA_WORKLOADS.filter((name) => (wanted === null ? name !== "soak" : wanted.includes(name)));
+  const budgetMs = options.durationS === null ? null : options.durationS * 1000;
+  const units = cells.reduce((sum, { workload, names }) => sum + cellUnits(workload, names), 0);
+  const allUnits = units + (extras.includes("targets") ? TARGET_UNITS : 0);
+  const usual = options.quick ? QUICK_ROUND_MS : ROUND_MS;
+  const openRuns = cells.reduce((sum, { names }) => sum + names.filter((name) => name !== YARDSTICK).length, 0);
+  return {
+    cells,
+    extras,
+    peers,
+    roundMs: budgetMs === null ? usual : Math.max(MIN_ROUND_MS, (budgetMs * OVERHEAD_SHARE) / Math.max(1, allUnits)),
+    openMs: budgetMs === null ? (options.quick ? OPEN_MS / 3 : OPEN_MS) : budgetMs / Math.max(1, openRuns),
+    soakMs: budgetMs ?? SOAK_MS,
+  };
+}
+
+function cellUnits(workload: Workload, names: readonly string[]): number {
+  const clients = names.filter((name) => name !== YARDSTICK).length;
+  if (workload.inFlight < 1000) return workload.rounds * clients;
+  const yardstick = names.includes(YARDSTICK) ? (workload.operation === "mixed" ? 2 : 1) : 0;
+  return workload.rounds * (clients * 1.5 + yardstick);
+}

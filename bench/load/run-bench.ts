@@ -1,0 +1,247 @@
+import { compareWithBaseline, readBaseline } from "../lib/baseline.js";
+import { stampEnvironment } from "../lib/environment.js";
+import type { BenchOptions } from "../lib/options.js";
+import type { BenchReport, Comparison, Environment, Target, Verdict } from "../lib/report.js";
+import { judgeSlo, type Slo } from "../lib/slo.js";
+import { UsageError } from "../lib/usage-error.js";
+import { MILLRACE } from "../peers/all-peers.js";
+import type { MillracePeer } from "../peers/millrace.js";
+import type { Peer } from "../peers/peer.js";
+import { measureGoals } from "./goals.js";
+import { checkHonesty } from "./honesty-check.js";
+import { type InputShape, type Inputs, makeInputs } from "./inputs.js";
+import { measureCell } from "./interleaved.js";
+import { measureOpen } from "./open-cell.js";
+import { makePlan, type Plan, selects } from "./plan.js";
+import { runSoak } from "./soak.js";
+import { openStore, type Store } from "./store.js";
+import { Subjects } from "./subjects.js";
+import { measureTargets } from "./targets.js";
+import { readTrace } from "./trace.js";
+import { generateLlmTrace } from "./trace-generator.js";
+import { measureTrace } from "./trace-replay.js";
+import { WORKLOADS } from "./workload.js";
+
+/** Told while a run goes on. */
+export interface BenchObserver {
+  /** Once, before anything is measured. */
+  begin(environment: Environment): void;
+  /** Called often: where the run is. */
+  progress(text: string): void;
+  /** A workload is done. */
+  measured(title: string, rows: readonly Comparison[]): void;
+  note(text: string): void;
+}
+
+const SEED = 20_231_116;
+const DEFAULT_SLO_RATE = 10_000;
+
+/**
+ * @throws UsageError for options that name what does not exist, StateError and Error when a store does not answer
+ */
+export async function runBench(options: BenchOptions, observer: BenchObserver): Promise<BenchReport> {
+  makePlan(options, null);
+  const baseline = options.baseline === null ? null : await readBaseline(options.baseline);
+  const trace =
+    options.trace === null
+      ? { kind: "llm" as const, requests: generateLlmTrace(SEED), skipped: 0 }
+      : await readTrace(options.trace);
+  if (trace.skipped > 0) observer.note(`the trace goes on for ${trace.skipped} further lines, which are left out`);
+  const store = await openStore(options.backend);
+  try {
+    const plan = makePlan(options, store.redis === null ? [MILLRACE] : null);
+    if (plan.peers.length === 0) throw new UsageError(`these peers need Redis: ${options.peers?.join(", ")}`);
+    if (store.redis === null && options.backend === null) {
+      observer.note(
+        "No Redis: neither MILLRACE_REDIS_URL nor redis-server or valkey-server on the PATH. " +
+          "millrace runs alone on its embedded default; targets and comparisons need Redis.",
+      );
+    }
+    const subjects = await Subjects.open(plan.peers, store.millraceUrl, store.redis?.url ?? null);
+    try {
+      const run = new BenchRun(options, plan, store, subjects, observer);
+      await run.begin();
+      if (options.check) await run.check();
+      else await run.measure(trace);
+      if (baseline !== null) run.compare(baseline.comparisons);
+      return run.report();
+    } finally {
+      await subjects.close();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+class BenchRun {
+  readonly #options: BenchOptions;
+  readonly #plan: Plan;
+  readonly #store: Store;
+  readonly #subjects: Subjects;
+  readonly #observer: BenchObserver;
+  readonly #inputs = new Map<string, Inputs>();
+  readonly #comparisons: Comparison[] = [];
+  readonly #targets: Target[] = [];
+  readonly #verdicts: Verdict[] = [];
+  #environment!: Environment;
+
+  constructor(options: BenchOptions, plan: Plan, store: Store, subjects: Subjects, observer: BenchObserver) {
+    this.#options = options;
+    this.#plan = plan;
+    this.#store = store;
+    this.#subjects = subjects;
+    this.#observer = observer;
+  }
+
+  async begin(): Promise<void> {
+    const { redis, shown } = this.#store;
+    this.#environment = await stampEnvironment({
+      redis: redis === null ? null : `${redis.kind} ${redis.version}`,
+      backend: shown,
+      packages: this.#subjects.clients.flatMap((client) => client.packageName ?? []),
+      settings: {
+        roundMs: Math.round(this.#plan.roundMs),
+        rate: this.#options.ratePerSec ?? "closed loop",
+        quick: this.#options.quick,
+        checksum: "crc32 (default)",
+      },
+    });
+    this.#observer.begin(this.#environment);
+  }
+
+  async measure(trace: Parameters<typeof measureTrace>[0]): Promise<void> {
+    const { ratePerSec } = this.#options;
+    const extras = this.#plan.extras;
+    if (ratePerSec === null) await this.#closedCells();
+    else await this.#openCells(ratePerSec);
+    if (extras.includes("trace")) {
+      const title = trace.kind === "llm" ? "LLM requests folded into windows of a minute" : "cache trace";
+      this.#add(title, await measureTrace(trace, this.#subjects.clients, this.#progress));
+    }
+    if (extras.includes("targets")) await this.#measureTargets();
+    if (extras.includes("soak")) await this.#soak();
+    this.#targets.push(...measureGoals(this.#comparisons));
+    for (const slo of this.#options.slos) this.#verdicts.push(await this.#judge(slo));
+  }
+
+  async check(): Promise<void> {
+    const { redis } = this.#store;
+    if (redis === null) throw new UsageError("--check delays the replies of a Redis, and there is none");
+    const subjects = this.#options.peers ?? [MILLRACE, "ioredis"];
+    const names = subjects.filter((name) => this.#subjects.client(name) !== undefined);
+    this.#verdicts.push(...(await checkHonesty(names, redis, this.#inputsOf(shapeOf("put-100B@1000")))));
+  }
+
+  compare(baseline: readonly Comparison[]): void {
+    const verdicts = compareWithBaseline(this.#comparisons, baseline, MILLRACE, this.#options.maxRegression);
+    if (verdicts.length === 0) this.#observer.note("the baseline has no workload in common with this run");
+    this.#verdicts.push(...verdicts);
+  }
+
+  report(): BenchReport {
+    return {
+      schema: 1,
+      environment: this.#environment,
+      targets: this.#targets,
+      comparisons: this.#comparisons,
+      verdicts: this.#verdicts,
+    };
+  }
+
+  async #closedCells(): Promise<void> {
+    for (const { workload, names } of this.#plan.cells) {
+      const options = { roundMs: this.#plan.roundMs, names, progress: this.#progress };
+      const rows = await measureCell(workload, this.#inputsOf(workload.input), this.#subjects, options);
+      this.#add(workload.title, rows);
+    }
+  }
+
+  /** How many are in flight is no choice in the open loop, so cells that differ in nothing else are one. */
+  async #openCells(ratePerSec: number): Promise<void> {
+    const cells = this.#plan.cells.filter(
+      ({ workload }, index, all) => all.findIndex((other) => sameLoad(other.workload, workload)) === index,
+    );
+    for (const { workload, names } of cells) {
+      const peers = this.#subjects.clients.filter((client) => names.includes(client.name));
+      await this.#subjects.load(this.#inputsOf(workload.input), names);
+      const rows: Comparison[] = [];
+      for (const peer of peers) rows.push(await this.#open(workload.name, peer, ratePerSec));
+      this.#add(`${workload.operation}, ${workload.input.size}, ${ratePerSec} ops/s offered`, rows);
+    }
+  }
+
+  #open(name: string, peer: Peer, ratePerSec: number): Promise<Comparison> {
+    const workload = WORKLOADS.find((candidate) => candidate.name === name)!;
+    const durationMs = this.#plan.openMs;
+    const options = { ratePerSec, durationMs, progress: this.#progress };
+    return measureOpen(workload, this.#inputsOf(workload.input), peer, options);
+  }
+
+  async #measureTargets(): Promise<void> {
+    const millrace = this.#subjects.client(MILLRACE);
+    if (millrace === undefined || this.#store.redis === null) return;
+    const small = this.#inputsOf(shapeOf("put-100B@1000"));
+    const json = this.#inputsOf(shapeOf("put-1KiB@1000"));
+    await this.#subjects.load(small, [MILLRACE]);
+    await this.#subjects.load(json, [MILLRACE]);
+    const options = { roundMs: this.#plan.roundMs, progress: this.#progress };
+    const { targets, comparisons } = await measureTargets(millrace as MillracePeer, { small, json }, options);
+    this.#targets.push(...targets);
+    this.#comparisons.push(...comparisons);
+  }
+
+  async #soak(): Promise<void> {
+    const millrace = this.#subjects.client(MILLRACE);
+    if (millrace === undefined) return;
+    const inputs = this.#inputsOf(shapeOf("put-100B@1000"));
+    await this.#subjects.load(inputs, [MILLRACE]);
+    const { comparison, targets } = await runSoak(millrace, inputs, this.#plan.soakMs, this.#progress);
+    this.#add("soak: 50/50 get and put, 100 B, 1000 in flight", [comparison]);
+    this.#targets.push(...targets);
+  }
+
+  /** The name of an operation means its latency under load that does not wait; anything else is a measured cell. */
+  async #judge(slo: Slo): Promise<Verdict> {
+    const rows = this.#comparisons.filter((row) => row.subject === MILLRACE);
+    const exact = rows.find((row) => row.workload === slo.target);
+    if (exact !== undefined) return judgeSlo(slo, exact);
+    const workload = WORKLOADS.find((candidate) => selects(slo.target, candidate));
+    const millrace = this.#subjects.client(MILLRACE);
+    if (workload === undefined || millrace === undefined) return judgeSlo(slo, undefined);
+    const rate = this.#options.ratePerSec ?? DEFAULT_SLO_RATE;
+    const earlier = rows.find(
+      (row) => row.workload.endsWith("/s") && row.workload.startsWith(workload.name.split("@")[0]!),
+    );
+    if (earlier !== undefined) return judgeSlo(slo, earlier);
+    await this.#subjects.load(this.#inputsOf(workload.input), [MILLRACE]);
+    const row = await this.#open(workload.name, millrace, rate);
+    this.#add(`${workload.operation}, ${workload.input.size}, ${rate} ops/s offered`, [row]);
+    return judgeSlo(slo, row);
+  }
+
+  #add(title: string, rows: readonly Comparison[]): void {
+    if (rows.length === 0) return;
+    this.#comparisons.push(...rows);
+    this.#observer.measured(title, rows);
+  }
+
+  #inputsOf(shape: InputShape): Inputs {
+    const mark = `${shape.space} ${shape.keyCount}`;
+    const known = this.#inputs.get(mark);
+    if (known !== undefined) return known;
+    this.#observer.progress(`making values of ${shape.size}`);
+    const inputs = makeInputs(shape, SEED);
+    this.#inputs.set(mark, inputs);
+    return inputs;
+  }
+
+  readonly #progress = (text: string): void => this.#observer.progress(text);
+}
+
+function shapeOf(name: string): InputShape {
+  return WORKLOADS.find((workload) => workload.name === name)!.input;
+}
+
+function sameLoad(a: (typeof WORKLOADS)[number], b: (typeof WORKLOADS)[number]): boolean {
+  return a.operation === b.operation && a.input.size === b.input.size;
+}

@@ -1,0 +1,117 @@
+import type { Peer } from "../peers/peer.js";
+import type { YardstickCommand } from "../peers/redis-benchmark.js";
+import { type InputShape, type Inputs, KEY_PREFIX, SEQUENCE_LENGTH } from "./inputs.js";
+import type { ValueSize } from "./records.js";
+
+export type Operation = "get" | "put" | "put-ttl" | "mixed";
+
+/** One cell of the tables: one operation on values of one size with so many operations in flight. */
+export interface Workload {
+  readonly name: string;
+  readonly title: string;
+  readonly operation: Operation;
+  readonly inFlight: number;
+  readonly input: InputShape;
+  /** Subjects of the default run; others are measured when asked for by name. */
+  readonly subjects: readonly string[] | "all";
+  readonly rounds: number;
+}
+
+export const TTL_MS = 60_000;
+const HEADLINE_ROUNDS = 5;
+const ROUNDS = 3;
+const KEY_COUNT: Record<ValueSize, number> = { "100B": 100_000, "1KiB": 10_000, "16KiB": 2_000 };
+
+function cell(operation: Operation, size: ValueSize, inFlight: number, subjects: Workload["subjects"]): Workload {
+  const zipf = operation === "mixed" ? 0.99 : undefined;
+  const spaces: Record<Operation, string> = { get: "a", put: "a", "put-ttl": "t", mixed: "z" };
+  const label = size === "100B" ? "100 B" : `${size.replace("KiB", " KiB")} JSON`;
+  const what = { get: "get", put: "put", "put-ttl": "put with TTL", mixed: "50/50 get and put, Zipf(0.99)" }[operation];
+  return {
+    name: `${operation === "mixed" ? "mixed-zipf" : operation}-${size}@${inFlight}`,
+    title: `${what}, ${label}, ${inFlight} in flight`,
+    operation,
+    inFlight,
+    input: {
+      size,
+      space: `${spaces[operation]}${size.toLowerCase()}`,
+      keyCount: zipf === undefined ? KEY_COUNT[size] : 10_000,
+      ...(zipf === undefined ? {} : { zipf }),
+    },
+    subjects,
+    rounds: size === "100B" ? HEADLINE_ROUNDS : ROUNDS,
+  };
+}
+
+/** Plain ioredis is what latency is measured against, with pipelining on the strongest of its ways. */
+const LATENCY_SUBJECTS = ["millrace", "ioredis", "ioredis-auto"];
+
+export const WORKLOADS: readonly Workload[] = [
+  cell("put", "100B", 1000, "all"),
+  cell("get", "100B", 1000, "all"),
+  cell("put-ttl", "100B", 1000, "all"),
+  cell("mixed", "100B", 1000, "all"),
+  ...[1, 10, 100].flatMap((inFlight) => [
+    cell("put", "100B", inFlight, LATENCY_SUBJECTS),
+    cell("get", "100B", inFlight, LATENCY_SUBJECTS),
+  ]),
+  ...(["1KiB", "16KiB"] as const).flatMap((size) =>
+    [1, 100, 1000].flatMap((inFlight) => [cell("put", size, inFlight, "all"), cell("get", size, inFlight, "all")]),
+  ),
+];
+
+/** A further workload in the open, at a rate: see `--rate`. */
+export function openLoopName(workload: Workload, ratePerSec: number): string {
+  return `${workload.name.slice(0, workload.name.lastIndexOf("@"))}@${ratePerSec}/s`;
+}
+
+/**
+ * The next operation of the load, as a function without arguments: bound once per round, so that all subjects pay
+ * the same for choosing keys and values and nothing is allocated per operation but what the client itself allocates.
+ */
+export function bindOperation(operation: Operation, peer: Peer, inputs: Inputs): () => Promise<unknown> {
+  const { keys, values, writes } = inputs;
+  const mask = SEQUENCE_LENGTH - 1;
+  const valueCount = values.length;
+  let cursor = -1;
+  let valueCursor = -1;
+  const key = (): string => {
+    cursor = (cursor + 1) & mask;
+    return keys[cursor]!;
+  };
+  const value = (): string => {
+    valueCursor = valueCursor + 1 === valueCount ? 0 : valueCursor + 1;
+    return values[valueCursor]!;
+  };
+  switch (operation) {
+    case "get":
+      return () => peer.get(key());
+    case "put":
+      return () => peer.put(key(), value());
+    case "put-ttl":
+      return () => peer.putWithTtl(key(), value(), TTL_MS);
+    case "mixed":
+      return () => {
+        const next = key();
+        return writes[cursor] === 1 ? peer.put(next, value()) : peer.get(next);
+      };
+  }
+}
+
+/** What redis-benchmark does beside this load; two commands where the load is a mix of two. */
+export function yardstickCommands(workload: Workload, inputs: Inputs): YardstickCommand[] {
+  const key = `${KEY_PREFIX}${inputs.space}:__rand_int__`;
+  const value = inputs.values[0]!;
+  const get = { words: ["GET", key], keys: inputs.keyCount };
+  const set = { words: ["SET", key, value], keys: inputs.keyCount };
+  switch (workload.operation) {
+    case "get":
+      return [get];
+    case "put":
+      return [set];
+    case "put-ttl":
+      return [{ words: ["PSETEX", key, String(TTL_MS), value], keys: inputs.keyCount }];
+    case "mixed":
+      return [set, get];
+  }
+}

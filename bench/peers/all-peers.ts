@@ -1,0 +1,24 @@
+import type { Peer } from "./peer.js";
+
+export const MILLRACE = "millrace";
+export const YARDSTICK = "redis-benchmark";
+
+/** Clients are loaded when they are used: a run of one subject must not pay for the others. */
+const FACTORIES: Record<string, () => Promise<Peer>> = {
+  millrace: async () => new (await import("./millrace.js")).MillracePeer(),
+  ioredis: async () => (await import("./ioredis.js")).plainIoredis(),
+  "ioredis-auto": async () => (await import("./ioredis.js")).autoPipeliningIoredis(),
+  "node-redis": async () => new (await import("./node-redis.js")).NodeRedisPeer(),
+  "iovalkey-auto": async () => new (await import("./iovalkey.js")).IovalkeyPeer(),
+  "valkey-glide": async () => new (await import("./valkey-glide.js")).ValkeyGlidePeer(),
+};
+
+/** In the order of the tables; the yardstick is a program of its own and not among the clients. */
+export const CLIENT_NAMES: readonly string[] = Object.keys(FACTORIES);
+export const SUBJECT_NAMES: readonly string[] = [...CLIENT_NAMES, YARDSTICK];
+
+export function openPeer(name: string): Promise<Peer> {
+  const factory = FACTORIES[name];
+  if (factory === undefined) throw new Error(`unknown peer ${name}; there are: ${SUBJECT_NAMES.join(", ")}`);
+  return factory();
+}

@@ -1,0 +1,38 @@
+import { createEngine, type Engine } from "../../src/index.js";
+import type { Peer } from "./peer.js";
+
+/** Default options, checksums on: what somebody gets who only gives a URL. */
+export class MillracePeer implements Peer {
+  readonly name = "millrace";
+  readonly packageName = null;
+  readonly format = "millrace";
+  #engine!: Engine;
+
+  async connect(url: string): Promise<void> {
+    this.#engine = await createEngine(url);
+  }
+
+  get engine(): Engine {
+    return this.#engine;
+  }
+
+  get(key: string): Promise<Buffer | null> {
+    return this.#engine.get(key);
+  }
+
+  put(key: string, value: string): Promise<void> {
+    return this.#engine.put(key, value);
+  }
+
+  putWithTtl(key: string, value: string, ttlMs: number): Promise<void> {
+    return this.#engine.put(key, value, { ttlMs });
+  }
+
+  delete(key: string): Promise<boolean> {
+    return this.#engine.delete(key);
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+}

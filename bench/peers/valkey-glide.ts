@@ -1,0 +1,52 @@
+import { GlideClient, type GlideString, TimeUnit } from "@valkey/valkey-glide";
+import type { Peer } from "./peer.js";
+
+/** The default of 1000 requests in flight would refuse the last of a load of 1000 tasks now and then. */
+const IN_FLIGHT_LIMIT = 10_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+export class ValkeyGlidePeer implements Peer {
+  readonly name = "valkey-glide";
+  readonly packageName = "@valkey/valkey-glide";
+  readonly format = "plain";
+  #client!: GlideClient;
+
+  async connect(url: string): Promise<void> {
+    const { hostname, port, username, password, pathname, protocol } = new URL(url);
+    this.#client = await GlideClient.createClient({
+      addresses: [{ host: hostname, port: port === "" ? 6379 : Number(port) }],
+      useTLS: protocol === "rediss:",
+      databaseId: Number(pathname.slice(1)),
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      inflightRequestsLimit: IN_FLIGHT_LIMIT,
+      ...(password === ""
+        ? {}
+        : {
+            credentials: {
+              password: decodeURIComponent(password),
+              ...(username === "" ? {} : { username: decodeURIComponent(username) }),
+            },
+          }),
+    });
+  }
+
+  get(key: string): Promise<GlideString | null> {
+    return this.#client.get(key);
+  }
+
+  put(key: string, value: string): Promise<unknown> {
+    return this.#client.set(key, value);
+  }
+
+  putWithTtl(key: string, value: string, ttlMs: number): Promise<unknown> {
+    return this.#client.set(key, value, { expiry: { type: TimeUnit.Milliseconds, count: ttlMs } });
+  }
+
+  delete(key: string): Promise<unknown> {
+    return this.#client.unlink([key]);
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+}

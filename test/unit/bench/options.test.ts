@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { parseOptions } from "../../../bench/lib/options.js";
+import { UsageError } from "../../../bench/lib/usage-error.js";
+import { makePlan } from "../../../bench/load/plan.js";
+import { WORKLOADS } from "../../../bench/load/workload.js";
+
+describe("options of the bench", () => {
+  test("nothing given means everything but the soak, in the closed loop", () => {
+    const options = parseOptions([]);
+    assert.deepEqual([options.workloads, options.peers, options.ratePerSec, options.check], [null, null, null, false]);
+    const plan = makePlan(options, null);
+    assert.equal(plan.cells.length, WORKLOADS.length);
+    assert.deepEqual(plan.extras, ["trace", "targets"]);
+  });
+
+  test("names may be separated by spaces, by commas, or come with options of their own", () => {
+    const { workloads, peers } = parseOptions([
+      "--workload",
+      "get",
+      "put-ttl",
+      "--peers=millrace,ioredis",
+      "--workload",
+      "soak",
+    ]);
+    assert.deepEqual(workloads, ["get", "put-ttl", "soak"]);
+    assert.deepEqual(peers, ["millrace", "ioredis"]);
+  });
+
+  test("a selector means an operation, a size, an operation with a size, or one cell", () => {
+    const cellsOf = (...names: string[]): string[] =>
+      makePlan(parseOptions(["--workload", ...names]), null).cells.map(({ workload }) => workload.name);
+    assert.ok(cellsOf("put").every((name) => name.startsWith("put-") && !name.startsWith("put-ttl")));
+    assert.deepEqual(cellsOf("get-1KiB"), ["get-1KiB@1", "get-1KiB@100", "get-1KiB@1000"]);
+    assert.deepEqual(cellsOf("get-1KiB@100"), ["get-1KiB@100"]);
+    assert.ok(cellsOf("16KiB").length === 6);
+  });
+
+  test("a peer asked for by name is measured in every chosen cell", () => {
+    const [cell] = makePlan(parseOptions(["--workload", "get-100B@1", "--peers", "node-redis"]), null).cells;
+    assert.deepEqual(cell?.names, ["node-redis"]);
+  });
+
+  test("rates and durations take units, percentages a percent sign", () => {
+    const options = parseOptions([
+      "--rate",
+      "100k",
+      "--duration",
+      "2.5s",
+      "--baseline",
+      "b.json",
+      "--max-regression",
+      "7.5%",
+    ]);
+    assert.deepEqual([options.ratePerSec, options.durationS, options.maxRegression], [100_000, 2.5, 0.075]);
+  });
+
+  test("a duration is about what the whole run takes", () => {
+    const rounds = (seconds: string): number =>
+      makePlan(parseOptions(["--workload", "get-100B@1", "--peers", "ioredis", "--duration", seconds]), null).roundMs;
+    assert.ok(rounds("10") > 1000 && rounds("10") < 2000);
+    assert.ok(Math.abs(rounds("20") / rounds("10") - 2) < 0.01);
+  });
+
+  const wrong: [string[], RegExp][] = [
+    [["--nonsense"], /--nonsense/],
+    [["stray"], /stray/],
+    [["--json", "x", "stray"], /stray/],
+    [["--rate", "fast"], /--rate.*"fast"/],
+    [["--rate", "0"], /--rate/],
+    [["--rate", "10s"], /--rate/],
+    [["--duration", "-1"], /duration/],
+    [["--max-regression", "10%"], /--baseline/],
+    [["--baseline", "b", "--max-regression", "ten"], /percentage.*"ten"/],
+    [["--slo", "get.p99"], /get\.p99<1ms/],
+    [["--slo", "get.p99<1"], /ms/],
+    [["--slo", "get.p42<1ms"], /p99/],
+    [["--slo", "get.ops>1ms"], /k or M/],
+  ];
+  for (const [args, message] of wrong) {
+    test(`${args.join(" ")} is refused with a reason`, () => {
+      assert.throws(
+        () => parseOptions(args),
+        (error: Error) => {
+          assert.ok(error instanceof UsageError);
+          assert.match(error.message, message);
+          return true;
+        },
+      );
+    });
+  }
+
+  test("workloads and peers that do not exist are named", () => {
+    assert.throws(() => makePlan(parseOptions(["--workload", "gte"]), null), /"gte"/);
+    assert.throws(() => makePlan(parseOptions(["--peers", "jedis"]), null), /"jedis".*ioredis/);
+  });
+});

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { compareWithBaseline } from "../../../bench/lib/baseline.js";
+import { htmlPage } from "../../../bench/lib/html-page.js";
+import { junitXml } from "../../../bench/lib/junit.js";
+import { type BenchReport, type Comparison, hasFailed, judge } from "../../../bench/lib/report.js";
+import { judgeSlo, parseSlo } from "../../../bench/lib/slo.js";
+import { measureGoals } from "../../../bench/load/goals.js";
+import { parseCsv } from "../../../bench/peers/redis-benchmark.js";
+
+function row(workload: string, subject: string, opsPerSec: number, p50Us = 100): Comparison {
+  return {
+    ...{ workload, subject, opsPerSec, p50Us, p99Us: 900, p999Us: 1500, cpuUsPerOp: 1.5, errors: 0 },
+    ...{ meanUs: 120, maxUs: 2000, rounds: [opsPerSec] },
+  };
+}
+
+function reportOf(parts: Partial<BenchReport>): BenchReport {
+  return {
+    schema: 1,
+    environment: {
+      ...{ millrace: "0.1.0", commit: null, date: "2026-01-01", node: "v20", v8: "11", cpus: "cpu", cores: 2 },
+      ...{ memoryGiB: 8, os: "os", loadAverage: 0, redis: "redis 7", backend: "b", peers: {}, settings: {} },
+    },
+    targets: [],
+    comparisons: [],
+    verdicts: [],
+    ...parts,
+  };
+}
+
+const target = { id: "T1", title: "<singles> & co", source: "B", goal: 10, unit: "ms", measured: 10 };
+
+describe("targets", () => {
+  test("are met at, above or below their goal as their bound says", () => {
+    assert.equal(judge({ ...target, bound: "at least" }).pass, true);
+    assert.equal(judge({ ...target, bound: "at most" }).pass, true);
+    assert.equal(judge({ ...target, bound: "below" }).pass, false);
+    assert.equal(judge({ ...target, bound: "below", measured: null }).pass, null);
+  });
+
+  test("a missed published target fails the run, a missed comparison or an unmeasured target does not", () => {
+    const missed = judge({ ...target, bound: "below" });
+    assert.equal(hasFailed(reportOf({ targets: [missed] })), true);
+    assert.equal(hasFailed(reportOf({ targets: [{ ...missed, id: "M1.put" }] })), false);
+    assert.equal(hasFailed(reportOf({ targets: [{ ...missed, pass: null }] })), false);
+    const verdict = { kind: "slo", title: "t", measured: "m", pass: false } as const;
+    assert.equal(hasFailed(reportOf({ verdicts: [verdict] })), true);
+  });
+});
+
+describe("goals", () => {
+  test("are ratios of what was measured in the run", () => {
+    const goals = measureGoals([
+      row("put-100B@1000", "millrace", 1200),
+      row("put-100B@1000", "ioredis-auto", 200),
+      row("put-100B@1000", "redis-benchmark", 1200),
+      row("get-100B@100", "millrace", 1, 30),
+      row("get-100B@100", "ioredis", 1, 100),
+    ]);
+    const found = Object.fromEntries(goals.map((goal) => [goal.id, [goal.measured, goal.pass]]));
+    assert.deepEqual(found["M1.put"], [1, false]);
+    assert.deepEqual(found["M1.put-auto"], [6, true]);
+    assert.deepEqual(found["M1.p50-get-100"], [0.3, true]);
+    assert.deepEqual(found["M1.errors"], [0, true]);
+    assert.equal(found["M1.get"], undefined);
+  });
+
+  test("the closest race of a value size decides it", () => {
+    const goals = measureGoals([
+      row("get-1KiB@1", "millrace", 95),
+      row("get-1KiB@1", "ioredis", 100),
+      row("get-1KiB@1", "redis-benchmark", 1000),
+      row("put-1KiB@1", "millrace", 300),
+      row("put-1KiB@1", "ioredis", 100),
+    ]);
+    const goal = goals.find(({ id }) => id === "M1.1KiB");
+    assert.deepEqual([goal?.measured, goal?.pass], [0.95, false]);
+    assert.match(goal?.title ?? "", /get-1KiB@1 against ioredis/);
+  });
+});
+
+describe("objectives", () => {
+  test("compare the figure they name in its own unit", () => {
+    const measured = row("get-100B@10000/s", "millrace", 10_000);
+    const pass = (text: string): boolean => judgeSlo(parseSlo(text), measured).pass;
+    assert.equal(pass("get.p99<1ms"), true);
+    assert.equal(pass("get.p99<0.9ms"), false);
+    assert.equal(pass("get.p99<=900us"), true);
+    assert.equal(pass("get.p99.9<1ms"), false);
+    assert.equal(pass("get.ops>=10k"), true);
+    assert.equal(pass("get.ops > 10k"), false);
+    assert.equal(pass("get.errors<=0"), true);
+    assert.equal(parseSlo("get-1KiB@1000.p50<2ms").target, "get-1KiB@1000");
+  });
+
+  test("what was not measured is missed", () => {
+    assert.equal(judgeSlo(parseSlo("get.p99<1ms"), undefined).pass, false);
+  });
+});
+
+describe("the baseline", () => {
+  test("allows as much as it says and compares only what both runs have", () => {
+    const before = [row("a", "millrace", 1000), row("b", "millrace", 1000), row("a", "ioredis", 1000)];
+    const now = [row("a", "millrace", 900), row("b", "millrace", 899), row("a", "ioredis", 1), row("c", "millrace", 1)];
+    const verdicts = compareWithBaseline(now, before, "millrace", 0.1);
+    assert.deepEqual(
+      verdicts.map(({ pass }) => pass),
+      [true, false],
+    );
+    assert.match(verdicts[1]!.measured, /-10\.1 %/);
+  });
+});
+
+describe("redis-benchmark's figures", () => {
+  test("are found behind a command that itself holds commas and quotes", () => {
+    const output =
+      '"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"\n' +
+      '"SET k {"a":1,"b","c"}","869565.25","1.119","0.088","1.055","1.719","2.527","3.975"\n';
+    assert.deepEqual(parseCsv(output), { opsPerSec: 869_565.25, meanUs: 1119, p50Us: 1055, p99Us: 2527, maxUs: 3975 });
+  });
+
+  test("anything else is an error", () => {
+    assert.throws(() => parseCsv("Could not connect"), /Could not connect/);
+  });
+});
+
+describe("files", () => {
+  const report = reportOf({
+    targets: [judge({ ...target, bound: "below" }), judge({ ...target, id: "T2", bound: "at most", measured: null })],
+    comparisons: [row("get-100B@1", "millrace", 1000), row("get-100B@1", "ioredis", 900)],
+    verdicts: [{ kind: "slo", title: "get.p99<1ms", measured: "2 ms", pass: false }],
+  });
+
+  test("JUnit has a case for every target and objective, with failures and skips counted", () => {
+    const xml = junitXml(report);
+    assert.match(xml, /<testsuite name="targets" tests="2" failures="1" skipped="1">/);
+    assert.match(xml, /<testsuite name="slo" tests="1" failures="1" skipped="0">/);
+    assert.ok(!xml.includes("<singles>"));
+    assert.ok(!xml.includes("p99<1ms"));
+  });
+
+  test("the page stands alone and escapes what it shows", () => {
+    const html = htmlPage(report);
+    assert.doesNotMatch(html, /(src|href)=|@import|url\(/);
+    assert.match(html, /prefers-color-scheme:dark/);
+    assert.match(html, /name="viewport"/);
+    assert.match(html, /<svg /);
+    assert.ok(!html.includes("<singles>"));
+    assert.ok(!/NaN|undefined|Infinity/.test(html));
+  });
+});
