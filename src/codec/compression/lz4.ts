@@ -1,7 +1,7 @@
 import type { Value } from "../../core/value.js";
 import { type Compressor, MAX_COMPRESSIBLE_BYTES, oversizeBytes } from "./compressor.js";
 import { corruptBody } from "./corrupt-body.js";
-import { compilePackagedWasm, instantiateWasm, type WasmMemory, type WasmModule } from "./packaged-wasm.js";
+import { compilePackagedWasm, instantiateWasm, isWasmTrap, type WasmMemory, type WasmModule } from "./packaged-wasm.js";
 
 /*
  * LZ4 block format by the WebAssembly of lz4-wasm. Its own JavaScript is a bundler build that Node.js cannot
@@ -129,7 +129,7 @@ class Lz4Instance {
     try {
       wasm.decompress(this.#result, input, inputBytes);
     } catch (cause) {
-      throw corruptBody("lz4", "decoder stopped", cause);
+      throw isWasmTrap(cause) ? corruptBody("lz4", "decoder stopped", cause) : cause;
     }
     this.#followMemory();
     const word = this.#result >> 2;

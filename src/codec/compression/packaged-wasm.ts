@@ -15,6 +15,7 @@ type WasmImports = Record<string, Record<string, (...values: number[]) => number
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => WasmModule;
   Instance: new (module: WasmModule, imports: WasmImports) => { readonly exports: unknown };
+  RuntimeError: new (message?: string) => Error;
 };
 
 const requireFromHere = createRequire(import.meta.url);
@@ -36,4 +37,9 @@ export function compilePackagedWasm(
 
 export function instantiateWasm<Exports>(module: WasmModule, imports: WasmImports): Exports {
   return new WebAssembly.Instance(module, imports).exports as Exports;
+}
+
+/** Whether WebAssembly stopped by itself, as opposed to, say, the caller's stack having run out under it. */
+export function isWasmTrap(error: unknown): boolean {
+  return error instanceof WebAssembly.RuntimeError;
 }

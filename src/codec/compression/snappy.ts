@@ -40,6 +40,7 @@ export class SnappyCompressor implements Compressor {
     try {
       raw = snappy.uncompressSync(source.subarray(start, end), { asBuffer: true }) as Buffer;
     } catch (cause) {
+      if (cause instanceof RangeError) throw cause; // The caller's stack ran out: no fault of the block.
       throw corruptBody("snappy", "not a Snappy block", cause);
     }
     if (raw.length !== rawBytes) throw corruptBody("snappy", `gives ${raw.length} bytes instead of ${rawBytes}`);

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { BackendError } from "../../core/errors.js";
 import { corruptBody } from "./corrupt-body.js";
-import { compilePackagedWasm, instantiateWasm, type WasmMemory, type WasmModule } from "./packaged-wasm.js";
+import { compilePackagedWasm, instantiateWasm, isWasmTrap, type WasmMemory, type WasmModule } from "./packaged-wasm.js";
 
 /*
  * The WebAssembly of @bokuweb/zstd-wasm without its JavaScript, which makes a context, allocates and frees both
@@ -116,7 +116,7 @@ export class ZstdInstance {
         0,
       );
     } catch (cause) {
-      throw corruptBody("zstd", "decoder stopped", cause);
+      throw isWasmTrap(cause) ? corruptBody("zstd", "decoder stopped", cause) : cause;
     }
     if (size !== rawBytes) return undefined;
     this.#followMemory();

@@ -61,7 +61,7 @@ export function describeCompressor(compressor: Compressor): void {
         assert.equal(compressor.lastRawBytes, bytes.length);
         assert.ok(decompressed(compressor, body, bytes.length).equals(bytes));
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
@@ -156,5 +156,21 @@ export function describeCompressor(compressor: Compressor): void {
     assert.equal(compressor.compressInto(value, target, 0, target.length), -1);
     assert.equal(compressor.lastRawBytes, value.length);
     assertStillWorks();
+  });
+
+  test(`${name} outlives its caller running out of stack at any point of a call`, () => {
+    const record = sampleRecord(300);
+    const body = compressed(compressor, record)!;
+    const target = Buffer.alloc(1024);
+    const dive = (): void => {
+      compressor.compressInto(record, target, 0, target.length);
+      compressor.decompress(body, 0, body.length, record.length);
+      dive();
+    };
+    const startDeeper = (frames: number): void => (frames === 0 ? dive() : startDeeper(frames - 1));
+    for (let frames = 0; frames < 8; frames++) {
+      assert.throws(() => startDeeper(frames), RangeError);
+      assertStillWorks();
+    }
   });
 }
