@@ -1,5 +1,6 @@
 import {
   BackendError,
+  ClosedError,
   CorruptValueError,
   type ErrorDetails,
   type Outcome,
@@ -10,9 +11,14 @@ import {
 import type { CanonicalKey } from "../core/key.js";
 import { OPERATION_NAMES, type Request } from "./request.js";
 
-/** Codecs and helpers throw errors that know no place; this gives them the request's operation, key and backend. */
+/**
+ * Codecs and helpers throw errors that know no place, because they know no request; this gives them the request's
+ * operation, key and backend.
+ */
 export function locateError(error: unknown, request: Request, backend: string, outcome?: Outcome): StateError {
-  return placeError(error, OPERATION_NAMES[request.kind], request.key, backend, outcome);
+  // A transaction has many keys and none of its own.
+  const key = request.key === "" ? undefined : request.key;
+  return placeError(error, OPERATION_NAMES[request.kind], key, backend, outcome);
 }
 
 /** The same for work that is not a request, such as a scan. */
@@ -21,19 +27,19 @@ export function placeError(
   operation: string,
   key: CanonicalKey | undefined,
   backend: string,
-  outcome: Outcome = "not-applied",
+  outcome?: Outcome,
 ): StateError {
-  const place = { operation, backend, outcome, ...(key === undefined ? {} : { key }) };
+  const place = { operation, backend, ...(key === undefined ? {} : { key }) };
   if (!(error instanceof StateError)) {
     const message = error instanceof Error ? error.message : String(error);
-    return new BackendError(message, { ...place, cause: error });
+    return new BackendError(message, { ...place, outcome: outcome ?? "not-applied", cause: error });
   }
-  if (error.operation !== undefined) return error;
   const details: ErrorDetails = {
     ...place,
+    outcome: outcome ?? error.outcome,
     retryable: error.retryable,
     ...(error.reason === undefined ? {} : { reason: error.reason }),
-    cause: error.cause ?? error,
+    ...(error.cause === undefined ? {} : { cause: error.cause }),
   };
   switch (error.code) {
     case "CORRUPT_VALUE":
@@ -42,6 +48,8 @@ export function placeError(
       return new SerializationError(error.message, details);
     case "UNSUPPORTED":
       return new UnsupportedOperationError(error.message, details);
+    case "CLOSED":
+      return new ClosedError(error.message, details);
     default:
       return new BackendError(error.message, details);
   }

@@ -66,7 +66,10 @@ export class CommitQueue {
     this.#enqueue(work);
   }
 
-  /** Runs `work` inside a write transaction of its own, after all batches handed over before. */
+  /**
+   * Runs `work` inside a write transaction of its own, after all batches handed over before. What it throws after its
+   * first write is committed with it. Rejects with errors that know no place.
+   */
   runExclusive(work: () => void): Promise<void> {
     if (this.#state === "closed") return Promise.reject(closedError());
     return new Promise((resolve, reject) => this.#enqueue({ run: work, resolve, reject }));
@@ -195,5 +198,5 @@ function keysWrittenBy(group: readonly BatchWork[]): Set<CanonicalKey> {
 }
 
 function closedError(): ClosedError {
-  return new ClosedError("the store is not open", { backend: "lmdb" });
+  return new ClosedError("the store is not open");
 }

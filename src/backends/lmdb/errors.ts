@@ -15,14 +15,12 @@ export async function explainFailedCommit(error: unknown, path: string): Promise
     // LMDB writes the new pages before the meta page that makes them count, and there is room for that one already.
     return new BackendError("the disk is full; nothing was written", {
       reason: "ERR_FULL",
-      backend: "lmdb",
       outcome: "not-applied",
       cause,
     });
   }
   return new BackendError(`the transaction was not committed: ${message}`, {
     reason: "ERR_COMMIT",
-    backend: "lmdb",
     outcome: "unknown",
     cause,
   });

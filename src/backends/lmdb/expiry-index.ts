@@ -40,7 +40,8 @@ export function indexEntry(storedKey: Buffer, expiresAtMs: number, ttlMs: number
 
 /** The stored key that an index entry names. */
 export function indexedKey(key: Buffer, value: Buffer): Buffer {
-  return value.length > 1 ? Buffer.from(value) : key.subarray(TIME_BYTES);
+  // The value is in the library's buffer, which is longer than its `length` and used again by the next read.
+  return value.length > 1 ? Buffer.from(value.subarray(0, value.length)) : key.subarray(TIME_BYTES);
 }
 
 /** Index entries before this key are due. */

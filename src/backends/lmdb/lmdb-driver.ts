@@ -102,15 +102,19 @@ class LmdbDriver implements Driver {
     let after: Buffer | undefined;
     let stored: Buffer[] = [];
     do {
-      await queue.runExclusive(() => {
-        store.nowMs = this.#clock.wallMs();
-        stored = store.keysAfter(prefix, after, KEYS_CLEARED_PER_COMMIT);
-        for (const storedKey of stored) {
-          const key = store.keys.canonical(storedKey);
-          if (store.isLive(key)) cleared++;
-          store.remove(key);
-        }
-      });
+      try {
+        await queue.runExclusive(() => {
+          store.nowMs = this.#clock.wallMs();
+          stored = store.keysAfter(prefix, after, KEYS_CLEARED_PER_COMMIT);
+          for (const storedKey of stored) {
+            const key = store.keys.canonical(storedKey);
+            if (store.isLive(key)) cleared++;
+            store.remove(key);
+          }
+        });
+      } catch (error) {
+        throw placeError(error, "clear", undefined, NAME, cleared === 0 ? undefined : "unknown");
+      }
       after = stored[stored.length - 1];
     } while (stored.length === KEYS_CLEARED_PER_COMMIT);
     return cleared;

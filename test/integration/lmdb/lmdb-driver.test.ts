@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { createLmdbDriver } from "../../../src/backends/lmdb/lmdb-driver.js";
+import { BatchProbe, driverContext, inOneBatch } from "../../support/batch-probe.js";
+import { testDriver } from "../../support/driver-suite.js";
+import { openLmdb, temporaryFolder } from "../../support/lmdb-scope.js";
+
+testDriver("lmdb", async (t, overrides) => openLmdb(t, await temporaryFolder(t), overrides));
+
+test("the directory and its parents are created, a dot in the name makes no file of it", async (t) => {
+  const path = join(await temporaryFolder(t), "deep", "state.v1");
+  await openLmdb(t, path);
+  assert.ok(existsSync(join(path, "data.mdb")));
+});
+
+test("what was written is there after closing and opening again, lifetimes included", async (t) => {
+  const path = await temporaryFolder(t);
+  const first = await openLmdb(t, path);
+  await inOneBatch(first.driver, (probe) => Promise.all([probe.put("a", "1"), probe.put("b", "2", 5000)]));
+  await first.driver.close();
+  const { driver, clock } = await openLmdb(t, path);
+  clock.advance(1000);
+  const [a, left] = await inOneBatch(driver, (probe) => Promise.all([probe.get("a"), probe.ttl("b")]));
+  assert.deepEqual([a?.toString(), left], ["1", 4000]);
+});
+
+test("engines with different key prefixes share a directory and do not see each other's keys", async (t) => {
+  const path = await temporaryFolder(t);
+  const one = await openLmdb(t, path, { keyPrefix: "one:" });
+  const two = await openLmdb(t, path, { keyPrefix: "two:" });
+  await inOneBatch(one.driver, (probe) => probe.put("a", "1"));
+  await inOneBatch(two.driver, (probe) => probe.put("a", "2"));
+  assert.equal((await inOneBatch(one.driver, (probe) => probe.get("a")))?.toString(), "1");
+  assert.equal(await two.driver.clear(""), 1);
+  assert.equal((await inOneBatch(one.driver, (probe) => probe.get("a")))?.toString(), "1");
+});
+
+test("a scan without any prefix begins with the smallest possible key", async (t) => {
+  const { driver } = await openLmdb(t, await temporaryFolder(t), { keyPrefix: "" });
+  await inOneBatch(driver, (probe) => Promise.all([probe.put("\u0000", "1"), probe.put("\u0001", "2")]));
+  const keys: string[] = [];
+  for await (const page of driver.scan("", false)) keys.push(...page.keys);
+  assert.deepEqual(keys, ["\u0000", "\u0001"]);
+});
+
+test("keys of the longest allowed length work, with a lifetime too, and expire", async (t) => {
+  const { driver, clock } = await openLmdb(t, await temporaryFolder(t));
+  const longest = "k".repeat(driver.capabilities.maxKeyBytes - "state:".length);
+  assert.equal(driver.capabilities.maxKeyBytes, 1978);
+  await inOneBatch(driver, (probe) => probe.put(longest, "1", 500));
+  assert.equal((await inOneBatch(driver, (probe) => probe.get(longest)))?.toString(), "1");
+  clock.advance(60_000);
+  await untilEntries(driver, "0");
+});
+
+test("a key that is too long fails alone and is not applied", async (t) => {
+  const { driver } = await openLmdb(t, await temporaryFolder(t));
+  const [tooLong, fine] = await inOneBatch(driver, (probe) =>
+    Promise.allSettled([probe.put("k".repeat(1973), "1"), probe.put("fine", "1")]),
+  );
+  assert.equal(tooLong.status === "rejected" && tooLong.reason.outcome, "not-applied");
+  assert.equal(fine.status, "fulfilled");
+  assert.equal(await inOneBatch(driver, (probe) => probe.contains("fine")), true);
+});
+
+test("large values come back whole, small ones after them too", async (t) => {
+  const { driver } = await openLmdb(t, await temporaryFolder(t));
+  const large = Buffer.alloc(5_000_000, "large");
+  await inOneBatch(driver, (probe) => Promise.all([probe.put("large", large), probe.put("small", "small")]));
+  const [first, small] = await inOneBatch(driver, (probe) => Promise.all([probe.get("large"), probe.get("small")]));
+  assert.ok(first?.equals(large));
+  assert.equal(small?.toString(), "small");
+});
+
+test("the sweep frees expired records and keeps those whose lifetime was prolonged or removed", async (t) => {
+  const { driver, clock } = await openLmdb(t, await temporaryFolder(t));
+  await inOneBatch(driver, (probe) => {
+    for (let i = 0; i < 1500; i++) void probe.put(`passing ${i}`, "1", 1000 + i);
+    void probe.put("prolonged", "1", 1000);
+    void probe.put("kept", "1", 1000);
+    return probe.put("lasting", "1");
+  });
+  await inOneBatch(driver, (probe) =>
+    Promise.all([probe.put("prolonged", "2", 1_000_000), probe.compareAndSwap("kept", "1", "2")]),
+  );
+  assert.equal((await driver.serverInfo()).entries, "1503");
+  clock.advance(60_000);
+  await untilEntries(driver, "3");
+  clock.advance(2_000_000);
+  await untilEntries(driver, "2");
+});
+
+test("a read of an untouched key does not wait for the writes under way", async (t) => {
+  const { driver } = await openLmdb(t, await temporaryFolder(t));
+  await inOneBatch(driver, (probe) => probe.put("calm", "1"));
+  const order: string[] = [];
+  const writing = inOneBatch(driver, (probe) => probe.put("busy", "2")).then(() => order.push("put"));
+  const behind = inOneBatch(driver, (probe) => probe.get("busy")).then((value) => order.push(`busy ${value}`));
+  const beside = inOneBatch(driver, (probe) => probe.get("calm")).then((value) => order.push(`calm ${value}`));
+  await Promise.all([writing, behind, beside]);
+  assert.deepEqual(order, ["calm 1", "put", "busy 2"]);
+});
+
+test("a batch that mixes everything on many keys settles every request once", async (t) => {
+  const { driver } = await openLmdb(t, await temporaryFolder(t));
+  const completions: Promise<void>[] = [];
+  for (let round = 0; round < 40; round++) {
+    const probe = new BatchProbe(driver);
+    completions.push(probe.completion);
+    void probe.get("a");
+    void probe.contains(`b${round}`);
+    void probe.delete(`d${round - 1}`);
+    void probe.put("a", `${round}`);
+    void probe.put(`d${round}`, "x", 1000);
+    void probe.increment("n", 1n);
+    void probe.ttl(`d${round - 1}`);
+    probe.send();
+    if (round % 3 === 0) await probe.completion;
+  }
+  await Promise.all(completions);
+  assert.equal(await inOneBatch(driver, (probe) => probe.increment("n", 0n)), 40n);
+});
+
+test("closing fails what has not begun as not applied", async (t) => {
+  const { driver } = await openLmdb(t, await temporaryFolder(t));
+  const put = inOneBatch(driver, (probe) => probe.put("a", "1"));
+  const rejected = assert.rejects(put, { code: "CLOSED", outcome: "not-applied" });
+  await driver.close();
+  await rejected;
+});
+
+test("a path that cannot be a directory gives a ConnectionError that names it", async (t) => {
+  const path = join(await temporaryFolder(t), "file");
+  await writeFile(path, "");
+  await assert.rejects(createLmdbDriver({ path }).open(driverContext()), (error: Error & { code?: string }) => {
+    assert.equal(error.code, "CONNECTION");
+    assert.match(error.message, /file/);
+    return true;
+  });
+});
+
+/** The sweep runs once a second by itself; this waits for its effect. */
+async function untilEntries(driver: { serverInfo(): Promise<Record<string, string>> }, entries: string): Promise<void> {
+  for (;;) {
+    if ((await driver.serverInfo()).entries === entries) return;
+    await delay(20);
+  }
+}

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { inOneBatch } from "../../support/batch-probe.js";
+import { openLmdb, temporaryFolder } from "../../support/lmdb-scope.js";
+
+function startFixture(name: string, ...parameters: string[]): ChildProcess {
+  const script = fileURLToPath(new URL(`fixtures/${name}.js`, import.meta.url));
+  return spawn(process.execPath, [script, ...parameters], { stdio: ["ignore", "pipe", "inherit"] });
+}
+
+test("every write acknowledged before a kill -9 is there afterwards", async (t) => {
+  const path = await temporaryFolder(t);
+  for (let round = 0; round < 3; round++) {
+    const child = startFixture("ledger-writer", path);
+    t.after(() => {
+      child.kill("SIGKILL");
+    });
+    const wanted = 400 * (round + 1);
+    let acknowledged = 0;
+    let output = "";
+    child.stdout?.setEncoding("utf8");
+    child.stdout?.on("data", (text: string) => {
+      output += text;
+      const lines = output.split("\n").slice(0, -1);
+      acknowledged = Number(lines[lines.length - 1] ?? 0);
+      if (acknowledged >= wanted) child.kill("SIGKILL");
+    });
+    // "close": everything the process said before its end has been read.
+    await once(child, "close");
+    assert.ok(acknowledged >= wanted);
+    const { driver } = await openLmdb(t, path);
+    for (let first = 0; first < acknowledged; first += 100) {
+      const length = Math.min(100, acknowledged - first);
+      const values = await inOneBatch(driver, (probe) =>
+        Promise.all(Array.from({ length }, (_, i) => probe.get(`key ${first + i}`))),
+      );
+      values.forEach((value, i) => {
+        assert.equal(value?.toString(), `value ${first + i}`);
+      });
+    }
+    await driver.close();
+  }
+});
+
+test("compare-and-swap and increment lose nothing between two processes", async (t) => {
+  const path = await temporaryFolder(t);
+  const rounds = 300;
+  const children = [1, 2].map(() => startFixture("swapping-counter", path, String(rounds)));
+  for (const child of children) t.after(() => void child.kill("SIGKILL"));
+  for (const [code] of await Promise.all(children.map((child) => once(child, "close")))) assert.equal(code, 0);
+  const { driver } = await openLmdb(t, path);
+  const [swapped, counted] = await inOneBatch(driver, (probe) =>
+    Promise.all([probe.get("swapped"), probe.get("counted")]),
+  );
+  assert.equal(swapped?.toString(), String(2 * rounds));
+  assert.equal(counted?.toString(), String(2 * rounds));
+});

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createMemoryDriver } from "../../../../src/backends/memory/memory-driver.js";
+import { driverContext, FakeClock, inOneBatch } from "../../../support/batch-probe.js";
+import { type OpenDriver, testDriver } from "../../../support/driver-suite.js";
+
+const openDriver: OpenDriver = async (t, overrides) => {
+  const clock = new FakeClock();
+  const driver = createMemoryDriver({ clock });
+  await driver.open(driverContext(overrides));
+  t.after(() => driver.close());
+  return { driver, clock };
+};
+
+testDriver("memory", openDriver);
+
+test("memory of expired entries is freed though nobody reads them", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { driver, clock } = await openDriver(t);
+  await inOneBatch(driver, (probe) => {
+    for (let i = 0; i < 10_000; i++) void probe.put(`passing ${i}`, "value", 1000 + i);
+    return probe.put("lasting", "value");
+  });
+  assert.equal((await driver.serverInfo()).entries, "10001");
+  const before = await driver.memoryUsage();
+  for (let elapsedMs = 0; elapsedMs < 12_000; elapsedMs += 256) {
+    clock.advance(256);
+    t.mock.timers.tick(256);
+  }
+  assert.equal((await driver.serverInfo()).entries, "1");
+  assert.ok((await driver.memoryUsage()) < before / 1000);
+});
+
+test("memory usage returns to zero when all keys are gone", async (t) => {
+  const { driver } = await openDriver(t);
+  const keys = ["plain", "ключ", "\ud800\u00ff\u0000"];
+  await inOneBatch(driver, (probe) => Promise.all(keys.map((key) => probe.put(key, "some value", 5000))));
+  await inOneBatch(driver, (probe) => Promise.all(keys.map((key) => probe.put(key, "another, longer value"))));
+  assert.ok((await driver.memoryUsage()) > 0);
+  await inOneBatch(driver, (probe) => Promise.all(keys.map((key) => probe.delete(key))));
+  assert.equal(await driver.memoryUsage(), 0);
+});
+
+test("a driver serves one engine at a time", async (t) => {
+  const { driver } = await openDriver(t);
+  await assert.rejects(driver.open(driverContext()), { code: "CONFIG" });
+});
