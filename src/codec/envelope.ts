@@ -74,7 +74,7 @@ export class Envelope implements ValueCodec {
     const bodyAt = at + PLAIN_HEADER_BYTES;
     let end: number;
     if (typeof value === "string") {
-      end = bodyAt + target.write(value, bodyAt, "utf8");
+      end = bodyAt + target.write(value, bodyAt);
     } else {
       target.set(value, bodyAt);
       end = bodyAt + value.length;
@@ -88,10 +88,27 @@ export class Envelope implements ValueCodec {
   }
 
   decode(source: Buffer, start: number, end: number, keyChecksum: number): Buffer {
+    const body = this.#bodyAt(source, start, end, keyChecksum);
+    if (body < 0) return this.#decompress(source, start, end);
+    this.#refuseOversize(end - body);
+    const copy = Buffer.allocUnsafe(end - body);
+    source.copy(copy, 0, body, end);
+    return copy;
+  }
+
+  decodeOwned(source: Buffer, start: number, end: number, keyChecksum: number): Buffer {
+    const body = this.#bodyAt(source, start, end, keyChecksum);
+    if (body < 0) return this.#decompress(source, start, end);
+    this.#refuseOversize(end - body);
+    return source.subarray(body, end);
+  }
+
+  /** Where the value begins that stands there as it is; -1: it is compressed. */
+  #bodyAt(source: Buffer, start: number, end: number, keyChecksum: number): number {
     const bytes = end - start;
     if (bytes < 2 || source[start] !== MAGIC_0 || source[start + 1] !== MAGIC_1) {
       if (bytes >= PLAIN_HEADER_BYTES) refuseDamagedMagic(source, start, end, keyChecksum);
-      return this.#copyOut(source, start, end);
+      return start;
     }
     if (bytes < PLAIN_HEADER_BYTES) throw corrupt("the value ends inside its header", "truncated");
     const stored =
@@ -111,9 +128,7 @@ export class Envelope implements ValueCodec {
         { reason: "ERR_FORMAT_VERSION" },
       );
     }
-    const codec = versionAndCodec & 0x0f;
-    if (codec === CODEC_NONE) return this.#copyOut(source, start + PLAIN_HEADER_BYTES, end);
-    return this.#decompress(source, start, end, codec);
+    return (versionAndCodec & 0x0f) === CODEC_NONE ? start + PLAIN_HEADER_BYTES : -1;
   }
 
   #compressInto(compressor: Compressor, target: Buffer, at: number, keyChecksum: number, value: Value): number {
@@ -129,7 +144,8 @@ export class Envelope implements ValueCodec {
     return end;
   }
 
-  #decompress(source: Buffer, start: number, end: number, codec: number): Buffer {
+  #decompress(source: Buffer, start: number, end: number): Buffer {
+    const codec = source[start + 6]! & 0x0f;
     const decompressor = this.#decompressors[codec];
     if (decompressor === undefined) {
       throw new UnsupportedOperationError(
@@ -145,13 +161,6 @@ export class Envelope implements ValueCodec {
     const body = start + COMPRESSED_HEADER_BYTES;
     if (body === end) throw corrupt("the compressed body is empty", "truncated");
     return decompressor.decompress(source, body, end, rawBytes);
-  }
-
-  #copyOut(source: Buffer, start: number, end: number): Buffer {
-    this.#refuseOversize(end - start);
-    const copy = Buffer.allocUnsafe(end - start);
-    source.copy(copy, 0, start, end);
-    return copy;
   }
 
   #refuseOversize(bytes: number): void {

@@ -16,6 +16,8 @@ export interface ValueCodec {
    * @throws CorruptValueError, UnsupportedOperationError (unknown codec or newer version)
    */
   decode(source: Buffer, start: number, end: number, keyChecksum: number): Buffer;
+  /** The same for bytes that belong to the caller for good: the value may be a view of them. */
+  decodeOwned(source: Buffer, start: number, end: number, keyChecksum: number): Buffer;
   readonly statistics: CodecStatistics;
 }
 

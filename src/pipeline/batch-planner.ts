@@ -1,5 +1,6 @@
 import { Batch, type BatchOwner } from "../backends/batch.js";
 import { Kind, NO_ANSWER, type Request, type TransactionStep } from "../backends/request.js";
+import type { KeyTable } from "./key-table.js";
 
 /**
  * Fills one batch from requests offered in program order. Per key it keeps the request that decides what a later
@@ -15,15 +16,19 @@ import { Kind, NO_ANSWER, type Request, type TransactionStep } from "../backends
  */
 export class BatchPlanner {
   readonly batch: Batch;
-  readonly #latest = new Map<string, Request>();
+  readonly #latest: KeyTable;
 
-  constructor(owner: BatchOwner) {
+  /** @param table empty, and cleared by whoever lent it when the batch is planned */
+  constructor(owner: BatchOwner, table: KeyTable) {
     this.batch = new Batch(owner);
+    this.#latest = table;
   }
 
   /** False: the request conflicts with one already in the batch and must begin the next one. */
   offer(request: Request): boolean {
-    const latest = request.kind === Kind.transaction ? undefined : this.#latest.get(request.key);
+    if (request.kind === Kind.transaction) return this.#offerTransaction(request);
+    const slot = this.#latest.slotOf(request.key);
+    const latest = this.#latest.at(slot);
     if (latest === undefined) {
       switch (request.kind) {
         case Kind.get:
@@ -38,22 +43,20 @@ export class BatchPlanner {
         case Kind.contains:
           this.batch.probes.push(request);
           break;
-        case Kind.transaction:
-          return this.#offerTransaction(request);
         default:
           this.batch.others.push(request);
       }
-      this.#latest.set(request.key, request);
+      this.#latest.put(slot, request.key, request);
       return true;
     }
     switch (request.kind) {
       case Kind.get:
       case Kind.contains:
-        return this.#offerRead(request, latest);
+        return this.#offerRead(request, latest, slot);
       case Kind.put:
-        return this.#offerPut(request, latest);
+        return this.#offerPut(request, latest, slot);
       case Kind.delete:
-        return this.#offerDelete(request, latest);
+        return this.#offerDelete(request, latest, slot);
       case Kind.increment:
         if (latest.kind !== Kind.increment) return false;
         this.batch.others.push(request);
@@ -63,7 +66,7 @@ export class BatchPlanner {
     }
   }
 
-  #offerRead(request: Request, latest: Request): boolean {
+  #offerRead(request: Request, latest: Request, slot: number): boolean {
     const wantsValue = request.kind === Kind.get;
     switch (latest.kind) {
       case Kind.get:
@@ -72,7 +75,7 @@ export class BatchPlanner {
       case Kind.contains:
         if (wantsValue) {
           this.batch.reads.push(request);
-          this.#latest.set(request.key, request);
+          this.#latest.put(slot, request.key, request);
         } else {
           follow(latest, request);
         }
@@ -90,7 +93,7 @@ export class BatchPlanner {
     }
   }
 
-  #offerPut(request: Request, latest: Request): boolean {
+  #offerPut(request: Request, latest: Request, slot: number): boolean {
     switch (latest.kind) {
       case Kind.put:
         this.#removePut(latest);
@@ -110,11 +113,11 @@ export class BatchPlanner {
       default:
         return false;
     }
-    this.#latest.set(request.key, request);
+    this.#latest.put(slot, request.key, request);
     return true;
   }
 
-  #offerDelete(request: Request, latest: Request): boolean {
+  #offerDelete(request: Request, latest: Request, slot: number): boolean {
     switch (latest.kind) {
       case Kind.put: {
         this.#removePut(latest);
@@ -125,11 +128,11 @@ export class BatchPlanner {
           // The delete that is sent anyway leaves the key absent, as this one would.
           adopt(earlierDelete, latest);
           follow(earlierDelete, request);
-          this.#latest.set(request.key, earlierDelete);
+          this.#latest.put(slot, request.key, earlierDelete);
         } else {
           this.batch.deletes.push(request);
           adopt(request, latest);
-          this.#latest.set(request.key, request);
+          this.#latest.put(slot, request.key, request);
         }
         return true;
       }
@@ -140,7 +143,7 @@ export class BatchPlanner {
       case Kind.get:
       case Kind.contains:
         this.batch.deletes.push(request);
-        this.#latest.set(request.key, request);
+        this.#latest.put(slot, request.key, request);
         return true;
       default:
         return false;
@@ -149,8 +152,8 @@ export class BatchPlanner {
 
   #offerTransaction(request: Request): boolean {
     const steps = request.detail as readonly TransactionStep[];
-    if (steps.some((step) => this.#latest.has(step.key))) return false;
-    for (const step of steps) this.#latest.set(step.key, request);
+    if (steps.some((step) => this.#latest.at(this.#latest.slotOf(step.key)) !== undefined)) return false;
+    for (const step of steps) this.#latest.put(this.#latest.slotOf(step.key), step.key, request);
     this.batch.others.push(request);
     return true;
   }

@@ -7,6 +7,7 @@ import { Ring } from "../core/ring.js";
 import { BatchPlanner, forgetPlan } from "./batch-planner.js";
 import { Completion, isRead } from "./completion.js";
 import { DeadlineTimer } from "./deadline-timer.js";
+import { KeyTable } from "./key-table.js";
 import type { OperationCounters } from "./operation-counters.js";
 import { OrderMarks } from "./order-marks.js";
 import type { PipelineOptions } from "./pipeline-options.js";
@@ -29,6 +30,7 @@ export class Pipeline implements BatchOwner {
   /** Keys whose latest request must settle before the next may leave, with those that wait for it. */
   readonly #held = new Map<CanonicalKey, Request[]>();
   readonly #marks = new OrderMarks();
+  readonly #keys: KeyTable;
   readonly #deadlines = new DeadlineTimer(() => this.#expire());
   /** Requests that have left the ring for good: the position of order marks. */
   #taken = 0;
@@ -42,6 +44,7 @@ export class Pipeline implements BatchOwner {
   constructor(driver: Driver, options: PipelineOptions) {
     this.#driver = driver;
     this.#options = options;
+    this.#keys = new KeyTable(options.maxSize);
     this.#maxInFlight = Math.min(options.maxInFlight, driver.capabilities.maxInFlight);
     this.#completion = new Completion(driver.name, () => {
       if (--this.#pending === 0 && this.#idleWaiters.length > 0) this.#becomeIdle();
@@ -196,7 +199,7 @@ export class Pipeline implements BatchOwner {
     const { maxSize, maxBytes } = this.#options;
     const ring = this.#ring;
     if (ring.size === 0) return undefined;
-    const planner = new BatchPlanner(this);
+    const planner = new BatchPlanner(this, this.#keys);
     const batch = planner.batch;
     let cut: "size" | "bytes" | "hazard" | "turn" = "turn";
     while (ring.size > 0) {
@@ -228,6 +231,7 @@ export class Pipeline implements BatchOwner {
         break;
       }
     }
+    this.#keys.clear();
     if (batch.size === 0) return undefined;
     this.counters.cuts[cut]++;
     return batch;
