@@ -1,13 +1,4 @@
-import {
-  BackendError,
-  ClosedError,
-  CorruptValueError,
-  type ErrorDetails,
-  type Outcome,
-  SerializationError,
-  StateError,
-  UnsupportedOperationError,
-} from "../core/errors.js";
+import { BackendError, type Outcome, StateError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
 import { OPERATION_NAMES, type Request } from "./request.js";
 
@@ -29,28 +20,12 @@ export function placeError(
   backend: string,
   outcome?: Outcome,
 ): StateError {
-  const place = { operation, backend, ...(key === undefined ? {} : { key }) };
-  if (!(error instanceof StateError)) {
-    const message = error instanceof Error ? error.message : String(error);
-    return new BackendError(message, { ...place, outcome: outcome ?? "not-applied", cause: error });
-  }
-  const details: ErrorDetails = {
-    ...place,
-    outcome: outcome ?? error.outcome,
-    retryable: error.retryable,
-    ...(error.reason === undefined ? {} : { reason: error.reason }),
-    ...(error.cause === undefined ? {} : { cause: error.cause }),
+  const details = {
+    operation,
+    backend,
+    ...(key === undefined ? {} : { key }),
+    ...(outcome === undefined ? {} : { outcome }),
   };
-  switch (error.code) {
-    case "CORRUPT_VALUE":
-      return new CorruptValueError(error.message, details);
-    case "SERIALIZATION":
-      return new SerializationError(error.message, details);
-    case "UNSUPPORTED":
-      return new UnsupportedOperationError(error.message, details);
-    case "CLOSED":
-      return new ClosedError(error.message, details);
-    default:
-      return new BackendError(error.message, details);
-  }
+  if (error instanceof StateError) return error.concerning(details);
+  return new BackendError(error instanceof Error ? error.message : String(error), { ...details, cause: error });
 }

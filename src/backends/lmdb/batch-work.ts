@@ -79,6 +79,7 @@ export class BatchWork {
   /** Hands out the results; to be called when they are on the disk. */
   settle(): void {
     let index = 0;
+    this.batch.stampResults();
     this.#forEachOpen((request) => {
       const result = this.#results[index++];
       if (result instanceof StateError) this.batch.fail(request, result);
