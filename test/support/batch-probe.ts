@@ -1,8 +1,7 @@
 import { Batch } from "../../src/backends/batch.js";
 import type { Driver, DriverContext } from "../../src/backends/contract.js";
 import { Kind, Request, type RequestDetail, type TransactionStep } from "../../src/backends/request.js";
-import { Envelope } from "../../src/codec/envelope.js";
-import type { ValueCodec } from "../../src/codec/value-codec.js";
+import { Envelope, type EnvelopeOptions } from "../../src/codec/envelope.js";
 import type { Clock } from "../../src/core/clock.js";
 import type { StateError } from "../../src/core/errors.js";
 import type { CanonicalKey } from "../../src/core/key.js";
@@ -29,21 +28,19 @@ export class FakeClock implements Clock {
   }
 }
 
-export function plainEnvelope(): ValueCodec {
-  return new Envelope({
-    checksum: "crc32",
-    compressor: undefined,
-    thresholdBytes: 1024,
-    decompressors: [],
-    maxValueBytes: 16 << 20,
-  });
-}
+export const plainOptions: EnvelopeOptions = {
+  checksum: "crc32",
+  compressor: undefined,
+  thresholdBytes: 1024,
+  decompressors: [],
+  maxValueBytes: 16 << 20,
+};
 
 export function driverContext(overrides: Partial<DriverContext> = {}): DriverContext {
   const silent = (): void => {};
   return {
     keyPrefix: "state:",
-    codec: plainEnvelope(),
+    codec: new Envelope(plainOptions),
     connectTimeoutMs: 5000,
     operationTimeoutMs: 3000,
     maxValueBytes: 16 << 20,

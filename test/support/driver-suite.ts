@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Driver, DriverContext } from "../../src/backends/contract.js";
+import { Envelope } from "../../src/codec/envelope.js";
 import { type CanonicalKey, canonicalKeyOfBytes, joinKey } from "../../src/core/key.js";
-import { BatchProbe, type FakeClock, inOneBatch, plainEnvelope } from "./batch-probe.js";
+import type { Value } from "../../src/core/value.js";
+import { BatchProbe, type FakeClock, inOneBatch, plainOptions } from "./batch-probe.js";
 
 export interface OpenedDriver {
   readonly driver: Driver;
@@ -13,6 +15,21 @@ export type OpenDriver = (t: TestScope, overrides?: Partial<DriverContext>) => P
 
 export interface TestScope {
   after(clean: () => Promise<void> | void): void;
+}
+
+/** Cannot encode "bad". */
+class RefusingEnvelope extends Envelope {
+  override encode(keyChecksum: number, value: Value): Buffer {
+    if (value === "bad") throw new Error("cannot be encoded");
+    return super.encode(keyChecksum, value);
+  }
+}
+
+/** Writes "bad" so that it does not verify. */
+class DamagingEnvelope extends Envelope {
+  override encodeInto(target: Buffer, at: number, keyChecksum: number, value: Value): number {
+    return super.encodeInto(target, at, value === "bad" ? keyChecksum ^ 1 : keyChecksum, value);
+  }
 }
 
 const MINUTE_MS = 60_000;
@@ -239,19 +256,7 @@ export function testDriver(name: string, openDriver: OpenDriver): void {
   });
 
   test(`${name}: a transaction of which one value cannot be encoded changes nothing`, async (t) => {
-    const codec = plainEnvelope();
-    const { driver } = await openDriver(t, {
-      codec: {
-        maxEncodedBytes: (value) => codec.maxEncodedBytes(value),
-        encodeInto: (target, at, checksum, value) => codec.encodeInto(target, at, checksum, value),
-        encode: (checksum, value) => {
-          if (value === "bad") throw new Error("cannot be encoded");
-          return codec.encode(checksum, value);
-        },
-        decode: (source, start, end, checksum) => codec.decode(source, start, end, checksum),
-        statistics: codec.statistics,
-      },
-    });
+    const { driver } = await openDriver(t, { codec: new RefusingEnvelope(plainOptions) });
     await assert.rejects(
       inOneBatch(driver, (probe) =>
         probe.transaction([
@@ -265,17 +270,7 @@ export function testDriver(name: string, openDriver: OpenDriver): void {
   });
 
   test(`${name}: a value that does not verify fails with its key, its neighbours are not touched`, async (t) => {
-    const codec = plainEnvelope();
-    const { driver } = await openDriver(t, {
-      codec: {
-        maxEncodedBytes: (value) => codec.maxEncodedBytes(value),
-        encode: (checksum, value) => codec.encode(value === "bad" ? checksum ^ 1 : checksum, value),
-        encodeInto: (target, at, checksum, value) =>
-          codec.encodeInto(target, at, value === "bad" ? checksum ^ 1 : checksum, value),
-        decode: (source, start, end, checksum) => codec.decode(source, start, end, checksum),
-        statistics: codec.statistics,
-      },
-    });
+    const { driver } = await openDriver(t, { codec: new DamagingEnvelope(plainOptions) });
     await inOneBatch(driver, (probe) => Promise.all([probe.put("a", "good"), probe.put("b", "bad")]));
     const probe = new BatchProbe(driver);
     const a = probe.get("a");
