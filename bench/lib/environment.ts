@@ -30,6 +30,7 @@ export async function stampEnvironment(input: EnvironmentInput): Promise<Environ
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     os: `${type()} ${release()}`,
     loadAverage: Math.round((loadavg()[0] ?? 0) * 100) / 100,
+    otherLoad: null,
     redis: input.redis,
     backend: input.backend,
     peers,

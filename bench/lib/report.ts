@@ -20,6 +20,8 @@ export interface Environment {
   readonly os: string;
   /** One-minute load average when the run began: another busy process makes every figure worse. */
   readonly loadAverage: number;
+  /** Share of the machine that processes outside this bench took while it measured; null: not known here. */
+  readonly otherLoad: number | null;
   readonly redis: string | null;
   readonly backend: string;
   readonly peers: Record<string, string>;

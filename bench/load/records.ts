@@ -1,11 +1,10 @@
 import { below, pick, type Random } from "../lib/rng.js";
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-const EVENT_TYPES = ["order.created", "order.updated", "order.paid", "cart.changed", "session.started", "page.viewed"];
-const COUNTRIES = ["DE", "FR", "US", "GB", "IN", "BR", "JP", "PL", "SE", "ES"];
-const PLANS = ["free", "team", "business", "enterprise"];
-const BROWSERS = ["Chrome 129 / Windows", "Safari 18 / iOS", "Firefox 131 / Linux", "Chrome 129 / Android"];
-const ITEMS = ["mechanical keyboard", "usb-c cable", "noise cancelling headphones", "standing desk", "monitor arm"];
+const EVENT_TYPES = ["telemetry.reported", "telemetry.corrected", "device.heartbeat"];
+const SITES = ["hamburg-2", "lyon-1", "austin-4", "pune-1", "osaka-3"];
+const METRICS = ["cpu.load", "memory.load", "disk.load"];
+const NOTE = "reported by the gateway ";
 
 export type ValueSize = "100B" | "1KiB" | "16KiB";
 export const VALUE_BYTES: Record<ValueSize, number> = { "100B": 100, "1KiB": 1024, "16KiB": 16_384 };
@@ -16,45 +15,50 @@ function token(random: Random, length: number): string {
   return text;
 }
 
-function lineItem(random: Random): object {
+/** A device reports its metrics in the same order every time. */
+function reading(random: Random, index: number): object {
+  const metric = index % METRICS.length;
   return {
-    sku: `SKU-${below(random, 100_000)}`,
-    name: pick(random, ITEMS),
-    quantity: 1 + below(random, 5),
-    price: below(random, 50_000) / 100,
-    currency: "EUR",
+    metric: METRICS[metric],
+    unit: "percent",
+    value: below(random, 1000) / 10,
+    status: random() < 0.97 ? "ok" : "late",
   };
 }
 
-/** An event as a stream of orders has it: the same fields every time, other values. */
+/** An event as a stream of telemetry has it: the same fields every time, other values. */
 function event(random: Random): Record<string, unknown> {
   return {
-    id: token(random, 22),
+    id: `evt-${below(random, 1e9)}`,
     type: pick(random, EVENT_TYPES),
     version: 3,
     occurredAt: new Date(1_760_000_000_000 + below(random, 1e10)).toISOString(),
-    tenant: `tenant-${below(random, 500)}`,
-    user: { id: below(random, 1e9), country: pick(random, COUNTRIES), plan: pick(random, PLANS) },
-    session: { id: token(random, 16), pageViews: below(random, 80), client: pick(random, BROWSERS) },
-    totals: { net: below(random, 1e6) / 100, tax: below(random, 2e5) / 100, shipping: 4.9 },
-    items: [],
+    device: { id: `dev-${below(random, 20_000)}`, site: pick(random, SITES), firmware: `4.${below(random, 20)}.1` },
+    readings: [],
   };
 }
 
 /** A JSON text of exactly `bytes` ASCII characters, the last field taking up what is left over. */
 function jsonRecord(random: Random, bytes: number): string {
   const record: Record<string, unknown> = bytes < 4096 ? event(random) : { page: below(random, 1e6), events: [] };
-  const list = (bytes < 4096 ? record.items : record.events) as object[];
-  const next = bytes < 4096 ? lineItem : (source: Random) => ({ ...event(source), items: [lineItem(source)] });
+  const list = (bytes < 4096 ? record.readings : record.events) as object[];
+  const next =
+    bytes < 4096
+      ? reading
+      : (source: Random) => ({
+          ...event(source),
+          readings: Array.from({ length: 12 }, (_, index) => reading(source, index)),
+        });
   record.note = "";
   let length = JSON.stringify(record).length;
   for (;;) {
-    const addition = next(random);
+    const addition = next(random, list.length);
     length += JSON.stringify(addition).length + 1;
     if (length > bytes) break;
     list.push(addition);
   }
-  record.note = token(random, bytes - JSON.stringify(record).length);
+  const rest = bytes - JSON.stringify(record).length;
+  record.note = NOTE.repeat(Math.ceil(rest / NOTE.length)).slice(0, rest);
   return JSON.stringify(record);
 }
 

@@ -1,5 +1,6 @@
 import { compareWithBaseline, readBaseline } from "../lib/baseline.js";
 import { stampEnvironment } from "../lib/environment.js";
+import { MachineLoad } from "../lib/machine-load.js";
 import type { BenchOptions } from "../lib/options.js";
 import type { BenchReport, Comparison, Environment, Target, Verdict } from "../lib/report.js";
 import { judgeSlo, type Slo } from "../lib/slo.js";
@@ -35,6 +36,7 @@ export interface BenchObserver {
 
 const SEED = 20_231_116;
 const DEFAULT_SLO_RATE = 10_000;
+const MAX_OTHER_LOAD = 0.1;
 
 /**
  * @throws UsageError for options that name what does not exist, StateError and Error when a store does not answer
@@ -64,7 +66,7 @@ export async function runBench(options: BenchOptions, observer: BenchObserver): 
       if (options.check) await run.check();
       else await run.measure(trace);
       if (baseline !== null) run.compare(baseline.comparisons);
-      return run.report();
+      return await run.report();
     } finally {
       await subjects.close();
     }
@@ -84,6 +86,7 @@ class BenchRun {
   readonly #targets: Target[] = [];
   readonly #verdicts: Verdict[] = [];
   #environment!: Environment;
+  #machine: MachineLoad | null = null;
 
   constructor(options: BenchOptions, plan: Plan, store: Store, subjects: Subjects, observer: BenchObserver) {
     this.#options = options;
@@ -107,6 +110,7 @@ class BenchRun {
       },
     });
     this.#observer.begin(this.#environment);
+    this.#machine = await MachineLoad.start(redis?.pid ?? null);
   }
 
   async measure(trace: Parameters<typeof measureTrace>[0]): Promise<void> {
@@ -138,10 +142,18 @@ class BenchRun {
     this.#verdicts.push(...verdicts);
   }
 
-  report(): BenchReport {
+  async report(): Promise<BenchReport> {
+    const otherLoad = (await this.#machine?.otherShare()) ?? null;
+    if (otherLoad !== null && otherLoad > MAX_OTHER_LOAD) {
+      const share = `${Math.round(otherLoad * 100)} %`;
+      this.#observer.note(
+        `Other programs took ${share} of this machine meanwhile. The figures are lower, and latencies higher, than they ` +
+          "would be on a machine of its own.",
+      );
+    }
     return {
       schema: 1,
-      environment: this.#environment,
+      environment: { ...this.#environment, otherLoad },
       targets: this.#targets,
       comparisons: this.#comparisons,
       verdicts: this.#verdicts,
@@ -187,7 +199,7 @@ class BenchRun {
     const options = { roundMs: this.#plan.roundMs, progress: this.#progress };
     const { targets, comparisons } = await measureTargets(millrace as MillracePeer, { small, json }, options);
     this.#targets.push(...targets);
-    this.#comparisons.push(...comparisons);
+    this.#add("get and put, 100 B, 100,000 ops/s offered", comparisons);
   }
 
   async #soak(): Promise<void> {

@@ -9,6 +9,8 @@ export interface UsedRedis {
   readonly port: number;
   readonly kind: RedisKind;
   readonly version: string;
+  /** null: a server that was there before. */
+  readonly pid: number | null;
   /** Stops the server if it was started here; a server that was there before is left as it is. */
   stop(): Promise<void>;
 }
@@ -40,6 +42,7 @@ async function describeRedis(url: string): Promise<UsedRedis> {
       port: port === "" ? 6379 : Number(port),
       kind: valkey === undefined ? "redis" : "valkey",
       version: valkey ?? fields.get("redis_version") ?? "unknown",
+      pid: null,
       stop: async () => {},
     };
   } catch (error) {

@@ -20,7 +20,16 @@ function reportOf(parts: Partial<BenchReport>): BenchReport {
     schema: 1,
     environment: {
       ...{ millrace: "0.1.0", commit: null, date: "2026-01-01", node: "v20", v8: "11", cpus: "cpu", cores: 2 },
-      ...{ memoryGiB: 8, os: "os", loadAverage: 0, redis: "redis 7", backend: "b", peers: {}, settings: {} },
+      ...{
+        memoryGiB: 8,
+        os: "os",
+        loadAverage: 0,
+        otherLoad: 0,
+        redis: "redis 7",
+        backend: "b",
+        peers: {},
+        settings: {},
+      },
     },
     targets: [],
     comparisons: [],

@@ -1,0 +1,54 @@
+import { readFile } from "node:fs/promises";
+
+interface Ticks {
+  /** All processors together, idle included. */
+  readonly total: number;
+  readonly busy: number;
+  /** This process, the programs it started and that ended, and the server. */
+  readonly own: number;
+}
+
+/**
+ * How much of the machine went to programs that have nothing to do with the run. Figures from a machine that was busy
+ * with something else look like those of a slow client; only this tells them apart. Linux only.
+ */
+export class MachineLoad {
+  readonly #serverPid: number;
+  readonly #start: Ticks;
+
+  private constructor(serverPid: number, start: Ticks) {
+    this.#serverPid = serverPid;
+    this.#start = start;
+  }
+
+  /** null where it cannot be told: another system, or a server whose process is not known. */
+  static async start(serverPid: number | null): Promise<MachineLoad | null> {
+    if (serverPid === null) return null;
+    const ticks = await readTicks(serverPid);
+    return ticks === null ? null : new MachineLoad(serverPid, ticks);
+  }
+
+  async otherShare(): Promise<number | null> {
+    const now = await readTicks(this.#serverPid);
+    if (now === null || now.total === this.#start.total) return null;
+    const others = now.busy - this.#start.busy - (now.own - this.#start.own);
+    return Math.max(0, others / (now.total - this.#start.total));
+  }
+}
+
+async function readTicks(serverPid: number): Promise<Ticks | null> {
+  const files = ["/proc/stat", "/proc/self/stat", `/proc/${serverPid}/stat`];
+  const texts = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => null)));
+  const [machine, self, server] = texts;
+  if (typeof machine !== "string" || typeof self !== "string" || typeof server !== "string") return null;
+  const fields = (machine.split("\n")[0] ?? "").trim().split(/\s+/).slice(1, 9).map(Number);
+  const total = fields.reduce((sum, field) => sum + field, 0);
+  const idle = (fields[3] ?? 0) + (fields[4] ?? 0);
+  return { total, busy: total - idle, own: processTicks(self) + processTicks(server) };
+}
+
+/** User and system time of a process and of its children that ended; the name before may hold spaces. */
+function processTicks(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+}
