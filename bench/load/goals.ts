@@ -64,7 +64,13 @@ function closestRace(
 ): { ratio: number; workload: string; subject: string } | null {
   let closest: { ratio: number; workload: string; subject: string } | null = null;
   for (const row of comparisons) {
-    if (!row.workload.includes(`-${size}@`) || row.subject === MILLRACE || row.subject === YARDSTICK) continue;
+    if (
+      !row.workload.includes(`-${size}@`) ||
+      row.workload.endsWith("/s") ||
+      row.subject === MILLRACE ||
+      row.subject === YARDSTICK
+    )
+      continue;
     const own = comparisons.find((other) => other.workload === row.workload && other.subject === MILLRACE);
     if (own === undefined) continue;
     const ratio = own.opsPerSec / row.opsPerSec;

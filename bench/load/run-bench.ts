@@ -37,6 +37,7 @@ export interface BenchObserver {
 const SEED = 20_231_116;
 const DEFAULT_SLO_RATE = 10_000;
 const MAX_OTHER_LOAD = 0.1;
+const NOTHING = "it has no workload in common with this run";
 
 /**
  * @throws UsageError for options that name what does not exist, StateError and Error when a store does not answer
@@ -138,8 +139,9 @@ class BenchRun {
 
   compare(baseline: readonly Comparison[]): void {
     const verdicts = compareWithBaseline(this.#comparisons, baseline, MILLRACE, this.#options.maxRegression);
-    if (verdicts.length === 0) this.#observer.note("the baseline has no workload in common with this run");
-    this.#verdicts.push(...verdicts);
+    if (verdicts.length > 0) this.#verdicts.push(...verdicts);
+    else
+      this.#verdicts.push({ kind: "baseline", title: "no slower than the baseline", measured: NOTHING, pass: false });
   }
 
   async report(): Promise<BenchReport> {

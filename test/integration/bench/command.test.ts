@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Redis } from "ioredis";
+import type { BenchReport } from "../../../bench/index.js";
+import { startRedis, type TemporaryFolder, temporaryFolder } from "../../../src/testing/index.js";
+
+interface Run {
+  readonly code: number | null;
+  readonly output: string;
+  readonly errors: string;
+}
+
+async function bench(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Run> {
+  const script = fileURLToPath(new URL("../../../bench/main.js", import.meta.url));
+  const child = spawn(process.execPath, [script, ...args], { env: { ...process.env, ...environment } });
+  let output = "";
+  let errors = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, output, errors };
+}
+
+describe("the bench command", () => {
+  let folder: TemporaryFolder;
+  before(async () => {
+    folder = await temporaryFolder();
+  });
+  after(() => folder.remove());
+
+  test("lists workloads and peers", async () => {
+    const { code, output } = await bench(["--list"]);
+    assert.equal(code, 0);
+    for (const name of ["get-100B@1000", "mixed-zipf-100B@1000", "trace", "soak", "valkey-glide", "redis-benchmark"]) {
+      assert.ok(output.includes(name), name);
+    }
+  });
+
+  test("explains itself when it is called wrongly", async () => {
+    const { code, output, errors } = await bench(["--workload", "gets"]);
+    assert.deepEqual([code, output], [2, ""]);
+    assert.match(errors, /"gets".*--list/);
+  });
+
+  test("writes what it measured, every figure in its place", async () => {
+    const json = join(folder.path, "deep", "report.json");
+    const args = ["--workload", "get-100B@1000", "trace", "--quick", "--json", json, "--slo", "get.errors<=0"];
+    const { code, output, errors } = await bench(args);
+    assert.equal(errors, "", "no progress in a pipe");
+    assert.equal(code, 0, output);
+    const report = JSON.parse(await readFile(json, "utf8")) as BenchReport;
+    assert.equal(report.schema, 1);
+    assert.equal(report.environment.node, process.version);
+    assert.match(report.environment.redis ?? "", /^(redis|valkey) \d/);
+    assert.match(report.environment.peers.ioredis ?? "", /^\d+\.\d+\.\d+/);
+    const workloads = new Set(report.comparisons.map((row) => row.workload));
+    assert.deepEqual([...workloads], ["get-100B@1000", "trace-llm-windows", "get-100B@10000/s"]);
+    const subjects = report.comparisons.filter((row) => row.workload === "get-100B@1000").map((row) => row.subject);
+    assert.deepEqual(subjects.slice(0, 6), [
+      ...["millrace", "ioredis", "ioredis-auto", "node-redis", "iovalkey-auto", "valkey-glide"],
+    ]);
+    for (const row of report.comparisons) {
+      assert.equal(row.errors, 0, `${row.workload} ${row.subject}`);
+      assert.ok(row.opsPerSec > 0 && Number.isFinite(row.opsPerSec));
+      const { p50Us, p99Us, p999Us } = row;
+      assert.ok(p50Us !== null && p99Us !== null && p50Us > 0 && p50Us <= p99Us);
+      if (row.subject === "redis-benchmark") assert.deepEqual([p999Us, row.cpuUsPerOp], [null, null]);
+      else assert.ok(p999Us !== null && p99Us <= p999Us);
+    }
+    for (const target of report.targets) {
+      assert.deepEqual(Object.keys(target).slice(0, 3), ["id", "title", "source"]);
+      assert.equal(typeof target.goal, "number");
+      assert.equal(typeof target.pass, "boolean");
+    }
+    assert.deepEqual(
+      report.verdicts.map(({ kind, pass }) => [kind, pass]),
+      [["slo", true]],
+    );
+  });
+
+  test("fails when an objective is missed or a baseline was faster", async () => {
+    const file = join(folder.path, "fast.json");
+    const fast = [{ workload: "get-100B@1", subject: "millrace", opsPerSec: 1e9 }];
+    await writeFile(file, JSON.stringify({ schema: 1, comparisons: fast }));
+    const small = ["--workload", "get-100B@1", "--peers", "millrace", "--quick"];
+    const slow = await bench([...small, "--baseline", file, "--max-regression", "50%"]);
+    assert.equal(slow.code, 1);
+    assert.match(slow.output, /50\.0 % below the baseline.*MISSED/);
+    const missed = await bench([...small, "--slo", "get-100B@1.ops>9M"]);
+    assert.equal(missed.code, 1);
+    assert.match(missed.output, /ops>9M.*MISSED/);
+  });
+
+  test("says so when there is no Redis, and measures the embedded default", async () => {
+    const { code, output } = await bench(["--workload", "get-100B@100", "targets", "--quick"], {
+      MILLRACE_REDIS_URL: "",
+      MILLRACE_REDIS_SERVER: join(folder.path, "no-server"),
+    });
+    assert.equal(code, 0, output);
+    assert.match(output, /No Redis/);
+    assert.match(output, /lmdb/);
+    assert.match(output, /millrace {2,}\d/);
+  });
+
+  test("leaves nothing on a server that was there before", async (t) => {
+    const server = await startRedis();
+    t.after(() => server.stop());
+    const args = ["--workload", "put-100B@100", "--peers", "millrace", "ioredis", "--quick", "--backend", server.url];
+    const { code, output } = await bench(args);
+    assert.equal(code, 0, output);
+    const client = new Redis(server.url);
+    t.after(() => client.disconnect());
+    assert.equal(await client.dbsize(), 0);
+  });
+
+  test("names host and port and no password when the server does not answer", async () => {
+    const server = await startRedis();
+    await server.stop();
+    const { code, errors } = await bench(["--quick", "--backend", `redis://me:hunter2@127.0.0.1:${server.port}`]);
+    assert.equal(code, 1);
+    assert.match(errors, new RegExp(`127\\.0\\.0\\.1:${server.port}`));
+    assert.doesNotMatch(errors, /hunter2/);
+  });
+
+  test("sees a store that was made slow on purpose", async () => {
+    const { code, output } = await bench(["--check", "--peers", "millrace"]);
+    assert.equal(code, 0, output);
+    assert.match(output, /stall of 200 ms.*met/);
+  });
+
+  test("ends its server when it is interrupted", async () => {
+    const script = fileURLToPath(new URL("../../../bench/main.js", import.meta.url));
+    const child = spawn(process.execPath, [script, "--workload", "soak", "--peers", "millrace"], {
+      env: { ...process.env, TMPDIR: folder.path },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(child.stdout, "data");
+    const exited = once(child, "exit");
+    child.kill("SIGINT");
+    const [, signal] = (await exited) as [number | null, string | null];
+    assert.equal(signal, "SIGINT");
+    const left = (await readdir(folder.path)).filter((name) => name.startsWith("millrace-redis-"));
+    assert.deepEqual(left, []);
+  });
+});
