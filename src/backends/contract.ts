@@ -5,6 +5,11 @@ import type { Batch } from "./batch.js";
 export interface Capabilities {
   /** Batches the driver wants at once at most; it must keep their order itself. */
   readonly maxInFlight: number;
+  /**
+   * So many requests are worth sending at once while fewer than two batches are in flight, because the store works
+   * beside this thread and would run dry. Absent: batches form until the turn of the event loop ends.
+   */
+  readonly eagerBatchSize?: number;
   /** Longest stored key (prefix included) in bytes. */
   readonly maxKeyBytes: number;
   /** True: `ttl`, `expire` and puts with `ttlMs` work. */

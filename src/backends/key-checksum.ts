@@ -12,7 +12,7 @@ export class KeyChecksum {
 
   of(key: CanonicalKey): number {
     if (key.length * 3 > this.#scratch.length) this.#scratch = Buffer.allocUnsafe(key.length * 3);
-    const end = writeKey(this.#scratch, 0, key);
+    const end = writeKey(this.#scratch, 0, key, key.length);
     return crc32(this.#scratch, 0, end, this.#prefixChecksum);
   }
 }

@@ -63,6 +63,12 @@ export interface ResultCollector {
 export class Request {
   readonly kind: Kind;
   readonly key: CanonicalKey;
+  /**
+   * `key.length`, and `value.length` or 0: kept, because to ask a string for its length again and again, where strings
+   * of many internal shapes pass, costs more each time than all else that is done with it.
+   */
+  readonly keyUnits: number;
+  readonly valueUnits: number;
   /** put, setIfNotExists: the value. Superseded requests keep theirs until they settle. */
   readonly value: Value | undefined;
   /** Milliseconds; 0: never expires. For expire requests the new lifetime. */
@@ -105,6 +111,8 @@ export class Request {
   ) {
     this.kind = kind;
     this.key = key;
+    this.keyUnits = key.length;
+    this.valueUnits = value === undefined ? 0 : value.length;
     this.value = value;
     this.ttlMs = ttlMs;
     this.detail = detail;

@@ -7,6 +7,14 @@ import { isUtf8 } from "node:buffer";
  */
 export type CanonicalKey = string;
 
+/**
+ * Called as `codeUnitAt.call(text, i)`. Where strings of more than four internal shapes pass (flat, concatenated,
+ * sliced, interned, …), and with keys from everywhere they do, `text.charCodeAt(i)` looks the method up anew for every
+ * character, which made it the dearest line of the hot path. A constant of this module: the optimiser sees through it
+ * only where it is neither imported nor exported.
+ */
+const codeUnitAt = String.prototype.charCodeAt;
+
 const BINARY_MARK = 0xd800;
 const BINARY_PREFIX = String.fromCharCode(BINARY_MARK);
 
@@ -35,14 +43,16 @@ export function keyByteLength(key: CanonicalKey): number {
   return isBinaryKey(key) ? key.length - 1 : Buffer.byteLength(key, "utf8");
 }
 
-/** Writes the key's bytes at `at` and returns the end. The target must have room for three bytes a character. */
-export function writeKey(target: Buffer, at: number, key: CanonicalKey): number {
-  const length = key.length;
+/**
+ * Writes the bytes of a key of `length` UTF-16 units at `at` and returns the end. The target must have room for three
+ * bytes a unit.
+ */
+export function writeKey(target: Buffer, at: number, key: CanonicalKey, length: number): number {
   // Short ASCII keys, nearly all of them, cost less in this loop than one call into the runtime.
   if (length <= 40) {
     let i = 0;
     for (; i < length; i++) {
-      const unit = key.charCodeAt(i);
+      const unit = codeUnitAt.call(key, i);
       if (unit > 0x7f) break;
       target[at + i] = unit;
     }

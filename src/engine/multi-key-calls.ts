@@ -39,6 +39,9 @@ abstract class MultiKeyCall<T> implements ResultCollector {
 
   protected abstract take(index: number, result: unknown): void;
   protected abstract get result(): T;
+  protected get isRead(): boolean {
+    return false;
+  }
 
   #end(): void {
     this.#onEnd();
@@ -46,8 +49,8 @@ abstract class MultiKeyCall<T> implements ResultCollector {
     if (error === undefined) {
       this.#resolve(this.result);
     } else if (error instanceof StateError) {
-      // Some of the keys may have been written, so only a call that failed for every key was not applied.
-      const outcome = this.#refused === this.#size ? "not-applied" : "unknown";
+      // Some of the keys may have been written, so only a write that failed for every key was not applied.
+      const outcome = this.#refused === (this.isRead ? this.#failed : this.#size) ? "not-applied" : "unknown";
       const key = error.key === undefined ? {} : { key: error.key };
       this.#reject(
         error.concerning({ ...key, operation: `${this.#operation} (${this.#failed} of ${this.#size} keys)`, outcome }),
@@ -64,6 +67,10 @@ export class BatchGetCall extends MultiKeyCall<(Buffer | null)[]> {
   constructor(size: number, onEnd: () => void) {
     super("batchGet", size, onEnd);
     this.result = new Array<Buffer | null>(size).fill(null);
+  }
+
+  protected override get isRead(): boolean {
+    return true;
   }
 
   protected take(index: number, result: unknown): void {

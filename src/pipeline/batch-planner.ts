@@ -27,7 +27,7 @@ export class BatchPlanner {
   /** False: the request conflicts with one already in the batch and must begin the next one. */
   offer(request: Request): boolean {
     if (request.kind === Kind.transaction) return this.#offerTransaction(request);
-    const slot = this.#latest.slotOf(request.key);
+    const slot = this.#latest.slotOf(request.key, request.keyUnits);
     const latest = this.#latest.at(slot);
     if (latest === undefined) {
       switch (request.kind) {
@@ -152,8 +152,9 @@ export class BatchPlanner {
 
   #offerTransaction(request: Request): boolean {
     const steps = request.detail as readonly TransactionStep[];
-    if (steps.some((step) => this.#latest.at(this.#latest.slotOf(step.key)) !== undefined)) return false;
-    for (const step of steps) this.#latest.put(this.#latest.slotOf(step.key), step.key, request);
+    if (steps.some((step) => this.#latest.at(this.#latest.slotOf(step.key, step.key.length)) !== undefined))
+      return false;
+    for (const step of steps) this.#latest.put(this.#latest.slotOf(step.key, step.key.length), step.key, request);
     this.batch.others.push(request);
     return true;
   }

@@ -53,8 +53,8 @@ export class Completion {
         counters.hits++;
         counters.bytesRead += (result as Buffer).length;
       }
-    } else if (request.value !== undefined) {
-      counters.bytesWritten += request.value.length;
+    } else {
+      counters.bytesWritten += request.valueUnits;
     }
     if (request.signal !== undefined) stopListening(request);
     if (request.collector !== undefined) request.collector.settle(request.collectorIndex, result);

@@ -1,6 +1,9 @@
 import type { Request } from "../backends/request.js";
 import type { CanonicalKey } from "../core/key.js";
 
+/** See `core/key.ts` for why not `key.charCodeAt(i)`. */
+const codeUnitAt = String.prototype.charCodeAt;
+
 /**
  * The keys of the batch being planned, each with the request that stands for it. Open addressing over arrays that are
  * kept from batch to batch: a Map would grow again from nothing for every batch, at twice the cost per operation
@@ -23,9 +26,9 @@ export class KeyTable {
     this.#used = new Int32Array(capacity);
   }
 
-  /** Where the key is or belongs. Holds until something is put elsewhere. */
-  slotOf(key: CanonicalKey): number {
-    const hash = hashOf(key);
+  /** Where the key (of so many UTF-16 units) is or belongs. Holds until something is put elsewhere. */
+  slotOf(key: CanonicalKey, units: number): number {
+    const hash = hashOf(key, units);
     const mask = this.#mask;
     let slot = hash & mask;
     for (;;) {
@@ -75,7 +78,7 @@ export class KeyTable {
     this.#size = 0;
     for (const slot of used) {
       const key = keys[slot]!;
-      this.put(this.slotOf(key), key, requests[slot]!);
+      this.put(this.slotOf(key, key.length), key, requests[slot]!);
     }
   }
 }
@@ -85,8 +88,8 @@ function capacityFor(keys: number): number {
 }
 
 /** FNV-1a over UTF-16 units, the low bits stirred by the high ones. */
-function hashOf(key: CanonicalKey): number {
-  let hash = key.length;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+function hashOf(key: CanonicalKey, units: number): number {
+  let hash = units;
+  for (let i = 0; i < units; i++) hash = Math.imul(hash ^ codeUnitAt.call(key, i), 0x01000193);
   return hash ^ (hash >>> 15);
 }

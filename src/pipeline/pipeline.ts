@@ -17,13 +17,15 @@ import type { PipelineOptions } from "./pipeline-options.js";
  * room in flight, and the driver answers batches as if they ran in the order in which they were handed over.
  *
  * When a batch leaves: while nothing is in flight, in the turn of the event loop in which it began, after the calls
- * that the turn's continuations make; as soon as it is full; and otherwise once per turn while fewer than
- * `maxInFlight` are in flight. So an operation alone never waits, and under load batches fill by themselves.
+ * that the turn's continuations make; as soon as it is full, or large enough to keep a store busy that has little to
+ * do; and otherwise once per turn while fewer than `maxInFlight` are in flight. So an operation alone never waits, and
+ * under load batches fill by themselves.
  */
 export class Pipeline implements BatchOwner {
   readonly #driver: Driver;
   readonly #options: PipelineOptions;
   readonly #maxInFlight: number;
+  readonly #eagerBatchSize: number;
   readonly #completion: Completion;
   readonly #ring = new Ring<Request>(4096);
   readonly #inFlight: Batch[] = [];
@@ -46,6 +48,7 @@ export class Pipeline implements BatchOwner {
     this.#options = options;
     this.#keys = new KeyTable(options.maxSize);
     this.#maxInFlight = Math.min(options.maxInFlight, driver.capabilities.maxInFlight);
+    this.#eagerBatchSize = Math.min(options.maxSize, driver.capabilities.eagerBatchSize ?? options.maxSize);
     this.#completion = new Completion(driver.name, () => {
       if (--this.#pending === 0 && this.#idleWaiters.length > 0) this.#becomeIdle();
     });
@@ -87,7 +90,7 @@ export class Pipeline implements BatchOwner {
     if (request.signal !== undefined) this.#listen(request, request.signal);
     if (!this.#deadlines.armed || request.timeoutMs !== options.operationMs) this.#deadlines.arm(request.timeoutMs);
     if (!this.#scheduled) this.#schedule();
-    else if (this.#ring.size >= options.maxSize && this.#inFlight.length < this.#maxInFlight) this.#dispatch();
+    else if (this.#ring.size >= this.#eagerBatchSize && this.#worthSending()) this.#dispatch();
   }
 
   /**
@@ -164,6 +167,11 @@ export class Pipeline implements BatchOwner {
     if (this.#ring.size > 0 || this.#marks.waiting) this.#schedule();
   }
 
+  #worthSending(): boolean {
+    const inFlight = this.#inFlight.length;
+    return inFlight < 2 || (inFlight < this.#maxInFlight && this.#ring.size >= this.#options.maxSize);
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -212,7 +220,7 @@ export class Pipeline implements BatchOwner {
         this.#taken++;
         continue;
       }
-      const bytes = request.key.length + (request.value === undefined ? 0 : request.value.length);
+      const bytes = request.keyUnits + request.valueUnits;
       if (batch.size > 0 && batch.bytes + bytes > maxBytes) {
         cut = "bytes";
         break;

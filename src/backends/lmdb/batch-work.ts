@@ -88,13 +88,22 @@ export class BatchWork {
     this.batch.complete();
   }
 
-  /** Ends the work without a commit; requests that had failed by themselves keep their own error. */
-  fail(error: StateError): void {
+  /**
+   * Ends the work without a commit. Requests that had failed by themselves keep their own error; reads that waited for
+   * the writes are answered without them, if there is still a store to read from.
+   */
+  fail(error: StateError, store?: LmdbStore): void {
     let index = 0;
     this.#forEachOpen((request) => {
       const result = this.#results[index++];
-      const outcome = isRead(request) ? "not-applied" : error.outcome;
-      this.batch.fail(request, result instanceof StateError ? result : locateError(error, request, NAME, outcome));
+      if (result instanceof StateError) {
+        this.batch.fail(request, result);
+      } else if (isRead(request)) {
+        if (store === undefined) this.batch.fail(request, locateError(error, request, NAME, "not-applied"));
+        else this.#answer(store, request);
+      } else {
+        this.batch.fail(request, locateError(error, request, NAME));
+      }
     });
     this.batch.complete();
   }
@@ -102,8 +111,12 @@ export class BatchWork {
   #answerOrDefer(store: LmdbStore, request: Request, isPending: (key: CanonicalKey) => boolean): void {
     if (isPending(request.key)) {
       this.#deferred.push(request);
-      return;
+    } else {
+      this.#answer(store, request);
     }
+  }
+
+  #answer(store: LmdbStore, request: Request): void {
     let result: unknown;
     try {
       result = runRequest(store, request);

@@ -6,6 +6,7 @@ import { BatchWork } from "./batch-work.js";
 import { explainFailedCommit } from "./errors.js";
 import type { LmdbStore } from "./lmdb-store.js";
 import { PendingKeys } from "./pending-keys.js";
+import { requireRoom, requireRoomForMaintenance } from "./room.js";
 
 /** Operations that share a commit at most: what a caller may have to wait behind. */
 const MAX_GROUP_OPERATIONS = 4096;
@@ -36,17 +37,17 @@ type State = "idle" | "scheduled" | "committing" | "closed";
 export class CommitQueue {
   readonly #store: LmdbStore;
   readonly #clock: Clock;
-  readonly #path: string;
+  readonly #freeBytes: () => number;
   readonly #pending = new PendingKeys();
   readonly #isPending = (key: CanonicalKey): boolean => this.#pending.has(key);
   #queue: (BatchWork | ExclusiveWork)[] = [];
   #state: State = "idle";
   #commit: Promise<void> = Promise.resolve();
 
-  constructor(store: LmdbStore, clock: Clock, path: string) {
+  constructor(store: LmdbStore, clock: Clock, freeBytes: () => number) {
     this.#store = store;
     this.#clock = clock;
-    this.#path = path;
+    this.#freeBytes = freeBytes;
   }
 
   execute(batch: Batch): void {
@@ -150,6 +151,10 @@ export class CommitQueue {
     };
     let failure: StateError | undefined;
     try {
+      requireRoom(
+        this.#freeBytes(),
+        group.map((work) => work.batch),
+      );
       if (group.every((work) => work.isBlind)) {
         await data.batch(runAll);
       } else {
@@ -159,14 +164,14 @@ export class CommitQueue {
         });
       }
     } catch (error) {
-      failure = await explainFailedCommit(error, this.#path);
+      failure = await explainFailedCommit(error);
     }
     // Reads from here on must see what was committed, not the snapshot of this turn.
     data.resetReadTxn();
     for (const work of group) work.forEachWrittenKey((key) => this.#pending.remove(key));
     for (const work of group) {
       if (failure === undefined) work.settle();
-      else work.fail(failure);
+      else work.fail(failure, this.#store);
     }
     this.#continue();
   }
@@ -174,9 +179,10 @@ export class CommitQueue {
   async #runExclusive(work: ExclusiveWork): Promise<void> {
     let failure: StateError | undefined;
     try {
+      requireRoomForMaintenance(this.#freeBytes());
       await this.#store.data.transaction(work.run);
     } catch (error) {
-      failure = await explainFailedCommit(error, this.#path);
+      failure = await explainFailedCommit(error);
     }
     this.#store.data.resetReadTxn();
     if (failure === undefined) work.resolve();

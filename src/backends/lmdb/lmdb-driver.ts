@@ -12,6 +12,7 @@ import { checkDataFile } from "./file-check.js";
 import { type LmdbLibrary, type LmdbRootDatabase, loadLmdb } from "./lmdb-library.js";
 import { LmdbStore } from "./lmdb-store.js";
 import type { LmdbOptions } from "./options.js";
+import { freeBytesOfVolume } from "./room.js";
 import { MAX_STORED_KEY_BYTES } from "./stored-key.js";
 import { Sweeper } from "./sweeper.js";
 
@@ -40,12 +41,14 @@ class LmdbDriver implements Driver {
   readonly capabilities = CAPABILITIES;
   readonly #path: string;
   readonly #clock: Clock;
+  readonly #freeBytes: () => number;
   #session: Session | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(options: LmdbOptions) {
     this.#path = options.path;
     this.#clock = options.clock ?? systemClock;
+    this.#freeBytes = options.freeBytes ?? (() => freeBytesOfVolume(options.path));
   }
 
   async open(context: DriverContext): Promise<void> {
@@ -54,7 +57,7 @@ class LmdbDriver implements Driver {
     const library = await loadLmdb();
     const root = await openDirectory(library, this.#path);
     const store = new LmdbStore(root, context);
-    const queue = new CommitQueue(store, this.#clock, this.#path);
+    const queue = new CommitQueue(store, this.#clock, this.#freeBytes);
     this.#session = { store, queue, sweeper: new Sweeper(store, queue, this.#clock, context.logger) };
   }
 
@@ -182,7 +185,8 @@ async function openDirectory(library: LmdbLibrary, path: string): Promise<LmdbRo
       maxDbs: 8,
       // A commit is to be on the disk when its promise resolves; overlapping syncs resolve before that.
       overlappingSync: false,
-      // The commit queue decides what shares a transaction.
+      // The commit queue decides what shares a transaction. And with it on, a failed commit also rejects a promise that
+      // nobody outside the library can reach, which ends the process.
       eventTurnBatching: false,
       encoding: "binary",
       keyEncoding: "binary",

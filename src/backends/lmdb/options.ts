@@ -5,4 +5,6 @@ export interface LmdbOptions {
   readonly path: string;
   /** Source of time; default: the system's. Lifetimes are stored on its wall side. */
   readonly clock?: Clock;
+  /** Bytes the store may still grow by, asked before every commit; default: what is free on the volume of `path`. */
+  readonly freeBytes?: () => number;
 }

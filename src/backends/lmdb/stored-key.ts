@@ -21,7 +21,7 @@ export class StoredKeys implements KeyEncoder {
         return at + key.length;
       }
       for (let i = 0; i < prefixBytes; i++) target[at + i] = prefix[i]!;
-      return writeKey(target, at + prefixBytes, key);
+      return writeKey(target, at + prefixBytes, key, key.length);
     };
     this.readKey = (source, start, end) => Buffer.from(source.subarray(start, end));
   }

@@ -50,11 +50,11 @@ export function encodeBatch(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
   const readChecksums = encodeReads(slab, batch.reads);
   for (const request of batch.probes) {
     slab.constant(EXISTS);
-    slab.key(request.key);
+    slab.key(request.key, request.keyUnits);
   }
   for (const request of batch.deletes) {
     slab.constant(UNLINK);
-    slab.key(request.key);
+    slab.key(request.key, request.keyUnits);
   }
   encodePuts(slab, batch.puts);
   const expiringRuns = encodeExpiringPuts(slab, batch, hasMsetex);
@@ -77,7 +77,7 @@ function encodeReads(slab: CommandSlab, reads: readonly Request[]): Uint32Array 
   slab.arrayHeader(count + 1);
   slab.constant(MGET);
   for (let i = 0; i < count; i++) {
-    slab.key(reads[i]!.key);
+    slab.key(reads[i]!.key, reads[i]!.keyUnits);
     checksums[i] = slab.keyChecksum;
   }
   return checksums;
@@ -90,7 +90,7 @@ function encodePuts(slab: CommandSlab, puts: readonly Request[]): void {
   slab.constant(MSET);
   for (let i = 0; i < count; i++) {
     const request = puts[i]!;
-    slab.key(request.key);
+    slab.key(request.key, request.keyUnits);
     slab.value(request.value!);
   }
 }
@@ -101,7 +101,7 @@ function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
     for (let i = 0; i < puts.length; i++) {
       const request = puts[i]!;
       slab.constant(PSETEX);
-      slab.key(request.key);
+      slab.key(request.key, request.keyUnits);
       slab.integer(request.ttlMs);
       slab.value(request.value!);
     }
@@ -118,7 +118,7 @@ function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
     slab.constant(MSETEX);
     slab.integer(until - from);
     for (let i = from; i < until; i++) {
-      slab.key(puts[i]!.key);
+      slab.key(puts[i]!.key, puts[i]!.keyUnits);
       slab.value(puts[i]!.value!);
     }
     slab.constant(PX);
@@ -135,7 +135,7 @@ function encodeIncrements(slab: CommandSlab, increments: readonly Request[]): vo
   slab.arrayHeader(3 + count * 2);
   slab.constant(EVAL_INCREMENT);
   slab.integer(count);
-  for (const request of increments) slab.key(request.key);
+  for (const request of increments) slab.key(request.key, request.keyUnits);
   for (const request of increments) slab.text(String(request.detail));
 }
 
@@ -144,7 +144,7 @@ function encodeSingle(slab: CommandSlab, request: Request): void {
     case Kind.setIfNotExists:
       slab.arrayHeader(request.ttlMs > 0 ? 6 : 4);
       slab.constant(SET_WORD);
-      slab.key(request.key);
+      slab.key(request.key, request.keyUnits);
       slab.value(request.value!);
       slab.constant(NX);
       if (request.ttlMs > 0) {
@@ -154,18 +154,18 @@ function encodeSingle(slab: CommandSlab, request: Request): void {
       break;
     case Kind.getAndDelete:
       slab.constant(GETDEL);
-      slab.key(request.key);
+      slab.key(request.key, request.keyUnits);
       break;
     case Kind.ttl:
       slab.constant(PTTL);
-      slab.key(request.key);
+      slab.key(request.key, request.keyUnits);
       break;
     case Kind.expire:
       encodeExpire(slab, request.key, request.ttlMs);
       // PERSIST answers 0 also for a key that exists and never expires.
       if (request.ttlMs === 0) {
         slab.constant(EXISTS);
-        slab.key(request.key);
+        slab.key(request.key, request.keyUnits);
       }
       break;
     case Kind.compareAndSwap:
@@ -181,7 +181,7 @@ function encodeSingle(slab: CommandSlab, request: Request): void {
 
 function encodeExpire(slab: CommandSlab, key: string, ttlMs: number): void {
   slab.constant(ttlMs > 0 ? PEXPIRE : PERSIST);
-  slab.key(key);
+  slab.key(key, key.length);
   if (ttlMs > 0) slab.integer(ttlMs);
 }
 
@@ -191,7 +191,7 @@ export function encodeSwap(slab: CommandSlab, request: Request, storedForm: Buff
   const forms = expected === null ? 0 : storedForm === undefined ? 2 : 1;
   slab.arrayHeader(4 + 1 + forms + (next === null ? 1 : 3));
   slab.constant(EVAL_SWAP);
-  slab.key(request.key);
+  slab.key(request.key, request.keyUnits);
   slab.integer(forms);
   if (storedForm !== undefined) {
     slab.argument(storedForm);
@@ -213,17 +213,17 @@ function encodeTransaction(slab: CommandSlab, steps: readonly TransactionStep[])
   for (const step of steps) {
     if (step.type === "delete") {
       slab.constant(UNLINK);
-      slab.key(step.key);
+      slab.key(step.key, step.key.length);
     } else if (step.type === "expire") {
       encodeExpire(slab, step.key, step.ttlMs);
     } else if (step.ttlMs > 0) {
       slab.constant(PSETEX);
-      slab.key(step.key);
+      slab.key(step.key, step.key.length);
       slab.integer(step.ttlMs);
       slab.value(step.value);
     } else {
       slab.constant(SET);
-      slab.key(step.key);
+      slab.key(step.key, step.key.length);
       slab.value(step.value);
     }
   }

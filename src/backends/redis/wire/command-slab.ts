@@ -55,18 +55,19 @@ export class CommandSlab {
     this.length = writeHeader(this.bytes, this.length, ASTERISK, elements);
   }
 
-  key(key: CanonicalKey): void {
+  /** @param units the key's length in UTF-16 units */
+  key(key: CanonicalKey, units: number): void {
     const prefix = this.#prefix;
     const prefixBytes = prefix.length;
-    this.#reserve(key.length * 3 + prefixBytes + FRAME_BYTES);
+    this.#reserve(units * 3 + prefixBytes + FRAME_BYTES);
     const { bytes } = this;
     const headerAt = this.length;
     // Right for ASCII keys; a longer one is moved over if its length takes more digits.
-    const guess = prefixBytes + key.length;
+    const guess = prefixBytes + units;
     let from = headerAt + 1 + digits(guess) + 2;
     let at = from;
     for (let i = 0; i < prefixBytes; i++) bytes[at++] = prefix[i]!;
-    at = writeKey(bytes, at, key);
+    at = writeKey(bytes, at, key, units);
     const actual = at - from;
     if (actual !== guess && digits(actual) !== digits(guess)) {
       const shift = digits(actual) - digits(guess);

@@ -1,0 +1,50 @@
+import { statfsSync } from "node:fs";
+import { BackendError } from "../../core/errors.js";
+import type { Batch } from "../batch.js";
+
+/*
+ * A page write that fails must not happen: LMDB as of lmdb-js 3.5.6 formats its message about it into a buffer of 100
+ * bytes that is too short (`mdb_page_flush`), which corrupts the heap and may end the process later. So the room is
+ * looked at before every transaction, and one that might not fit is refused. Not covered: quotas and file size limits
+ * that the file system does not show as free space (see `LmdbOptions.freeBytes`).
+ */
+
+/** What one write may cost at most: the path from leaf to root in both trees, copied. */
+const BYTES_PER_WRITE = 8 * 4096;
+/** Kept free of puts, so that deletes and clearing find room on a full disk, and other programs may write meanwhile. */
+const RESERVE_BYTES = 4 << 20;
+const MAINTENANCE_BYTES = 1 << 20;
+
+export function freeBytesOfVolume(path: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    // A file system that cannot tell must not stop all writes; failed commits are still reported.
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+/** @throws BackendError with reason ERR_FULL */
+export function requireRoom(freeBytes: number, batches: readonly Batch[]): void {
+  let needed = 0;
+  let hasPuts = false;
+  for (const { size, bytes, puts, expiringPuts, others } of batches) {
+    needed += size * BYTES_PER_WRITE + 2 * bytes;
+    hasPuts ||= puts.length + expiringPuts.length + others.length > 0;
+  }
+  refuseBelow(hasPuts ? needed + RESERVE_BYTES : needed, freeBytes);
+}
+
+/** @throws BackendError with reason ERR_FULL */
+export function requireRoomForMaintenance(freeBytes: number): void {
+  refuseBelow(MAINTENANCE_BYTES, freeBytes);
+}
+
+function refuseBelow(neededBytes: number, freeBytes: number): void {
+  if (freeBytes >= neededBytes) return;
+  throw new BackendError(
+    `${freeBytes} bytes are free on the disk and the write may need ${neededBytes}; nothing was written`,
+    { reason: "ERR_FULL", outcome: "not-applied" },
+  );
+}
