@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { explainFailedCommit } from "../../../src/backends/lmdb/errors.js";
+import { createLmdbDriver } from "../../../src/backends/lmdb/lmdb-driver.js";
+import { freeBytesOfVolume } from "../../../src/backends/lmdb/room.js";
+import { BackendError } from "../../../src/core/errors.js";
+import { driverContext, inOneBatch } from "../../support/batch-probe.js";
+import { temporaryFolder } from "../../support/lmdb-scope.js";
+
+const MIB = 1 << 20;
+
+test("on a full disk puts fail as not applied; reads, deletes and clearing go on, and so do puts after that", async (t) => {
+  const path = await temporaryFolder(t);
+  let freeBytes = 100 * MIB;
+  const driver = createLmdbDriver({ path, freeBytes: () => freeBytes });
+  await driver.open(driverContext());
+  t.after(() => driver.close());
+  await inOneBatch(driver, (probe) => Promise.all([probe.put("a", "1"), probe.put("b", "1"), probe.put("c", "1")]));
+
+  freeBytes = 2 * MIB;
+  const full = { code: "BACKEND", reason: "ERR_FULL", outcome: "not-applied", backend: "lmdb" };
+  await assert.rejects(
+    inOneBatch(driver, (probe) => probe.put("a", "2")),
+    { ...full, operation: "put", key: "a" },
+  );
+  await assert.rejects(
+    inOneBatch(driver, (probe) => probe.increment("n", 1n)),
+    full,
+  );
+  const refused = assert.rejects(
+    inOneBatch(driver, (probe) => probe.put("a", "2")),
+    full,
+  );
+  assert.equal((await inOneBatch(driver, (probe) => probe.get("a")))?.toString(), "1");
+  await refused;
+  assert.equal(await inOneBatch(driver, (probe) => probe.delete("a")), true);
+  assert.equal(await driver.clear("b"), 1);
+
+  freeBytes = 0;
+  await assert.rejects(
+    inOneBatch(driver, (probe) => probe.delete("c")),
+    full,
+  );
+  await assert.rejects(driver.clear(""), full);
+
+  freeBytes = 100 * MIB;
+  await inOneBatch(driver, (probe) => probe.put("a", "3"));
+  assert.equal((await inOneBatch(driver, (probe) => probe.get("a")))?.toString(), "3");
+});
+
+test("the free space of a volume is known, that of a path that is not there is no obstacle", async (t) => {
+  const path = await temporaryFolder(t);
+  const free = freeBytesOfVolume(path);
+  assert.ok(Number.isFinite(free) && free > 0);
+  assert.equal(freeBytesOfVolume(`${path}/missing`), Number.POSITIVE_INFINITY);
+});
+
+/** As the library rejects. */
+function failedCommit(reason: Error): Error {
+  const error = new Error("Commit failed (see commitError for details)");
+  return Object.assign(error, { commitError: Promise.reject(reason) });
+}
+
+test("a commit that found no room was not applied", async () => {
+  const explained = await explainFailedCommit(failedCommit(new Error("No space left on device: Attempting to write")));
+  assert.deepEqual([explained.reason, explained.outcome], ["ERR_FULL", "not-applied"]);
+});
+
+test("a commit that fails for another reason has an unknown outcome and names the reason", async () => {
+  const reason = new Error("Input/output error");
+  const explained = await explainFailedCommit(failedCommit(reason));
+  assert.ok(explained instanceof BackendError);
+  assert.deepEqual([explained.reason, explained.outcome, explained.cause], ["ERR_COMMIT", "unknown", reason]);
+});
