@@ -42,6 +42,11 @@ export class OrderMarks {
     return false;
   }
 
+  /** Requests are about to come back to the front of the queue: flushes that were passed wait for them as well. */
+  waitAgain(position: number): void {
+    this.#marks.unshift(...this.#flushes.splice(0).map(({ run }) => ({ position, alone: false, run })));
+  }
+
   /** Ends the flushes that waited for batches up to the oldest that is still in flight. */
   batchesCompletedBefore(oldestSequence: number): void {
     while (this.#flushes.length > 0 && this.#flushes[0]!.sequence < oldestSequence) this.#flushes.shift()!.run();

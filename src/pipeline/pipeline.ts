@@ -147,7 +147,7 @@ export class Pipeline implements BatchOwner {
       const next: Request | undefined = request.follower;
       if (request === leader) {
         this.#completion.fail(request, error);
-      } else if (isRead(request.kind) && !isRead(leader.kind) && this.#mayReadAgain(batch, request, error)) {
+      } else if (isRead(request.kind) && !isRead(leader.kind) && this.#mayReadAgain(batch, leader, error)) {
         forgetPlan(request);
         again.push(request);
       } else {
@@ -156,7 +156,10 @@ export class Pipeline implements BatchOwner {
       }
       request = next;
     }
-    if (again.length > 0) this.#putBack(again);
+    if (again.length > 0) {
+      this.#marks.waitAgain(this.#taken);
+      this.#putBack(again);
+    }
   }
 
   batchCompleted(batch: Batch): void {
@@ -275,17 +278,17 @@ export class Pipeline implements BatchOwner {
   }
 
   /**
-   * A read that was to be answered from a write which failed can be asked of the store instead, unless a later write
-   * of the key is on its way: then it would see what was called after it.
+   * A read that was to be answered from a write which failed can be asked of the store instead, unless another write
+   * of the key is on its way, in the same batch or a later one: then it could see what was called after it.
    */
-  #mayReadAgain(batch: Batch, request: Request, error: StateError): boolean {
+  #mayReadAgain(batch: Batch, failed: Request, error: StateError): boolean {
     if (error.outcome !== "not-applied") return false;
-    for (const later of this.#inFlight) {
-      if (later.sequence <= batch.sequence) continue;
+    for (const other of this.#inFlight) {
+      if (other.sequence < batch.sequence) continue;
       let written = false;
-      later.forEachLeader((leader) => {
-        written ||= leader.key === request.key && !isRead(leader.kind);
-        written ||= leader.kind === Kind.transaction;
+      other.forEachLeader((leader) => {
+        written ||= leader !== failed && leader.key === failed.key && !isRead(leader.kind);
+        written ||= leader.kind === Kind.transaction && other !== batch;
       });
       if (written) return false;
     }
