@@ -1,0 +1,112 @@
+import { after, test } from "node:test";
+import type { Driver } from "../../src/backends/contract.js";
+import { openBackend } from "../../src/backends/open-backend.js";
+import { parseBackendUrl } from "../../src/config/backend-url.js";
+import { createEngine, type Engine, type EngineOptions } from "../../src/index.js";
+import { findRedisServer, temporaryFolder, type UsedRedis, useRedis } from "../../src/testing/index.js";
+
+export interface TestScope {
+  after(clean: () => Promise<void> | void): void;
+}
+
+export type StoreOptions = Omit<EngineOptions, "backend">;
+
+/** Data that one test has to itself. Engines opened on it are closed when the test ends. */
+export interface Place {
+  readonly keyPrefix: string;
+  open(options?: StoreOptions): Promise<Engine>;
+  /** A driver that has not been opened, for tests that stand between it and the engine. */
+  driver(): Promise<Driver>;
+}
+
+export interface Store {
+  readonly name: "memory" | "lmdb" | "redis";
+  /** Whether a second engine opened on a place sees the same data. */
+  readonly isShared: boolean;
+  readonly maxKeyBytes: number;
+  place(t: TestScope): Promise<Place>;
+}
+
+const DRIVER_SETTINGS = {
+  pool: { min: 1, max: 1, idleMs: 60_000 },
+  retry: { baseDelayMs: 10, maxDelayMs: 100, jitter: 0.3 },
+};
+
+let places = 0;
+
+function placeAt(t: TestScope, url: string): Place {
+  const keyPrefix = `place-${process.pid}-${++places}:`;
+  return {
+    keyPrefix,
+    async open(options = {}) {
+      const engine = await createEngine({ keyPrefix, ...options, backend: url });
+      t.after(() => engine.close());
+      return engine;
+    },
+    driver: () => openBackend(parseBackendUrl(url), DRIVER_SETTINGS),
+  };
+}
+
+export const memoryStore: Store = {
+  name: "memory",
+  isShared: false,
+  maxKeyBytes: Number.POSITIVE_INFINITY,
+  place: async (t) => placeAt(t, "memory:"),
+};
+
+export const lmdbStore: Store = {
+  name: "lmdb",
+  isShared: true,
+  maxKeyBytes: 1978,
+  async place(t) {
+    const folder = await temporaryFolder("millrace-lmdb-");
+    const cleanups: (() => Promise<void> | void)[] = [];
+    // Engines go before the folder that holds their data.
+    t.after(async () => {
+      for (const clean of cleanups) await clean();
+      await folder.remove();
+    });
+    return placeAt({ after: (clean) => void cleanups.push(clean) }, `lmdb:${folder.path}`);
+  },
+};
+
+function redisStore(server: UsedRedis): Store {
+  return {
+    name: "redis",
+    isShared: true,
+    maxKeyBytes: Number.POSITIVE_INFINITY,
+    place: async (t) => placeAt(t, server.url),
+  };
+}
+
+/**
+ * Runs a suite against a Redis server that all of the file's tests share. Without one the suite fails where servers
+ * are required, and else says by name that it was left out.
+ */
+export async function onRedis(suite: string, run: (store: Store, server: UsedRedis) => void): Promise<void> {
+  if (!(await redisIsThere(suite))) return;
+  const server = await useRedis();
+  after(() => server.stop());
+  run(redisStore(server), server);
+}
+
+/** For suites that start servers of their own: whether they can. Says so, or fails, if not. */
+export async function redisIsThere(suite: string): Promise<boolean> {
+  if ((process.env.MILLRACE_REDIS_URL ?? "") !== "" || (await findRedisServer()) !== null) return true;
+  const message = "no redis-server or valkey-server on the PATH and no MILLRACE_REDIS_URL";
+  if (["", "0", "false"].includes(process.env.MILLRACE_REQUIRE_SERVERS ?? "")) {
+    test(`${suite}: left out, ${message}`, { skip: message });
+  } else {
+    test(`${suite}: needs a Redis server`, () => {
+      throw new Error(message);
+    });
+  }
+  return false;
+}
+
+/** Runs a suite on every store; each test file with one store alone has its own process. */
+export async function onEveryStore(suite: string, run: (store: Store) => void): Promise<void> {
+  run(memoryStore);
+  run(lmdbStore);
+  await onRedis(suite, run);
+}
