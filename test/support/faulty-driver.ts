@@ -48,6 +48,7 @@ export class FaultyDriver implements Driver {
       complete = resolve;
     });
     const lost = new Set<Request>();
+    let passed = 0;
     const inner = new Batch({
       nowUs: () => 0,
       requestSucceeded: (_, leader, result) =>
@@ -59,8 +60,12 @@ export class FaultyDriver implements Driver {
       for (const request of batch[group]) {
         const fate = this.plan.fate(request);
         if (fate === "lost") lost.add(request);
-        if (fate === "refused") answers.set(request, { error: this.#refusal(request) });
-        else inner[group].push(request);
+        if (fate === "refused") {
+          answers.set(request, { error: this.#refusal(request) });
+        } else {
+          inner[group].push(request);
+          passed++;
+        }
       }
     }
     inner.size = batch.size;
@@ -78,7 +83,9 @@ export class FaultyDriver implements Driver {
       });
       batch.complete();
     })();
-    this.#inner.execute(inner);
+    // An empty batch is none: nothing of it would ever be answered.
+    if (passed > 0) this.#inner.execute(inner);
+    else complete();
   }
 
   abandon(batch: Batch): void {
