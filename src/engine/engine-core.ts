@@ -17,6 +17,8 @@ export class EngineCore {
     batchPut: new LatencyRecorder(),
     batchDelete: new LatencyRecorder(),
   };
+  /** Work besides the pipeline's that was begun before the engine closes and has to come to its end. */
+  readonly #jobs = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
   constructor(driver: Driver, pipeline: Pipeline, codec: ValueCodec, options: ResolvedOptions) {
@@ -37,6 +39,16 @@ export class EngineCore {
     return this.#closing !== undefined;
   }
 
+  /** Has `close` wait for this work. */
+  track<T>(work: Promise<T>): Promise<T> {
+    const forget = (): void => {
+      this.#jobs.delete(work);
+    };
+    this.#jobs.add(work);
+    work.then(forget, forget);
+    return work;
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#drainAndClose();
     return this.#closing;
@@ -44,6 +56,7 @@ export class EngineCore {
 
   async #drainAndClose(): Promise<void> {
     await this.pipeline.drained();
+    await Promise.allSettled(this.#jobs);
     this.pipeline.failQueued();
     await this.driver.close();
   }

@@ -13,6 +13,7 @@ import { CallArguments, iterable, nameOfType } from "./call-arguments.js";
 import type { CallOptions, Engine, EngineStats, ExpiryOptions, Mutation, PutOptions } from "./engine-contract.js";
 import type { EngineCore } from "./engine-core.js";
 import { engineStatistics } from "./engine-statistics.js";
+import { KeyScans } from "./key-scans.js";
 import { BatchDeleteCall, BatchGetCall, BatchPutCall } from "./multi-key-calls.js";
 
 const MAX_BATCH_ENTRIES = 1_000_000;
@@ -32,12 +33,14 @@ const capture = (resolve: Resolve, reject: Reject): void => {
 export class StateEngine implements Engine {
   readonly #core: EngineCore;
   readonly #arguments: CallArguments;
+  readonly #scans: KeyScans;
   readonly #operationMs: number;
   readonly #defaultTtlMs: number;
 
   constructor(core: EngineCore, namespace = "") {
     this.#core = core;
     this.#arguments = new CallArguments(core.limits, namespace);
+    this.#scans = new KeyScans(core, this.#arguments);
     this.#operationMs = core.options.timeouts.operationMs;
     this.#defaultTtlMs = core.limits.defaultTtlMs;
   }
@@ -182,34 +185,20 @@ export class StateEngine implements Engine {
     return call.promise;
   }
 
-  async *keys(prefix?: string): AsyncIterable<string> {
-    const scope = this.#arguments.prefix("keys", prefix);
-    await this.#settledSoFar("keys");
-    for await (const page of this.#core.driver.scan(scope, false)) {
-      for (const key of page.keys) yield this.#arguments.strip(key);
-    }
+  keys(prefix?: string): AsyncIterable<string> {
+    return this.#scans.keys(prefix);
   }
 
-  async *entries(prefix?: string): AsyncIterable<[string, Buffer]> {
-    const scope = this.#arguments.prefix("entries", prefix);
-    await this.#settledSoFar("entries");
-    for await (const page of this.#core.driver.scan(scope, true)) {
-      for (const [index, key] of page.keys.entries()) yield [this.#arguments.strip(key), page.values![index]!];
-    }
+  entries(prefix?: string): AsyncIterable<[string, Buffer]> {
+    return this.#scans.entries(prefix);
   }
 
-  async listKeys(prefix?: string): Promise<string[]> {
-    const found = new Set<string>();
-    for await (const key of this.keys(prefix)) found.add(key);
-    return [...found];
+  listKeys(prefix?: string): Promise<string[]> {
+    return this.#core.track(this.#scans.list(prefix));
   }
 
-  async count(prefix?: string): Promise<number> {
-    const scope = this.#arguments.prefix("count", prefix);
-    await this.#settledSoFar("count");
-    let count = 0;
-    for await (const page of this.#core.driver.scan(scope, false)) count += page.keys.length;
-    return count;
+  count(prefix?: string): Promise<number> {
+    return this.#core.track(this.#scans.count(prefix));
   }
 
   async clear(prefix?: string): Promise<number> {
@@ -223,7 +212,7 @@ export class StateEngine implements Engine {
       });
     }
     if (this.#core.isClosed) throw this.#arguments.closed("clear");
-    return this.#core.pipeline.runAlone(() => this.#core.driver.clear(scope));
+    return this.#core.track(this.#core.pipeline.runAlone(() => this.#core.driver.clear(scope)));
   }
 
   namespace(prefix: string): Engine {
@@ -383,10 +372,5 @@ export class StateEngine implements Engine {
       backend: driver.name,
       reason: "ERR_UNSUPPORTED_OPTION",
     });
-  }
-
-  async #settledSoFar(operation: string): Promise<void> {
-    if (this.#core.isClosed) throw this.#arguments.closed(operation);
-    await this.#core.pipeline.flush();
   }
 }

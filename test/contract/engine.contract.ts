@@ -1,0 +1,13 @@
+import type { Store } from "../support/stores.js";
+import { testConditionalCalls } from "./conditional-calls.js";
+import { testLifecycle } from "./lifecycle.js";
+import { testManyKeyCalls } from "./many-key-calls.js";
+import { testSingleKeyCalls } from "./single-key-calls.js";
+
+/** What an engine does, whatever store is behind it. */
+export function testEngineContract(store: Store): void {
+  testSingleKeyCalls(store);
+  testConditionalCalls(store);
+  testManyKeyCalls(store);
+  testLifecycle(store);
+}
