@@ -8,6 +8,13 @@ export interface BatchOwner {
   requestSucceeded(batch: Batch, leader: Request, result: unknown): void;
   requestFailed(batch: Batch, leader: Request, error: StateError): void;
   batchCompleted(batch: Batch): void;
+  defersDecoding(batch: Batch, rawBytes: number): boolean;
+}
+
+export interface UndecodedRead {
+  readonly leader: Request;
+  readonly stored: Buffer;
+  readonly keyChecksum: number;
 }
 
 /**
@@ -40,8 +47,12 @@ export class Batch {
   sentAtUs = 0;
   /** Marks of the pipeline: position in the order of batches. */
   sequence = 0;
+  /** A request was given up while the batch waited to be handed to the driver: it must not be sent. */
+  isStale = false;
   /** Wrapping microseconds at which results arrived; 0: not stamped, each result is timed by itself. */
   resultsAtUs = 0;
+  /** What was handed over with `succeedStored`. */
+  undecoded: UndecodedRead[] | undefined = undefined;
   readonly #owner: BatchOwner;
 
   constructor(owner: BatchOwner) {
@@ -51,6 +62,21 @@ export class Batch {
   /** Settles a request and all that share its fate. Exactly one of succeed and fail per request in a group. */
   succeed(leader: Request, result: unknown): void {
     this.#owner.requestSucceeded(this, leader, result);
+  }
+
+  /**
+   * Whether the values of this batch's reads are to be handed over undecoded, with `succeedStored`, because there is so
+   * much to decompress that it is done elsewhere. To be asked at the first compressed value.
+   * @param rawBytes what that value's header claims
+   */
+  defersDecoding(rawBytes: number): boolean {
+    return this.#owner.defersDecoding(this, rawBytes);
+  }
+
+  /** A read's value in its stored form, in memory that the pipeline may keep; it is decoded after `complete`. */
+  succeedStored(leader: Request, stored: Buffer, keyChecksum: number): void {
+    this.undecoded ??= [];
+    this.undecoded.push({ leader, stored, keyChecksum });
   }
 
   /** Fails a request alone; its neighbours in the batch are not touched. */
@@ -66,6 +92,18 @@ export class Batch {
   /** To be called once, when every request in every group has been settled. Frees the batch's place in flight. */
   complete(): void {
     this.#owner.batchCompleted(this);
+  }
+
+  /** Calls `visit` for every caller operation in the batch. */
+  forEachRequest(visit: (request: Request) => void): void {
+    this.forEachLeader((leader) => {
+      let request: Request | undefined = leader;
+      while (request !== undefined) {
+        const next: Request | undefined = request.follower;
+        visit(request);
+        request = next;
+      }
+    });
   }
 
   /** Calls `visit` for each request that the store must answer. */

@@ -1,3 +1,4 @@
+import type { CompressionHint } from "../codec/compression-hint.js";
 import type { CanonicalKey } from "../core/key.js";
 import type { Value } from "../core/value.js";
 
@@ -69,8 +70,8 @@ export class Request {
    */
   readonly keyUnits: number;
   readonly valueUnits: number;
-  /** put, setIfNotExists: the value. Superseded requests keep theirs until they settle. */
-  readonly value: Value | undefined;
+  /** put, setIfNotExists: the value, or a `FramedValue` where its stored form was made ahead. */
+  value: Value | undefined;
   /** Milliseconds; 0: never expires. For expire requests the new lifetime. */
   readonly ttlMs: number;
   readonly detail: RequestDetail;
@@ -84,6 +85,10 @@ export class Request {
   collectorIndex = 0;
   signal: AbortSignal | undefined = undefined;
   onAbort: (() => void) | undefined = undefined;
+  /** What is known of how this value's like compress; shared by the requests of one namespace. */
+  hint: CompressionHint | undefined = undefined;
+  /** Position in the order in which requests left the queue. */
+  order = 0;
   /** True from the moment the caller has its answer (a result, an error, a timeout). */
   settled = false;
   /** The next request that shares this one's fate: same read, superseded write, read behind a pending write. */

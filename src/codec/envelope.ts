@@ -1,8 +1,10 @@
 import { crc32 } from "../core/crc32.js";
 import { CorruptValueError, UnsupportedOperationError } from "../core/errors.js";
 import type { Value } from "../core/value.js";
+import type { CodecDirection } from "./batch-codec.js";
 import type { Compressor } from "./compression/compressor.js";
-import type { CodecStatistics, ValueCodec } from "./value-codec.js";
+import type { CompressionHint } from "./compression-hint.js";
+import { type CodecStatistics, FramedValue, type ValueCodec } from "./value-codec.js";
 
 /*
  * Stored form of a value (docs/value-format.md):
@@ -38,14 +40,21 @@ export interface EnvelopeOptions {
   readonly decompressors: readonly Compressor[];
   /** No value longer than this is ever allocated. */
   readonly maxValueBytes: number;
+  /** Told what a compression or decompression took, of every so-many-th. */
+  readonly observer?: (direction: CodecDirection, bytes: number, elapsedMs: number) => void;
 }
 
+/** One call in so many is timed: often enough to follow the load, too seldom to be felt. */
+const TIMED_EVERY = 64;
+
 export class Envelope implements ValueCodec {
-  readonly statistics: CodecStatistics = { bytesBeforeCompression: 0, bytesAfterCompression: 0 };
+  readonly statistics: CodecStatistics = { bytesBeforeCompression: 0, bytesAfterCompression: 0, inlineMs: 0 };
   readonly #checksummed: boolean;
   readonly #compressor: Compressor | undefined;
   readonly #thresholdBytes: number;
   readonly #maxValueBytes: number;
+  readonly #observer: EnvelopeOptions["observer"];
+  #calls = 0;
   readonly #decompressors: (Compressor | undefined)[] = [];
 
   constructor(options: EnvelopeOptions) {
@@ -53,6 +62,7 @@ export class Envelope implements ValueCodec {
     this.#compressor = options.compressor;
     this.#thresholdBytes = options.thresholdBytes;
     this.#maxValueBytes = options.maxValueBytes;
+    this.#observer = options.observer;
     for (const decompressor of options.decompressors) this.#decompressors[CODEC_IDS[decompressor.name]] = decompressor;
   }
 
@@ -60,16 +70,40 @@ export class Envelope implements ValueCodec {
     return COMPRESSED_HEADER_BYTES + (typeof value === "string" ? value.length * 3 : value.length);
   }
 
-  encode(keyChecksum: number, value: Value): Buffer {
-    const bytes = typeof value === "string" ? Buffer.byteLength(value) : value.length;
-    const target = Buffer.allocUnsafe(COMPRESSED_HEADER_BYTES + bytes);
-    return target.subarray(0, this.encodeInto(target, 0, keyChecksum, value));
+  compresses(units: number): boolean {
+    return this.#compressor !== undefined && units >= this.#thresholdBytes;
   }
 
-  encodeInto(target: Buffer, at: number, keyChecksum: number, value: Value): number {
-    if (this.#compressor !== undefined && value.length >= this.#thresholdBytes) {
-      const end = this.#compressInto(this.#compressor, target, at, keyChecksum, value);
-      if (end >= 0) return end;
+  claimedRawBytes(source: Buffer, start: number, end: number): number {
+    if (end - start < COMPRESSED_HEADER_BYTES || source[start] !== MAGIC_0 || source[start + 1] !== MAGIC_1) return -1;
+    return (source[start + 6]! & 0x0f) === CODEC_NONE ? -1 : source.readUInt32LE(start + PLAIN_HEADER_BYTES);
+  }
+
+  encode(keyChecksum: number, value: Value, hint?: CompressionHint): Buffer {
+    const bytes = typeof value === "string" ? Buffer.byteLength(value) : value.length;
+    const target = Buffer.allocUnsafe(COMPRESSED_HEADER_BYTES + bytes);
+    const end = this.encodeInto(target, 0, keyChecksum, value, hint);
+    // A compressed value must not keep the room alive that it did not need.
+    return end * 4 < target.length * 3 ? Buffer.from(target.subarray(0, end)) : target.subarray(0, end);
+  }
+
+  encodeInto(target: Buffer, at: number, keyChecksum: number, value: Value, hint?: CompressionHint): number {
+    if (typeof value !== "string" && value instanceof FramedValue) {
+      target.set(value, at);
+      return at + value.length;
+    }
+    const compressor = this.#compressor;
+    if (
+      compressor !== undefined &&
+      value.length >= this.#thresholdBytes &&
+      (hint === undefined || hint.worthTrying())
+    ) {
+      const end = this.#compressInto(compressor, target, at, keyChecksum, value);
+      if (end >= 0) {
+        hint?.succeeded();
+        return end;
+      }
+      hint?.failed();
     }
     const bodyAt = at + PLAIN_HEADER_BYTES;
     let end: number;
@@ -134,7 +168,9 @@ export class Envelope implements ValueCodec {
   #compressInto(compressor: Compressor, target: Buffer, at: number, keyChecksum: number, value: Value): number {
     const bodyAt = at + COMPRESSED_HEADER_BYTES;
     // A result that does not save the four bytes of its longer header is not worth its decompression.
+    const startedMs = this.#startTimer();
     const end = compressor.compressInto(value, target, bodyAt, value.length - 4);
+    if (startedMs !== 0) this.#stopTimer("encode", value.length, startedMs);
     if (end < 0) return -1;
     const rawBytes = compressor.lastRawBytes;
     target.writeUInt32LE(rawBytes, at + PLAIN_HEADER_BYTES);
@@ -160,7 +196,21 @@ export class Envelope implements ValueCodec {
     this.#refuseOversize(rawBytes);
     const body = start + COMPRESSED_HEADER_BYTES;
     if (body === end) throw corrupt("the compressed body is empty", "truncated");
-    return decompressor.decompress(source, body, end, rawBytes);
+    const startedMs = this.#startTimer();
+    const value = decompressor.decompress(source, body, end, rawBytes);
+    if (startedMs !== 0) this.#stopTimer("decode", rawBytes, startedMs);
+    return value;
+  }
+
+  /** 0: this call is not timed. */
+  #startTimer(): number {
+    return this.#calls++ % TIMED_EVERY === 0 ? performance.now() : 0;
+  }
+
+  #stopTimer(direction: CodecDirection, bytes: number, startedMs: number): void {
+    const elapsedMs = performance.now() - startedMs;
+    this.statistics.inlineMs += elapsedMs * TIMED_EVERY;
+    this.#observer?.(direction, bytes, elapsedMs);
   }
 
   #refuseOversize(bytes: number): void {

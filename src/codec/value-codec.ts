@@ -1,4 +1,20 @@
 import type { Value } from "../core/value.js";
+import type { CompressionHint } from "./compression-hint.js";
+
+/** A value in its stored form already, made ahead for one key; `encodeInto` copies it as it is. */
+export class FramedValue extends Uint8Array {
+  readonly original: Value;
+
+  constructor(frame: Buffer, original: Value) {
+    super(frame.buffer as ArrayBuffer, frame.byteOffset, frame.byteLength);
+    this.original = original;
+  }
+
+  /** What is cut from a frame is plain bytes. */
+  static get [Symbol.species](): Uint8ArrayConstructor {
+    return Uint8Array;
+  }
+}
 
 /**
  * Turns values into the bytes that stand in the store and back. Pure and synchronous; errors carry no key (the
@@ -9,8 +25,12 @@ export interface ValueCodec {
   /** An upper bound of what `encodeInto` writes for this value, in bytes. */
   maxEncodedBytes(value: Value): number;
   /** Writes the stored form at `at` and returns the end. The target must hold `maxEncodedBytes(value)` from there. */
-  encodeInto(target: Buffer, at: number, keyChecksum: number, value: Value): number;
-  encode(keyChecksum: number, value: Value): Buffer;
+  encodeInto(target: Buffer, at: number, keyChecksum: number, value: Value, hint?: CompressionHint): number;
+  encode(keyChecksum: number, value: Value, hint?: CompressionHint): Buffer;
+  /** Length before compression that the stored form claims; -1: it is not compressed. */
+  claimedRawBytes(source: Buffer, start: number, end: number): number;
+  /** Whether `encodeInto` would try to compress a value of so many UTF-16 units or bytes. */
+  compresses(units: number): boolean;
   /**
    * The value whose stored form is `source[start, end)`, as bytes of its own.
    * @throws CorruptValueError, UnsupportedOperationError (unknown codec or newer version)
@@ -25,4 +45,6 @@ export interface ValueCodec {
 export interface CodecStatistics {
   bytesBeforeCompression: number;
   bytesAfterCompression: number;
+  /** Milliseconds of codec work on this thread, extrapolated from the calls that were timed. */
+  inlineMs: number;
 }

@@ -1,16 +1,26 @@
 import type { Batch, BatchOwner } from "../backends/batch.js";
 import type { Driver } from "../backends/contract.js";
 import { Kind, type Request, type TransactionStep } from "../backends/request.js";
-import { AbortedError, ClosedError, QueueFullError, type StateError, TimeoutError } from "../core/errors.js";
+import { FramedValue } from "../codec/value-codec.js";
+import { ClosedError, QueueFullError, type StateError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
 import { Ring } from "../core/ring.js";
 import { BatchPlanner, forgetPlan } from "./batch-planner.js";
+import { CodecStage, type CodecStageOptions } from "./codec-stage.js";
 import { Completion, isRead } from "./completion.js";
-import { DeadlineTimer } from "./deadline-timer.js";
+import { GivingUp } from "./giving-up.js";
+import { HeldKeys } from "./held-keys.js";
 import { KeyTable } from "./key-table.js";
 import type { OperationCounters } from "./operation-counters.js";
 import { OrderMarks } from "./order-marks.js";
 import type { PipelineOptions } from "./pipeline-options.js";
+
+export type PipelineCodec = Omit<CodecStageOptions, "execute">;
+
+/** Batches above this may carry some milliseconds of codec work. */
+const HEAVY_BATCH_BYTES = 128 * 1024;
+/** So many of them leave in one turn of the event loop; then everything else in the process has its turn. */
+const MAX_HEAVY_BATCHES_PER_TURN = 2;
 
 /**
  * The front-end queue. Requests wait in one ring in program order; a batch is planned from its head when there is
@@ -29,11 +39,12 @@ export class Pipeline implements BatchOwner {
   readonly #completion: Completion;
   readonly #ring = new Ring<Request>(4096);
   readonly #inFlight: Batch[] = [];
-  /** Keys whose latest request must settle before the next may leave, with those that wait for it. */
-  readonly #held = new Map<CanonicalKey, Request[]>();
+  readonly #held = new HeldKeys();
   readonly #marks = new OrderMarks();
   readonly #keys: KeyTable;
-  readonly #deadlines = new DeadlineTimer(() => this.#expire());
+  readonly #codec: PipelineCodec | undefined;
+  readonly #stage: CodecStage | undefined;
+  readonly #givingUp: GivingUp;
   /** Requests that have left the ring for good: the position of order marks. */
   #taken = 0;
   /** Operations called and not settled. */
@@ -43,14 +54,31 @@ export class Pipeline implements BatchOwner {
   #runningAlone = false;
   #idleWaiters: (() => void)[] = [];
 
-  constructor(driver: Driver, options: PipelineOptions) {
+  /** @param codec where values may be compressed and decompressed off this thread */
+  constructor(driver: Driver, options: PipelineOptions, codec?: PipelineCodec) {
     this.#driver = driver;
+    this.#codec = codec;
+    this.#stage =
+      codec === undefined
+        ? undefined
+        : new CodecStage({ ...codec, execute: (batch: Batch) => this.#executePrepared(batch) });
     this.#options = options;
     this.#keys = new KeyTable(options.maxSize);
     this.#maxInFlight = Math.min(options.maxInFlight, driver.capabilities.maxInFlight);
     this.#eagerBatchSize = Math.min(options.maxSize, driver.capabilities.eagerBatchSize ?? options.maxSize);
     this.#completion = new Completion(driver.name, () => {
       if (--this.#pending === 0 && this.#idleWaiters.length > 0) this.#becomeIdle();
+    });
+    this.#givingUp = new GivingUp(this.#completion, {
+      forEachQueued: (visit) => this.#forEachQueued(visit),
+      forEachBatch: (visit) => {
+        for (const batch of [...this.#inFlight]) visit(batch, !this.#isWaiting(batch));
+      },
+      sentBatchOf: (request) => this.#sentBatchOf(request),
+      abandoned: (batch) => {
+        if (this.#isWaiting(batch)) batch.isStale = true;
+        else this.#driver.abandon?.(batch);
+      },
     });
   }
 
@@ -87,8 +115,8 @@ export class Pipeline implements BatchOwner {
       return;
     }
     this.#ring.push(request);
-    if (request.signal !== undefined) this.#listen(request, request.signal);
-    if (!this.#deadlines.armed || request.timeoutMs !== options.operationMs) this.#deadlines.arm(request.timeoutMs);
+    if (request.signal !== undefined) this.#givingUp.watchSignal(request, request.signal);
+    if (!this.#givingUp.isArmed || request.timeoutMs !== options.operationMs) this.#givingUp.watchDeadline(request);
     if (!this.#scheduled) this.#schedule();
     else if (this.#ring.size >= this.#eagerBatchSize && this.#worthSending()) this.#dispatch();
   }
@@ -128,7 +156,7 @@ export class Pipeline implements BatchOwner {
 
   /** Fails what has not been handed to the driver; what is in flight is the driver's to settle. */
   failQueued(): void {
-    this.#deadlines.stop();
+    this.#givingUp.stop();
     this.#forEachQueued((request) => {
       const details = { ...this.#completion.place(request), reason: "ERR_CLOSED" };
       this.#completion.fail(request, new ClosedError("the engine was closed before the operation was sent", details));
@@ -162,10 +190,30 @@ export class Pipeline implements BatchOwner {
     }
   }
 
+  defersDecoding(batch: Batch, rawBytes: number): boolean {
+    return this.#stage?.defersDecoding(batch, rawBytes) === true;
+  }
+
   batchCompleted(batch: Batch): void {
+    const { undecoded } = batch;
+    if (undecoded === undefined || this.#stage === undefined) {
+      this.#retire(batch);
+      return;
+    }
+    batch.undecoded = undefined;
+    batch.resultsAtUs = 0;
+    const settle = (leader: Request, result: Buffer | StateError): void => {
+      if (Buffer.isBuffer(result)) this.#completion.succeed(batch, leader, result);
+      else this.requestFailed(batch, leader, result.concerning(this.#completion.place(leader)));
+    };
+    void this.#stage.decode(undecoded, settle).then(() => this.#retire(batch));
+  }
+
+  #retire(batch: Batch): void {
+    this.#codec?.batchCodec.observeSettled(batch.size);
     const index = this.#inFlight.indexOf(batch);
     if (index >= 0) this.#inFlight.splice(index, 1);
-    if (this.#held.size > 0) this.#release(batch);
+    if (!this.#held.isEmpty) this.#release(batch);
     this.#marks.batchesCompletedBefore(this.#oldestSequence());
     if (this.#ring.size > 0 || this.#marks.waiting) this.#schedule();
   }
@@ -189,8 +237,9 @@ export class Pipeline implements BatchOwner {
   };
 
   #dispatch(): void {
+    let heavy = 0;
     while (!this.#runningAlone && this.#inFlight.length < this.#maxInFlight) {
-      if (this.#marks.waiting && this.#held.size === 0) {
+      if (this.#marks.waiting && this.#held.isEmpty) {
         this.#marks.pass(this.#taken, this.#inFlight.length, this.#sequence - 1);
         if (this.#runningAlone) return;
       }
@@ -202,8 +251,46 @@ export class Pipeline implements BatchOwner {
       this.#inFlight.push(batch);
       this.counters.batches++;
       this.counters.batchedOperations += batch.size;
-      this.#driver.execute(batch);
+      if (this.#stage === undefined || !this.#stage.take(batch)) this.#driver.execute(batch);
+      // What was compressed just now took its time of this thread; others have a right to the next.
+      if (batch.bytes > HEAVY_BATCH_BYTES && ++heavy >= MAX_HEAVY_BATCHES_PER_TURN) {
+        this.#schedule();
+        return;
+      }
     }
+  }
+
+  /** Hands over a batch that waited for its values to be compressed. */
+  #executePrepared(batch: Batch): void {
+    const current = batch.isStale ? this.#planAgain(batch) : batch;
+    if (current === undefined) return;
+    current.sentAtUs = this.nowUs();
+    this.#driver.execute(current);
+  }
+
+  /** The batch without the requests that were given up meanwhile; undefined: none is left. */
+  #planAgain(stale: Batch): Batch | undefined {
+    const requests: Request[] = [];
+    stale.forEachRequest((request) => {
+      if (!request.settled) requests.push(request);
+      else if (request.kind === Kind.compareAndSwap) this.#letGo(request.key);
+    });
+    requests.sort((a, b) => a.order - b.order);
+    const planner = new BatchPlanner(this, this.#keys);
+    for (const request of requests) {
+      forgetPlan(request);
+      if (request.value instanceof FramedValue) request.value = request.value.original;
+      planner.offer(request);
+    }
+    this.#keys.clear();
+    const batch = planner.batch;
+    batch.sequence = stale.sequence;
+    batch.size = requests.length;
+    batch.bytes = stale.bytes;
+    this.#inFlight[this.#inFlight.indexOf(stale)] = batch;
+    if (requests.length > 0) return batch;
+    this.batchCompleted(batch);
+    return undefined;
   }
 
   #plan(): Batch | undefined {
@@ -217,8 +304,8 @@ export class Pipeline implements BatchOwner {
       if (this.#marks.waiting && this.#marks.blocks(this.#taken)) break;
       const request = ring.peek()!;
       // A transaction parked on one key would be overtaken on its others, so everything waits behind it.
-      if (this.#held.size > 0 && request.kind === Kind.transaction && this.#touchesHeld(request)) break;
-      if (request.settled || (this.#held.size > 0 && this.#park(request))) {
+      if (request.kind === Kind.transaction && this.#held.touches(request.detail as readonly TransactionStep[])) break;
+      if (request.settled || (!this.#held.isEmpty && this.#held.park(request))) {
         ring.shift();
         this.#taken++;
         continue;
@@ -233,10 +320,10 @@ export class Pipeline implements BatchOwner {
         break;
       }
       ring.shift();
-      this.#taken++;
+      request.order = this.#taken++;
       batch.size++;
       batch.bytes += bytes;
-      if (request.kind === Kind.compareAndSwap) this.#held.set(request.key, []);
+      if (request.kind === Kind.compareAndSwap) this.#held.hold(request.key);
       if (batch.size >= maxSize) {
         cut = "size";
         break;
@@ -248,27 +335,16 @@ export class Pipeline implements BatchOwner {
     return batch;
   }
 
-  /** True: the request now waits for one on the same key that must settle first. */
-  #park(request: Request): boolean {
-    const waiting = this.#held.get(request.key);
-    if (waiting === undefined) return false;
-    waiting.push(request);
-    return true;
-  }
-
-  #touchesHeld(transaction: Request): boolean {
-    const steps = transaction.detail as readonly TransactionStep[];
-    return steps.some((step) => this.#held.has(step.key));
-  }
-
   /** Lets go the keys that this batch held; what waited for them goes before everything in the ring. */
   #release(batch: Batch): void {
     for (const request of batch.others) {
-      if (request.kind !== Kind.compareAndSwap) continue;
-      const waiting = this.#held.get(request.key);
-      this.#held.delete(request.key);
-      if (waiting !== undefined && waiting.length > 0) this.#putBack(waiting);
+      if (request.kind === Kind.compareAndSwap) this.#letGo(request.key);
     }
+  }
+
+  #letGo(key: CanonicalKey): void {
+    const waiting = this.#held.release(key);
+    if (waiting.length > 0) this.#putBack(waiting);
   }
 
   #putBack(requests: readonly Request[]): void {
@@ -306,55 +382,27 @@ export class Pipeline implements BatchOwner {
     return oldest;
   }
 
-  #listen(request: Request, signal: AbortSignal): void {
-    request.onAbort = () => {
-      const batch = this.#inFlight.find((candidate) => contains(candidate, request));
-      const outcome = batch === undefined || isRead(request.kind) ? "not-applied" : "unknown";
-      const details = { ...this.#completion.place(request), outcome, cause: signal.reason } as const;
-      this.#completion.fail(request, new AbortedError("the caller's signal aborted it", details));
-      if (batch !== undefined) this.#driver.abandon?.(batch);
-    };
-    signal.addEventListener("abort", request.onAbort, { once: true });
+  #sentBatchOf(request: Request): Batch | undefined {
+    const batch = this.#inFlight.find((candidate) => {
+      let found = false;
+      candidate.forEachRequest((other) => {
+        found ||= other === request;
+      });
+      return found;
+    });
+    if (batch === undefined || !this.#isWaiting(batch)) return batch;
+    batch.isStale = true;
+    return undefined;
   }
 
-  /** Answers everything whose deadline has passed and arms the timer for the next. */
-  #expire(): void {
-    const nowUs = this.nowUs();
-    let nextMs = Number.POSITIVE_INFINITY;
-    const check = (request: Request, batch: Batch | undefined): boolean => {
-      if (request.settled) return false;
-      const leftMs = request.timeoutMs - ((nowUs - request.startedAtUs) | 0) / 1000;
-      if (leftMs > 0) {
-        nextMs = Math.min(nextMs, leftMs);
-        return false;
-      }
-      const outcome = batch === undefined || isRead(request.kind) ? "not-applied" : "unknown";
-      const where = batch === undefined ? "it was not sent" : "it was sent, no answer came";
-      this.#completion.fail(
-        request,
-        new TimeoutError(`no result within ${request.timeoutMs} ms: ${where}`, {
-          ...this.#completion.place(request),
-          outcome,
-          reason: "ERR_TIMEOUT",
-          retryable: true,
-        }),
-      );
-      return true;
-    };
-    this.#forEachQueued((request) => check(request, undefined));
-    for (const batch of [...this.#inFlight]) {
-      let abandoned = false;
-      forEachRequest(batch, (request) => {
-        abandoned = check(request, batch) || abandoned;
-      });
-      if (abandoned) this.#driver.abandon?.(batch);
-    }
-    if (nextMs !== Number.POSITIVE_INFINITY) this.#deadlines.arm(nextMs);
+  /** True: the batch is not with the driver yet. */
+  #isWaiting(batch: Batch): boolean {
+    return this.#stage?.holds(batch) === true;
   }
 
   #forEachQueued(visit: (request: Request) => void): void {
     this.#ring.forEach(visit);
-    for (const waiting of this.#held.values()) waiting.forEach(visit);
+    this.#held.forEachWaiting(visit);
   }
 
   #queueFull(request: Request): QueueFullError {
@@ -370,23 +418,4 @@ export class Pipeline implements BatchOwner {
     this.#idleWaiters = [];
     for (const waiter of waiters) waiter();
   }
-}
-
-function forEachRequest(batch: Batch, visit: (request: Request) => void): void {
-  batch.forEachLeader((leader) => {
-    let request: Request | undefined = leader;
-    while (request !== undefined) {
-      const next: Request | undefined = request.follower;
-      visit(request);
-      request = next;
-    }
-  });
-}
-
-function contains(batch: Batch, wanted: Request): boolean {
-  let found = false;
-  forEachRequest(batch, (request) => {
-    found ||= request === wanted;
-  });
-  return found;
 }

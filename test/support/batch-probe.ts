@@ -69,6 +69,7 @@ export class BatchProbe {
     });
     this.#batch = new Batch({
       nowUs: () => 0,
+      defersDecoding: () => false,
       requestSucceeded: (_batch, leader, result) => this.#take(leader).resolve(result),
       requestFailed: (_batch, leader, error) => this.#take(leader).reject(error),
       batchCompleted: () => {

@@ -51,6 +51,7 @@ export class FaultyDriver implements Driver {
     let passed = 0;
     const inner = new Batch({
       nowUs: () => 0,
+      defersDecoding: () => false,
       requestSucceeded: (_, leader, result) =>
         answers.set(leader, lost.has(leader) ? { error: this.#lostError(leader) } : { result }),
       requestFailed: (_, leader, error) => answers.set(leader, { error }),

@@ -91,7 +91,7 @@ function encodePuts(slab: CommandSlab, puts: readonly Request[]): void {
   for (let i = 0; i < count; i++) {
     const request = puts[i]!;
     slab.key(request.key, request.keyUnits);
-    slab.value(request.value!);
+    slab.value(request.value!, request.hint);
   }
 }
 
@@ -103,7 +103,7 @@ function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
       slab.constant(PSETEX);
       slab.key(request.key, request.keyUnits);
       slab.integer(request.ttlMs);
-      slab.value(request.value!);
+      slab.value(request.value!, request.hint);
     }
     return undefined;
   }
@@ -119,7 +119,7 @@ function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
     slab.integer(until - from);
     for (let i = from; i < until; i++) {
       slab.key(puts[i]!.key, puts[i]!.keyUnits);
-      slab.value(puts[i]!.value!);
+      slab.value(puts[i]!.value!, puts[i]!.hint);
     }
     slab.constant(PX);
     slab.integer(puts[from]!.ttlMs);
@@ -145,7 +145,7 @@ function encodeSingle(slab: CommandSlab, request: Request): void {
       slab.arrayHeader(request.ttlMs > 0 ? 6 : 4);
       slab.constant(SET_WORD);
       slab.key(request.key, request.keyUnits);
-      slab.value(request.value!);
+      slab.value(request.value!, request.hint);
       slab.constant(NX);
       if (request.ttlMs > 0) {
         slab.constant(PX);

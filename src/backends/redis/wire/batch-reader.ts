@@ -24,6 +24,8 @@ const MINUS = 0x2d;
  */
 const BLOCK_BYTES = 8192;
 const MAX_SHARED_VALUE_BYTES = 1024;
+/** No shorter value is worth the question whether it should be decompressed elsewhere. */
+const MIN_DEFERRED_BYTES = 64;
 
 const READS = 0;
 const PROBES = 1;
@@ -138,6 +140,7 @@ export class BatchReader {
     let block: Buffer = bytes;
     let blockStart = 0;
     let blockEnd = 0;
+    let defers: boolean | undefined;
     while (index < count) {
       if (at + 3 > end) break;
       const type = bytes[at]!;
@@ -183,7 +186,17 @@ export class BatchReader {
       const request = reads[index]!;
       try {
         let value: Buffer;
-        if (length > MAX_SHARED_VALUE_BYTES) {
+        const rawBytes = length < MIN_DEFERRED_BYTES ? -1 : codec.claimedRawBytes(bytes, from, until);
+        if (rawBytes >= 0) {
+          defers ??= batch.defersDecoding(rawBytes);
+          if (defers) {
+            batch.succeedStored(request, Buffer.from(bytes.subarray(from, until)), readChecksums[index]!);
+            at = until + 2;
+            index++;
+            continue;
+          }
+          value = codec.decode(bytes, from, until, readChecksums[index]!);
+        } else if (length > MAX_SHARED_VALUE_BYTES) {
           value = codec.decode(bytes, from, until, readChecksums[index]!);
         } else {
           if (until > blockEnd) {

@@ -1,3 +1,4 @@
+import type { CompressionHint } from "../../../codec/compression-hint.js";
 import type { ValueCodec } from "../../../codec/value-codec.js";
 import { crc32 } from "../../../core/crc32.js";
 import { type CanonicalKey, writeKey } from "../../../core/key.js";
@@ -83,13 +84,13 @@ export class CommandSlab {
   }
 
   /** The stored form of a value; its key must be the last one written. */
-  value(value: Value): void {
+  value(value: Value, hint?: CompressionHint): void {
     this.#reserve(this.#codec.maxEncodedBytes(value) + FRAME_BYTES);
     const { bytes } = this;
     const headerAt = this.length;
     const guessedDigits = digits(value.length + 8);
     let from = headerAt + 1 + guessedDigits + 2;
-    let at = this.#codec.encodeInto(bytes, from, this.keyChecksum, value);
+    let at = this.#codec.encodeInto(bytes, from, this.keyChecksum, value, hint);
     const actual = at - from;
     const shift = digits(actual) - guessedDigits;
     if (shift !== 0) {

@@ -1,0 +1,107 @@
+import type { Batch, UndecodedRead } from "../backends/batch.js";
+import type { Request } from "../backends/request.js";
+import type { BatchCodec } from "../codec/batch-codec.js";
+import { FramedValue, type ValueCodec } from "../codec/value-codec.js";
+import type { StateError } from "../core/errors.js";
+import type { CanonicalKey } from "../core/key.js";
+
+export interface CodecStageOptions {
+  readonly codec: ValueCodec;
+  readonly batchCodec: BatchCodec;
+  /** CRC-32 of a key as it stands in the store. */
+  readonly keyChecksum: (key: CanonicalKey) => number;
+  /** Hands a batch to the driver. Called in the order in which batches entered the stage. */
+  readonly execute: (batch: Batch) => void;
+}
+
+interface Waiting {
+  readonly batch: Batch;
+  isReady: boolean;
+}
+
+/**
+ * Where batches wait while their values are compressed by another thread. First in, first out: a batch never leaves
+ * before those that entered earlier, in whatever order their jobs end, so the order of operations stays that of the
+ * calls.
+ */
+export class CodecStage {
+  readonly #options: CodecStageOptions;
+  readonly #waiting: Waiting[] = [];
+
+  constructor(options: CodecStageOptions) {
+    this.#options = options;
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  /** True: the stage has taken the batch and will hand it to the driver. False: it can go there at once. */
+  take(batch: Batch): boolean {
+    const heavy = this.#worthOffloading(batch);
+    if (heavy === undefined && this.#waiting.length === 0) return false;
+    const entry: Waiting = { batch, isReady: heavy === undefined };
+    this.#waiting.push(entry);
+    if (heavy !== undefined) void this.#encode(heavy, entry);
+    return true;
+  }
+
+  holds(batch: Batch): boolean {
+    return this.#waiting.some((entry) => entry.batch === batch);
+  }
+
+  /** Whether values like this one, as many as the batch has reads left, are better decompressed elsewhere. */
+  defersDecoding(batch: Batch, rawBytes: number): boolean {
+    return this.#options.batchCodec.worthOffloading("decode", batch.reads.length, batch.reads.length * rawBytes);
+  }
+
+  /** Decodes what a batch left undecoded; never rejects. */
+  async decode(
+    reads: readonly UndecodedRead[],
+    settle: (leader: Request, result: Buffer | StateError) => void,
+  ): Promise<void> {
+    const checksums = Uint32Array.from(reads, (read) => read.keyChecksum);
+    const values = await this.#options.batchCodec.decode(
+      reads.map((read) => read.stored),
+      checksums,
+    );
+    for (const [index, read] of reads.entries()) settle(read.leader, values[index]!);
+  }
+
+  #worthOffloading(batch: Batch): readonly Request[] | undefined {
+    const { codec, batchCodec } = this.#options;
+    // Most batches have no value above the threshold, and their sum tells so at once.
+    if (!codec.compresses(batch.bytes)) return undefined;
+    const heavy: Request[] = [];
+    let bytes = 0;
+    for (const group of [batch.puts, batch.expiringPuts]) {
+      for (const request of group) {
+        if (!codec.compresses(request.valueUnits)) continue;
+        if (request.hint !== undefined && !request.hint.isPromising) continue;
+        heavy.push(request);
+        bytes += request.valueUnits;
+      }
+    }
+    return heavy.length > 0 && batchCodec.worthOffloading("encode", heavy.length, bytes) ? heavy : undefined;
+  }
+
+  async #encode(requests: readonly Request[], entry: Waiting): Promise<void> {
+    const { batchCodec, keyChecksum } = this.#options;
+    const checksums = Uint32Array.from(requests, (request) => keyChecksum(request.key));
+    const frames = await batchCodec.encode(
+      requests.map((request) => request.value!),
+      checksums,
+    );
+    for (const [index, request] of requests.entries()) {
+      const frame = frames[index]!;
+      request.value = new FramedValue(frame, request.value!);
+      request.hint?.learn(frame.byteLength < request.valueUnits);
+    }
+    entry.isReady = true;
+    this.#advance();
+  }
+
+  #advance(): void {
+    while (this.#waiting[0]?.isReady === true) this.#options.execute(this.#waiting.shift()!.batch);
+  }
+}

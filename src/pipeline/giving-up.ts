@@ -1,0 +1,93 @@
+import type { Batch } from "../backends/batch.js";
+import type { Request } from "../backends/request.js";
+import { AbortedError, type Outcome, TimeoutError } from "../core/errors.js";
+import { type Completion, isRead } from "./completion.js";
+import { DeadlineTimer } from "./deadline-timer.js";
+
+/** Where requests are, as far as giving them up goes. */
+export interface RequestsUnderWay {
+  forEachQueued(visit: (request: Request) => void): void;
+  forEachBatch(visit: (batch: Batch, wasSent: boolean) => void): void;
+  /** The batch in which the request was handed to the driver; undefined: it was not, and now never will be. */
+  sentBatchOf(request: Request): Batch | undefined;
+  /** Something in this batch was given up. */
+  abandoned(batch: Batch): void;
+}
+
+/** Answers requests whose deadline has passed or whose caller aborted them: `unknown` only for writes that were sent. */
+export class GivingUp {
+  readonly #completion: Completion;
+  readonly #underWay: RequestsUnderWay;
+  readonly #timer = new DeadlineTimer(() => this.#expire());
+
+  constructor(completion: Completion, underWay: RequestsUnderWay) {
+    this.#completion = completion;
+    this.#underWay = underWay;
+  }
+
+  /** Whether some deadline is being watched; later ones are then found when that one is looked at. */
+  get isArmed(): boolean {
+    return this.#timer.armed;
+  }
+
+  watchDeadline(request: Request): void {
+    this.#timer.arm(request.timeoutMs);
+  }
+
+  watchSignal(request: Request, signal: AbortSignal): void {
+    request.onAbort = () => {
+      const batch = this.#underWay.sentBatchOf(request);
+      const details = {
+        ...this.#completion.place(request),
+        outcome: outcomeOf(request, batch !== undefined),
+        reason: "ERR_ABORTED",
+        cause: signal.reason,
+      };
+      this.#completion.fail(request, new AbortedError("the caller's signal aborted it", details));
+      if (batch !== undefined) this.#underWay.abandoned(batch);
+    };
+    signal.addEventListener("abort", request.onAbort, { once: true });
+  }
+
+  stop(): void {
+    this.#timer.stop();
+  }
+
+  #expire(): void {
+    const nowUs = this.#completion.nowUs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    const check = (request: Request, wasSent: boolean): boolean => {
+      if (request.settled) return false;
+      const leftMs = request.timeoutMs - ((nowUs - request.startedAtUs) | 0) / 1000;
+      if (leftMs > 0) {
+        nextMs = Math.min(nextMs, leftMs);
+        return false;
+      }
+      this.#completion.fail(request, this.#timeoutError(request, wasSent));
+      return true;
+    };
+    this.#underWay.forEachQueued((request) => check(request, false));
+    this.#underWay.forEachBatch((batch, wasSent) => {
+      let abandoned = false;
+      batch.forEachRequest((request) => {
+        abandoned = check(request, wasSent) || abandoned;
+      });
+      if (abandoned) this.#underWay.abandoned(batch);
+    });
+    if (nextMs !== Number.POSITIVE_INFINITY) this.#timer.arm(nextMs);
+  }
+
+  #timeoutError(request: Request, wasSent: boolean): TimeoutError {
+    const where = wasSent ? "it was sent, no answer came" : "it was not sent";
+    return new TimeoutError(`no result within ${request.timeoutMs} ms: ${where}`, {
+      ...this.#completion.place(request),
+      outcome: outcomeOf(request, wasSent),
+      reason: "ERR_TIMEOUT",
+      retryable: true,
+    });
+  }
+}
+
+function outcomeOf(request: Request, wasSent: boolean): Outcome {
+  return wasSent && !isRead(request.kind) ? "unknown" : "not-applied";
+}
