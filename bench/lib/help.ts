@@ -26,5 +26,5 @@ Where it goes
   --help
 
 Redis: MILLRACE_REDIS_URL, else redis-server or valkey-server on the PATH (MILLRACE_REDIS_SERVER names another).
-Exit: 0, 1 (a published target, an objective or the baseline was missed), 2 (called wrongly).
+Exit: 0, 1 (a target, an objective or the baseline was missed, or an operation failed), 2 (called wrongly).
 `;

@@ -72,10 +72,14 @@ export function judge(target: Omit<Target, "pass">): Target {
   return { ...target, pass };
 }
 
-/** Only published targets, objectives and regressions fail a run; the further ratios depend on the machine's mood. */
-export function hasFailed(report: BenchReport): boolean {
+/**
+ * Published targets, objectives, regressions, and operations of our own that failed or gave wrong values. The further
+ * ratios do not fail a run: they depend on the machine's mood.
+ */
+export function hasFailed(report: BenchReport, ownSubject: string): boolean {
   return (
     report.targets.some((target) => target.pass === false && !target.id.startsWith("M")) ||
-    report.verdicts.some((verdict) => !verdict.pass)
+    report.verdicts.some((verdict) => !verdict.pass) ||
+    report.comparisons.some((row) => row.subject === ownSubject && row.errors > 0)
   );
 }

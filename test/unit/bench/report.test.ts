@@ -50,11 +50,18 @@ describe("targets", () => {
 
   test("a missed published target fails the run, a missed comparison or an unmeasured target does not", () => {
     const missed = judge({ ...target, bound: "below" });
-    assert.equal(hasFailed(reportOf({ targets: [missed] })), true);
-    assert.equal(hasFailed(reportOf({ targets: [{ ...missed, id: "M1.put" }] })), false);
-    assert.equal(hasFailed(reportOf({ targets: [{ ...missed, pass: null }] })), false);
+    assert.equal(hasFailed(reportOf({ targets: [missed] }), "millrace"), true);
+    assert.equal(hasFailed(reportOf({ targets: [{ ...missed, id: "M1.put" }] }), "millrace"), false);
+    assert.equal(hasFailed(reportOf({ targets: [{ ...missed, pass: null }] }), "millrace"), false);
     const verdict = { kind: "slo", title: "t", measured: "m", pass: false } as const;
-    assert.equal(hasFailed(reportOf({ verdicts: [verdict] })), true);
+    assert.equal(hasFailed(reportOf({ verdicts: [verdict] }), "millrace"), true);
+  });
+
+  test("errors fail the run when they are ours", () => {
+    const failing = (subject: string): BenchReport =>
+      reportOf({ comparisons: [{ ...row("get-100B@1", subject, 1000), errors: 1 }] });
+    assert.equal(hasFailed(failing("millrace"), "millrace"), true);
+    assert.equal(hasFailed(failing("ioredis"), "millrace"), false);
   });
 });
 
