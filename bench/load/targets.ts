@@ -1,4 +1,5 @@
 import { createEngine, type Engine } from "../../src/index.js";
+import { collectGarbage } from "../lib/garbage.js";
 import { LatencyRecorder } from "../lib/latency-recorder.js";
 import { type Comparison, judge, type Target } from "../lib/report.js";
 import { seededRandom } from "../lib/rng.js";
@@ -37,7 +38,10 @@ export async function measureTargets(
   options: TargetOptions,
 ): Promise<{ targets: Target[]; comparisons: Comparison[] }> {
   const { engine } = peer;
-  const step = (id: string): void => options.progress(`target ${id}`);
+  const step = (id: string): void => {
+    options.progress(`target ${id}`);
+    collectGarbage();
+  };
   const single = async (input: Inputs, inFlight: number): Promise<Figures> =>
     worse(await singles("put", peer, input, inFlight, options), await singles("get", peer, input, inFlight, options));
   const batch = async (size: number): Promise<Figures> =>
