@@ -64,6 +64,7 @@ export async function measureCell(
   const yardstick = options.names.includes(YARDSTICK) && workload.inFlight >= 1000 ? subjects.yardstick : null;
   const yardstickResults: YardstickResult[][] = [];
   if (workload.operation !== "put-ttl") await subjects.load(inputs, options.names);
+  const roundMs = options.roundMs * workload.roundShare;
   collectGarbage();
   for (const subject of rounds) {
     subject.errors += await misreadings(subject.peer, inputs);
@@ -74,7 +75,7 @@ export async function measureCell(
       const subject = rounds[(round + turn) % rounds.length]!;
       options.progress(`${workload.name}  round ${round + 1}/${workload.rounds}  ${subject.peer.name}`);
       collectYoungGarbage();
-      await measureRound(workload, inputs, subject, options.roundMs);
+      await measureRound(workload, inputs, subject, roundMs);
     }
     if (yardstick !== null) {
       options.progress(`${workload.name}  round ${round + 1}/${workload.rounds}  ${YARDSTICK}`);
@@ -82,7 +83,7 @@ export async function measureCell(
       const results: YardstickResult[] = [];
       for (const [index, command] of yardstickCommands(workload, inputs).entries()) {
         const rate = before?.[index]?.opsPerSec ?? YARDSTICK_GUESS_PER_SEC;
-        results.push(await yardstick.run(command, Math.ceil((rate * options.roundMs) / 1000)));
+        results.push(await yardstick.run(command, Math.ceil((rate * roundMs) / 1000)));
       }
       yardstickResults.push(results);
     }

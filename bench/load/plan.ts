@@ -72,7 +72,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
 
 function cellUnits(workload: Workload, names: readonly string[]): number {
   const clients = names.filter((name) => name !== YARDSTICK).length;
-  if (workload.inFlight < 1000) return workload.rounds * clients;
+  if (workload.inFlight < 1000) return workload.rounds * workload.roundShare * clients;
   const yardstick = names.includes(YARDSTICK) ? (workload.operation === "mixed" ? 2 : 1) : 0;
   return workload.rounds * (clients * 1.5 + yardstick);
 }
