@@ -27,6 +27,9 @@ const MAX_SHARED_VALUE_BYTES = 1024;
 /** No shorter value is worth the question whether it should be decompressed elsewhere. */
 const MIN_DEFERRED_BYTES = 64;
 
+/** Zeros in front would else let a length go on for ever. */
+const MAX_LENGTH_DIGITS = 10;
+
 const READS = 0;
 const PROBES = 1;
 const DELETES = 2;
@@ -160,7 +163,9 @@ export class BatchReader {
       let digit = bytes[p]! - 48;
       while (digit >= 0 && digit <= 9 && p < end) {
         length = length * 10 + digit;
-        if (length > maxBulkBytes) throw new ProtocolError(`value length above the limit of ${maxBulkBytes}`);
+        if (length > maxBulkBytes || p - at > MAX_LENGTH_DIGITS) {
+          throw new ProtocolError(`value length above the limit of ${maxBulkBytes}`);
+        }
         digit = bytes[++p]! - 48;
       }
       if (p + 1 >= end) break;
@@ -367,7 +372,11 @@ export class BatchReader {
     try {
       batch.succeed(request, this.#context.codec.decode(reply, 0, reply.length, this.#keyChecksum(request)));
     } catch (error) {
-      batch.fail(request, this.#undecodable(request, error));
+      // The server has deleted it all the same.
+      batch.fail(
+        request,
+        this.#undecodable(request, error).concerning({ ...this.#place(request), outcome: "unknown" }),
+      );
     }
   }
 
@@ -418,7 +427,10 @@ export class BatchReader {
     if (outcome === INCOMPLETE) return false;
     const failed = Array.isArray(outcome) ? outcome.find((item) => item instanceof ErrorReply) : outcome;
     if (failed === undefined) batch.succeed(request, undefined);
-    else batch.fail(request, this.#errorOf(request, this.#transactionError ?? (failed as Reply)));
+    else if (!Array.isArray(outcome)) batch.fail(request, this.#errorOf(request, this.#transactionError ?? outcome));
+    // EXEC ran the other steps: a server does not take back what was done before a step failed.
+    else
+      batch.fail(request, this.#errorOf(request, failed!).concerning({ ...this.#place(request), outcome: "unknown" }));
     return true;
   }
 
