@@ -1,0 +1,346 @@
+import { availableParallelism } from "node:os";
+import { performance } from "node:perf_hooks";
+import type { BatchCodec, CodecDirection } from "../codec/batch-codec.js";
+import type { Envelope } from "../codec/envelope.js";
+import { type Clock, systemClock } from "../core/clock.js";
+import { BackendError, StateError } from "../core/errors.js";
+import { type Value, valueToBuffer } from "../core/value.js";
+import { JobSlabs, type Part, unpack } from "./job-slabs.js";
+import { OffloadModel } from "./offload-model.js";
+import { openEnvelope } from "./open-envelope.js";
+import type { CodecSettings } from "./protocol.js";
+import { testThreads } from "./self-test.js";
+import { ThreadPool } from "./thread-pool.js";
+
+/** The part of the engine's logger that is used here. */
+export interface WorkerLogger {
+  debug(details: object, message: string): void;
+  warn(details: object, message: string): void;
+}
+
+export interface CodecPoolOptions extends CodecSettings {
+  /** 'auto': a core less than the machine has, which on one core is none; 0: no threads. */
+  readonly threads: number | "auto";
+  readonly offload: "auto" | "never" | "always";
+  readonly clock?: Clock;
+  readonly logger?: WorkerLogger;
+}
+
+/** For tests: how a thread is to fail, and how soon that is noticed. */
+export interface CodecPoolInternals {
+  readonly workerFile?: URL;
+  readonly watchdogFloorMs?: number;
+}
+
+export interface CodecPool extends BatchCodec {
+  /** Running totals of what the threads compressed. */
+  readonly statistics: { readonly bytesBeforeCompression: number; readonly bytesAfterCompression: number };
+}
+
+const WATCHDOG_FLOOR_MS = 1000;
+/** A thread on a busy machine may get a small share of a core. */
+const WATCHDOG_FACTOR = 20;
+/** Before a job is done, only the compressed size of what it decodes is known. */
+const LIKELY_RATIO = 4;
+const ATTEMPTS_IN_THREADS = 2;
+/** Codec work that threads could have had, in sum, before they are started for it. */
+const WORTH_STARTING_NS = 5e6;
+/** A batch is not cut into parts smaller than this. */
+const MIN_PART_BYTES = 128 * 1024;
+
+/**
+ * Codec work of whole batches in a pool of threads.
+ *
+ * A job is pure: what a thread loses is run again in another one, then here. So neither `encode` nor `decode` rejects
+ * because of a thread, and where threads cannot be had everything is done here. The threads start when first needed.
+ * Inputs must not change until the promise settles.
+ */
+export function createCodecPool(options: CodecPoolOptions, internals: CodecPoolInternals = {}): CodecPool {
+  return new PooledCodec(options, internals);
+}
+
+type State =
+  | { readonly kind: "idle" }
+  | { readonly kind: "starting"; readonly pool: ThreadPool; readonly started: Promise<void> }
+  | { readonly kind: "running"; readonly pool: ThreadPool }
+  | { readonly kind: "inline"; readonly why: string }
+  | { readonly kind: "closed" };
+
+class PooledCodec implements CodecPool {
+  readonly statistics = { bytesBeforeCompression: 0, bytesAfterCompression: 0 };
+  readonly #options: CodecPoolOptions;
+  readonly #internals: CodecPoolInternals;
+  readonly #settings: CodecSettings;
+  readonly #threads: number;
+  readonly #watchdogFloorMs: number;
+  readonly #clock: Clock;
+  readonly #model: OffloadModel;
+  readonly #slabs: JobSlabs;
+  readonly #counters = { jobs: 0, lost: 0, doneInline: 0 };
+  #envelope: Envelope | undefined;
+  #state: State;
+  #wantedNs = 0;
+  #batches = 0;
+  #idleWaiters: (() => void)[] = [];
+  #closing: Promise<void> | undefined;
+
+  constructor(options: CodecPoolOptions, internals: CodecPoolInternals) {
+    const { codec, level, checksum, thresholdBytes, maxValueBytes } = options;
+    this.#options = options;
+    this.#internals = internals;
+    this.#settings = { codec, level, checksum, thresholdBytes, maxValueBytes };
+    this.#threads = options.threads === "auto" ? availableParallelism() - 1 : options.threads;
+    this.#watchdogFloorMs = internals.watchdogFloorMs ?? WATCHDOG_FLOOR_MS;
+    this.#clock = options.clock ?? systemClock;
+    this.#slabs = new JobSlabs(2 * this.#threads + 2);
+    this.#model = new OffloadModel({
+      codec,
+      threads: this.#threads,
+      clock: this.#clock,
+      busyMs: () => performance.eventLoopUtilization().active,
+      afterTurn: (callback) => void setImmediate(callback),
+    });
+    this.#state = this.#threads > 0 && options.offload !== "never" ? { kind: "idle" } : inlineOnly("configured");
+  }
+
+  worthOffloading(direction: CodecDirection, values: number, bytes: number): boolean {
+    const state = this.#state;
+    if (state.kind === "inline" || state.kind === "closed") return false;
+    if (direction === "encode" && this.#settings.codec === "none") return false;
+    if (this.#options.offload === "always") return true;
+    if (state.kind === "running") return this.#model.offloads(direction, values, bytes, state.pool.jobs);
+    if (state.kind === "idle") {
+      this.#wantedNs += this.#model.offloadableNs(direction, values, bytes);
+      if (this.#wantedNs >= WORTH_STARTING_NS) this.#start();
+    }
+    return false;
+  }
+
+  async encode(values: readonly Value[], keyChecksums: Uint32Array): Promise<readonly Buffer[]> {
+    return (await this.#process("encode", values, keyChecksums)) as readonly Buffer[];
+  }
+
+  async decode(stored: readonly Buffer[], keyChecksums: Uint32Array): Promise<readonly (Buffer | StateError)[]> {
+    return await this.#process("decode", stored, keyChecksums);
+  }
+
+  observeInline(direction: CodecDirection, values: number, bytes: number, elapsedMs: number): void {
+    this.#model.observeInline(direction, values, bytes, elapsedMs);
+  }
+
+  observeSettled(operations: number): void {
+    if (this.#state.kind === "running" && this.#options.offload === "auto") this.#model.settled(operations);
+  }
+
+  describe(): Record<string, unknown> {
+    const state = this.#state;
+    return {
+      state: state.kind,
+      ...(state.kind === "inline" ? { why: state.why } : {}),
+      threads: this.#threads,
+      threadsAlive: state.kind === "running" ? state.pool.threads : 0,
+      offload: this.#options.offload,
+      jobs: { ...this.#counters, underWay: state.kind === "running" ? state.pool.jobs : 0 },
+      model: this.#model.describe(),
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const state = this.#state;
+    if (state.kind === "starting") {
+      this.#state = { kind: "closed" };
+      await state.pool.destroy();
+      await state.started;
+    } else if (state.kind === "running") {
+      // Batches under way keep their threads; what comes from now on is done here.
+      this.#state = { kind: "closed" };
+      if (this.#batches > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+      await state.pool.destroy();
+    }
+    this.#state = { kind: "closed" };
+  }
+
+  #start(): State & { readonly kind: "starting" } {
+    const pool = new ThreadPool({
+      workerFile: this.#internals.workerFile ?? new URL("./codec-worker.js", import.meta.url),
+      threads: this.#threads,
+      settings: this.#settings,
+      watchdogFloorMs: this.#watchdogFloorMs,
+      onThreadError: (error) => this.#options.logger?.debug({ err: error }, "a codec thread failed while idle"),
+    });
+    const starting: State & { readonly kind: "starting" } = { kind: "starting", pool, started: this.#check(pool) };
+    this.#state = starting;
+    return starting;
+  }
+
+  async #check(pool: ThreadPool): Promise<void> {
+    try {
+      await testThreads(pool, this.#here(), { threads: this.#threads, model: this.#model });
+      if (this.#state.kind === "starting") this.#state = { kind: "running", pool };
+    } catch (error) {
+      if (this.#state.kind !== "starting") return;
+      this.#state = inlineOnly(error instanceof Error ? error.message : String(error));
+      this.#options.logger?.warn(
+        { err: error },
+        "codec threads cannot be used: all codec work stays in the main thread",
+      );
+      await pool.destroy();
+    }
+  }
+
+  async #process(
+    direction: CodecDirection,
+    inputs: readonly Value[],
+    keyChecksums: Uint32Array,
+  ): Promise<(Buffer | StateError)[]> {
+    const results = new Array<Buffer | StateError>(inputs.length);
+    const job = { direction, inputs, keyChecksums, results };
+    if (this.#state.kind === "idle") this.#start();
+    if (this.#state.kind === "starting") await this.#state.started;
+    if (this.#state.kind !== "running") {
+      this.#doHere(job, { first: 0, end: inputs.length });
+      return results;
+    }
+    const { pool } = this.#state;
+    this.#batches++;
+    try {
+      const parts = this.#split(inputs, pool);
+      if (parts.length === 1) await this.#doPart(pool, job, parts[0]!);
+      else await Promise.all(parts.map((part) => this.#doPart(pool, job, part)));
+      return results;
+    } finally {
+      if (--this.#batches === 0) this.#becomeIdle();
+    }
+  }
+
+  #becomeIdle(): void {
+    for (const waiter of this.#idleWaiters) waiter();
+    this.#idleWaiters = [];
+  }
+
+  async #doPart(pool: ThreadPool, job: Job, part: Part): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS_IN_THREADS && pool.hasRoom; attempt++) {
+      try {
+        await this.#doElsewhere(pool, job, part);
+        return;
+      } catch (error) {
+        this.#counters.lost++;
+        this.#options.logger?.debug({ err: error }, "a codec job was lost with its thread and is done again");
+      }
+    }
+    this.#doHere(job, part);
+  }
+
+  async #doElsewhere(pool: ThreadPool, job: Job, part: Part): Promise<void> {
+    const { direction, inputs, keyChecksums, results } = job;
+    const values = part.end - part.first;
+    const startedMs = performance.now();
+    const slab = this.#slabs.pack(inputs, keyChecksums, part);
+    const packedBytes = sizeOf(inputs, part);
+    const handedMs = performance.now();
+    const likelyMs = this.#model.inlineMs(direction, values, packedBytes * (direction === "encode" ? 1 : LIKELY_RATIO));
+    const allowanceMs = Math.max(this.#watchdogFloorMs, WATCHDOG_FACTOR * likelyMs);
+    this.#counters.jobs++;
+    const answer = await pool.run({ direction, values, slab }, allowanceMs);
+    const answeredMs = performance.now();
+    const failures = unpack(answer, part, results);
+    for (const { index } of failures) this.#doHere(job, { first: part.first + index, end: part.first + index + 1 });
+    this.#slabs.giveBack(answer.slab);
+    this.statistics.bytesBeforeCompression += answer.bytesBeforeCompression;
+    this.statistics.bytesAfterCompression += answer.bytesAfterCompression;
+    const bytes = direction === "encode" ? packedBytes : decodedBytes(results, part);
+    this.#model.observeHanding(direction, values, bytes, handedMs - startedMs + performance.now() - answeredMs);
+    this.#model.observeHop(answeredMs - handedMs - answer.elapsedMs);
+  }
+
+  #doHere({ direction, inputs, keyChecksums, results }: Job, { first, end }: Part): void {
+    const envelope = this.#here();
+    this.#counters.doneInline++;
+    for (let index = first; index < end; index++) {
+      const input = inputs[index]!;
+      const keyChecksum = keyChecksums[index]!;
+      results[index] =
+        direction === "encode"
+          ? this.#encodeHere(envelope, keyChecksum, input)
+          : decodeHere(envelope, keyChecksum, valueToBuffer(input));
+    }
+  }
+
+  /** A codec that fails for want of memory costs the compression, not the value. */
+  #encodeHere(envelope: Envelope, keyChecksum: number, value: Value): Buffer {
+    try {
+      return envelope.encode(keyChecksum, value);
+    } catch (error) {
+      this.#options.logger?.warn({ err: error }, "a value could not be compressed and is stored as it is");
+      return openEnvelope({ ...this.#settings, codec: "none" }).encode(keyChecksum, value);
+    }
+  }
+
+  #here(): Envelope {
+    this.#envelope ??= openEnvelope(this.#settings);
+    return this.#envelope;
+  }
+
+  /** One part for each idle thread, as long as the parts are worth it, of about the same size. */
+  #split(inputs: readonly Value[], pool: ThreadPool): readonly Part[] {
+    const whole = { first: 0, end: inputs.length };
+    const idle = this.#threads - pool.jobs;
+    if (idle <= 1 || inputs.length === 1) return [whole];
+    const bytes = sizeOf(inputs, whole);
+    const wanted = Math.min(idle, inputs.length, Math.floor(bytes / MIN_PART_BYTES));
+    if (wanted <= 1) return [whole];
+    const parts: Part[] = [];
+    let first = 0;
+    let sum = 0;
+    for (const [index, input] of inputs.entries()) {
+      sum += input.length;
+      if (sum >= bytes / wanted && parts.length < wanted - 1) {
+        parts.push({ first, end: index + 1 });
+        first = index + 1;
+        sum = 0;
+      }
+    }
+    if (first < inputs.length) parts.push({ first, end: inputs.length });
+    return parts;
+  }
+}
+
+interface Job {
+  readonly direction: CodecDirection;
+  readonly inputs: readonly Value[];
+  readonly keyChecksums: Uint32Array;
+  readonly results: (Buffer | StateError)[];
+}
+
+function decodeHere(envelope: Envelope, keyChecksum: number, stored: Buffer): Buffer | StateError {
+  try {
+    return envelope.decode(stored, 0, stored.length, keyChecksum);
+  } catch (error) {
+    if (error instanceof StateError) return error;
+    return new BackendError("the value could not be decoded", { cause: error });
+  }
+}
+
+function sizeOf(inputs: readonly Value[], { first, end }: Part): number {
+  let bytes = 0;
+  for (let index = first; index < end; index++) bytes += inputs[index]!.length;
+  return bytes;
+}
+
+function decodedBytes(results: readonly (Buffer | StateError)[], { first, end }: Part): number {
+  let bytes = 0;
+  for (let index = first; index < end; index++) {
+    const result = results[index];
+    if (Buffer.isBuffer(result)) bytes += result.length;
+  }
+  return bytes;
+}
+
+function inlineOnly(why: string): State {
+  return { kind: "inline", why };
+}

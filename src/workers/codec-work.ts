@@ -1,0 +1,88 @@
+import type { Envelope } from "../codec/envelope.js";
+import { CorruptValueError, UnsupportedOperationError } from "../core/errors.js";
+import {
+  type CodecRequest,
+  type CodecResults,
+  type FailureKind,
+  headOf,
+  NO_BLOCK,
+  type ValueFailure,
+  WORDS_PER_VALUE,
+} from "./protocol.js";
+import { ResultBlocks } from "./result-blocks.js";
+
+/** Does one job, whole. Never throws because of a value; may throw where memory cannot be had. */
+export function doCodecWork(envelope: Envelope, request: CodecRequest): CodecResults {
+  const startedMs = performance.now();
+  const { bytesBeforeCompression, bytesAfterCompression } = envelope.statistics;
+  const failures: ValueFailure[] = [];
+  const blocks =
+    request.direction === "encode" ? encodeAll(envelope, request, failures) : decodeAll(envelope, request, failures);
+  return {
+    ok: true,
+    slab: request.slab,
+    blocks,
+    failures,
+    bytesBeforeCompression: envelope.statistics.bytesBeforeCompression - bytesBeforeCompression,
+    bytesAfterCompression: envelope.statistics.bytesAfterCompression - bytesAfterCompression,
+    elapsedMs: performance.now() - startedMs,
+  };
+}
+
+function encodeAll(envelope: Envelope, request: CodecRequest, failures: ValueFailure[]): ArrayBuffer[] {
+  const { slab, values } = request;
+  const head = headOf(slab, values);
+  const source = Buffer.from(slab);
+  const views: Buffer[] = [];
+  let room = 0;
+  for (let word = 0; word < head.length; word += WORDS_PER_VALUE) {
+    const view = source.subarray(head[word]!, head[word + 1]!);
+    room += envelope.maxEncodedBytes(view);
+    views.push(view);
+  }
+  // Memory that is never written costs nothing but its address, so there is no second copy into a block that fits.
+  const target = Buffer.allocUnsafeSlow(room);
+  let at = 0;
+  for (let index = 0; index < values; index++) {
+    const word = index * WORDS_PER_VALUE;
+    const start = at;
+    try {
+      at = envelope.encodeInto(target, at, head[word + 2]!, views[index]!);
+      head[word] = 0;
+    } catch (error) {
+      failures.push(failureOf(index, error));
+      head[word] = NO_BLOCK;
+    }
+    head[word + 1] = start;
+    head[word + 2] = at;
+  }
+  return [target.buffer as ArrayBuffer];
+}
+
+function decodeAll(envelope: Envelope, request: CodecRequest, failures: ValueFailure[]): ArrayBuffer[] {
+  const { slab, values } = request;
+  const head = headOf(slab, values);
+  const source = Buffer.from(slab);
+  const blocks = new ResultBlocks();
+  for (let index = 0; index < values; index++) {
+    const word = index * WORDS_PER_VALUE;
+    try {
+      blocks.add(envelope.decodeOwned(source, head[word]!, head[word + 1]!, head[word + 2]!), head, word);
+    } catch (error) {
+      failures.push(failureOf(index, error));
+      head[word] = NO_BLOCK;
+    }
+  }
+  return blocks.finish();
+}
+
+function failureOf(index: number, error: unknown): ValueFailure {
+  const kind = kindOf(error);
+  const detail = error instanceof Error ? error.message : String(error);
+  return { ok: false, index, kind, detail, reason: kind === "other" ? undefined : (error as CorruptValueError).reason };
+}
+
+function kindOf(error: unknown): FailureKind {
+  if (error instanceof CorruptValueError) return "corrupt";
+  return error instanceof UnsupportedOperationError ? "unsupported" : "other";
+}
