@@ -12,6 +12,11 @@ function findRoot(): string {
   }
 }
 
+/** A compiled file, by the path of its source with the ending .js. */
+export function compiledPath(path: string): string {
+  return fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+}
+
 /** The text of a document, by its path below the checkout. */
 export function readDocument(path: string): string {
   return readFileSync(join(ROOT, path), "utf8");
@@ -19,11 +24,22 @@ export function readDocument(path: string): string {
 
 /** What stands between `<!-- name:begin -->` and `<!-- name:end -->`. */
 export function section(text: string, name: string): string {
+  const { from, to } = boundsOf(text, name);
+  return text.slice(from, to);
+}
+
+/** The text with other content in that section. */
+export function withSection(text: string, name: string, content: string): string {
+  const { from, to } = boundsOf(text, name);
+  return text.slice(0, from) + content + text.slice(to);
+}
+
+function boundsOf(text: string, name: string): { from: number; to: number } {
   const begin = `<!-- ${name}:begin -->\n`;
-  const from = text.indexOf(begin);
+  const from = text.indexOf(begin) + begin.length;
   const to = text.indexOf(`<!-- ${name}:end -->`);
-  if (from < 0 || to < from) throw new Error(`there is no section ${name}`);
-  return text.slice(from + begin.length, to);
+  if (from < begin.length || to < from) throw new Error(`there is no section ${name}`);
+  return { from, to };
 }
 
 /** The rows of a table, its two head lines left out, as cells without backticks around them. */
