@@ -11,6 +11,8 @@ import {
 } from "./protocol.js";
 import { ResultBlocks } from "./result-blocks.js";
 
+const MAX_KEPT_BYTES = 8 * 1024 * 1024;
+
 /** Does one job, whole. Never throws because of a value; may throw where memory cannot be had. */
 export function doCodecWork(envelope: Envelope, request: CodecRequest): CodecResults {
   const startedMs = performance.now();
@@ -29,6 +31,19 @@ export function doCodecWork(envelope: Envelope, request: CodecRequest): CodecRes
   };
 }
 
+/**
+ * Where stored forms are made before they are copied into memory of their exact size: what arrives at the calling
+ * thread counts as that thread's garbage, and a roomy block would have it collect several times as often.
+ */
+let kept = Buffer.allocUnsafeSlow(0);
+
+function scratch(bytes: number): Buffer {
+  if (bytes <= kept.length) return kept;
+  const fresh = Buffer.allocUnsafeSlow(bytes);
+  if (bytes <= MAX_KEPT_BYTES) kept = fresh;
+  return fresh;
+}
+
 function encodeAll(envelope: Envelope, request: CodecRequest, failures: ValueFailure[]): ArrayBuffer[] {
   const { slab, values } = request;
   const head = headOf(slab, values);
@@ -40,8 +55,7 @@ function encodeAll(envelope: Envelope, request: CodecRequest, failures: ValueFai
     room += envelope.maxEncodedBytes(view);
     views.push(view);
   }
-  // Memory that is never written costs nothing but its address, so there is no second copy into a block that fits.
-  const target = Buffer.allocUnsafeSlow(room);
+  const target = scratch(room);
   let at = 0;
   for (let index = 0; index < values; index++) {
     const word = index * WORDS_PER_VALUE;
@@ -56,7 +70,7 @@ function encodeAll(envelope: Envelope, request: CodecRequest, failures: ValueFai
     head[word + 1] = start;
     head[word + 2] = at;
   }
-  return [target.buffer as ArrayBuffer];
+  return [target.buffer.slice(0, at) as ArrayBuffer];
 }
 
 function decodeAll(envelope: Envelope, request: CodecRequest, failures: ValueFailure[]): ArrayBuffer[] {

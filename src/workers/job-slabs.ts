@@ -3,7 +3,9 @@ import { CorruptValueError, UnsupportedOperationError } from "../core/errors.js"
 import type { Value } from "../core/value.js";
 import { type CodecResults, headBytes, headOf, NO_BLOCK, type ValueFailure, WORDS_PER_VALUE } from "./protocol.js";
 
-const MIN_SLAB_BYTES = 64 * 1024;
+const SLAB_STEP_BYTES = 64 * 1024;
+/** The next job is seldom of the same size. */
+const ROOM_TO_GROW = 1.125;
 /** Larger slabs are not kept for the next job. */
 const MAX_KEPT_BYTES = 8 * 1024 * 1024;
 /** Short text is given three bytes per unit of room, of which what is not written costs nothing; longer text is measured. */
@@ -61,7 +63,7 @@ export class JobSlabs {
     if (index >= 0) return this.#kept.splice(index, 1)[0]!;
     // A size that was too small for this job is likely too small for the next.
     this.#kept.shift();
-    return new ArrayBuffer(Math.max(MIN_SLAB_BYTES, 2 ** Math.ceil(Math.log2(bytes))));
+    return new ArrayBuffer(Math.ceil((bytes * ROOM_TO_GROW) / SLAB_STEP_BYTES) * SLAB_STEP_BYTES);
   }
 }
 

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { CodecPool } from "../../src/workers/codec-pool.js";
+import { openEnvelope } from "../../src/workers/open-envelope.js";
+import { checksumsFor, codecSettings, collectingLogger, openCodecPool } from "../support/codec-pool-scope.js";
+import { until } from "../support/until.js";
+import { sampleRecord } from "../unit/codec/compression/sample-values.js";
+import { POISONS, poisoned } from "./workers/failing-worker.js";
+
+const failingWorker = { workerFile: new URL("./workers/failing-worker.js", import.meta.url), watchdogFloorMs: 400 };
+const THREADS = 2;
+
+async function encodesAndDecodes(pool: CodecPool, values: readonly string[]): Promise<void> {
+  const checksums = checksumsFor(values);
+  const frames = await pool.encode(values, checksums);
+  const inline = openEnvelope({ ...codecSettings, codec: "none" });
+  assert.deepEqual((await pool.decode(frames, checksums)).map(String), values);
+  const plain = values.map((value, index) => inline.encode(checksums[index]!, value));
+  // The poison lies bare in uncompressed forms, so decoding meets it too.
+  assert.deepEqual((await pool.decode(plain, checksums)).map(String), values);
+}
+
+function lostJobs(pool: CodecPool): number {
+  return (pool.describe().jobs as { lost: number }).lost;
+}
+
+for (const poison of POISONS) {
+  test(`a thread that meets "${poison}" costs no operation, of its own batch or of others, and is replaced`, async (t) => {
+    const pool = openCodecPool(t, { threads: THREADS }, failingWorker);
+    const healthy = Array.from({ length: 20 }, (_, seed) => sampleRecord(2000, seed));
+    await encodesAndDecodes(pool, healthy);
+    const batches = Array.from({ length: 30 }, (_, batch) =>
+      batch === 7 ? [poisoned(poison, sampleRecord(500)), ...healthy] : healthy,
+    );
+    await Promise.all(batches.map((values) => encodesAndDecodes(pool, values)));
+    assert.ok(lostJobs(pool) >= 2, "the poison did not work");
+    await until("the pool has its size again", () => pool.describe().threadsAlive === THREADS);
+    const lost = lostJobs(pool);
+    await encodesAndDecodes(pool, healthy);
+    assert.equal(lostJobs(pool), lost);
+  });
+}
+
+test("what one thread lost, another does: the calling thread is spared", async (t) => {
+  const pool = openCodecPool(t, { threads: 1 }, failingWorker);
+  const healthy = [sampleRecord(1000)];
+  for (let batch = 0; batch < 4; batch++) await encodesAndDecodes(pool, healthy);
+  const jobs = (): { lost: number; doneInline: number } => pool.describe().jobs as { lost: number; doneInline: number };
+  await pool.encode([poisoned("first thread only", "")], Uint32Array.of(1));
+  assert.equal(jobs().lost, 1);
+  assert.equal(jobs().doneInline, 0);
+});
+
+test("close settles what a thread in an endless loop holds up", async (t) => {
+  const pool = openCodecPool(t, { threads: 1 }, failingWorker);
+  const values = [poisoned("loop", ""), sampleRecord(1000)];
+  await pool.encode(["starts the threads"], Uint32Array.of(1));
+  const frames = pool.encode(values, checksumsFor(values));
+  await pool.close();
+  const inline = openEnvelope(codecSettings);
+  assert.ok((await frames)[1]!.equals(inline.encode(checksumsFor(values)[1]!, values[1]!)));
+});
+
+for (const [name, file] of [
+  ["cannot be found", "./workers/no-such-worker.js"],
+  ["answers wrongly", "./workers/lying-worker.js"],
+] as const) {
+  test(`a worker that ${name} is found out at the start, said once, and done without`, async (t) => {
+    const { lines, logger } = collectingLogger();
+    const pool = openCodecPool(t, { logger }, { workerFile: new URL(file, import.meta.url) });
+    const values = [sampleRecord(3000), "short"];
+    await Promise.all([encodesAndDecodes(pool, values), encodesAndDecodes(pool, values)]);
+    assert.equal(pool.describe().state, "inline");
+    assert.equal(pool.worthOffloading("encode", 1000, 1e9), false);
+    assert.equal(lines.filter(({ level }) => level === "warn").length, 1);
+  });
+}
+
+test("idle threads keep no process alive", async (t) => {
+  const script = fileURLToPath(new URL("./workers/idle-process.js", import.meta.url));
+  const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => void child.kill("SIGKILL"));
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
+  const [code] = await once(child, "close");
+  assert.deepEqual([code, output], [0, "8000 2"]);
+});

@@ -1,0 +1,42 @@
+import {
+  type CodecPool,
+  type CodecPoolInternals,
+  type CodecPoolOptions,
+  createCodecPool,
+} from "../../src/workers/codec-pool.js";
+import type { CodecSettings } from "../../src/workers/protocol.js";
+import type { TestScope } from "./lmdb-scope.js";
+
+export const codecSettings: CodecSettings = {
+  codec: "lz4",
+  level: undefined,
+  checksum: "crc32",
+  thresholdBytes: 64,
+  maxValueBytes: 16 * 1024 * 1024,
+};
+
+/** A pool that is closed when the test ends. */
+export function openCodecPool(
+  t: TestScope,
+  options: Partial<CodecPoolOptions> = {},
+  internals: CodecPoolInternals = {},
+): CodecPool {
+  const pool = createCodecPool({ ...codecSettings, threads: 1, offload: "always", ...options }, internals);
+  t.after(() => pool.close());
+  return pool;
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly message: string;
+}
+
+export function collectingLogger(): { lines: LogLine[]; logger: NonNullable<CodecPoolOptions["logger"]> } {
+  const lines: LogLine[] = [];
+  const log = (level: string) => (_details: object, message: string) => void lines.push({ level, message });
+  return { lines, logger: { debug: log("debug"), warn: log("warn") } };
+}
+
+export function checksumsFor(values: readonly unknown[]): Uint32Array {
+  return Uint32Array.from(values, (_, index) => Math.imul(index + 1, 2_654_435_761));
+}
