@@ -31,11 +31,13 @@ function enter(path, parts) {
 /** Everything without which the figures mean nothing. */
 function stamp({ environment: at }) {
   const peers = Object.entries(at.peers).map(([name, version]) => `${name} ${version}`);
+  const { roundMs, quick } = at.settings;
+  const rounds = `${quick === true ? "a quick look, no measurement: " : ""}rounds of ${roundMs} ms`;
   const others = at.otherLoad === null ? "" : `, other programs took ${percent(at.otherLoad)} of the machine`;
   return [
     `${at.date.slice(0, 10)}, millrace ${at.millrace}${at.commit === null ? "" : ` (${at.commit})`} on ${at.backend},`,
     `${at.redis ?? "no Redis"}; Node ${at.node}, ${at.cores} × ${at.cpus}, ${at.memoryGiB} GiB, ${at.os};`,
-    `load average ${at.loadAverage} at the start${others}; ${peers.join(", ")}.`,
+    `load average ${at.loadAverage} at the start${others}; ${rounds}; ${peers.join(", ")}.`,
   ].join("\n");
 }
 

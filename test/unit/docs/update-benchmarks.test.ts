@@ -78,7 +78,7 @@ test("a report is entered between the markers and nowhere else", async () => {
   for (const text of [readme, details]) {
     assert.equal(text.replace(section(text, "benchmarks"), "old\n"), DOCUMENT);
     assert.match(text, /2026-11-21, millrace 0\.1\.0 \(0123456789ab\)[\s\S]*redis 7\.0\.15[\s\S]*Node v20\.20\.2/);
-    assert.match(text, /other programs took 3 % of the machine; ioredis 6\.0\.0/);
+    assert.match(text, /other programs took 3 % of the machine; rounds of 170 ms; ioredis 6\.0\.0/);
   }
 });
 
@@ -89,6 +89,15 @@ test("the goals stand in the README with both figures, the targets and cells in 
   assert.ok(details.includes("| T1 | one by one | ≥ 10,000 ops/s | 50,065 ops/s | met |"), details);
   assert.ok(details.includes("| T2 | batches | ≤ 5 ms | 9.50 ms | **missed** |"));
   assert.ok(details.includes("| millrace | 1.25 M | 650 µs | 2.50 ms | – | 0.8 µs | 0 |"));
+});
+
+test("a quick run is called one", async () => {
+  const { environment } = REPORT;
+  const { readme } = await entered({
+    ...REPORT,
+    environment: { ...environment, settings: { roundMs: 60, quick: true } },
+  });
+  assert.match(readme, /a quick look, no measurement: rounds of 60 ms/);
 });
 
 test("entering a report again changes nothing", async () => {
