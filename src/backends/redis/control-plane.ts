@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 import PQueue from "p-queue";
 import type { ValueCodec } from "../../codec/value-codec.js";
 import { crc32 } from "../../core/crc32.js";
-import { ConnectionError, StateError } from "../../core/errors.js";
+import { ClosedError, ConnectionError, StateError } from "../../core/errors.js";
 import { canonicalKeyOfBytes } from "../../core/key.js";
 import type { DriverContext, ScanPage } from "../contract.js";
 import { errorOfReply } from "./redis-errors.js";
@@ -30,6 +30,7 @@ export class ControlPlane {
   readonly #jobs = new PQueue({ concurrency: CONCURRENT_JOBS });
   #client: Promise<Redis> | undefined;
   #lastError: Error | undefined;
+  #closed = false;
 
   constructor(address: ControlAddress, context: DriverContext) {
     this.#address = address;
@@ -71,6 +72,7 @@ export class ControlPlane {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const opening = this.#client;
     this.#client = undefined;
     if (opening === undefined) return;
@@ -120,6 +122,10 @@ export class ControlPlane {
   }
 
   #connected(): Promise<Redis> {
+    if (this.#closed) {
+      const details = { backend: "redis", reason: "ERR_CLOSED" };
+      return Promise.reject(new ClosedError("the engine was closed", details));
+    }
     this.#client ??= this.#connect().catch((error: unknown) => {
       this.#client = undefined;
       throw error;

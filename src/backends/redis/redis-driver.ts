@@ -46,6 +46,8 @@ class RedisDriver implements Driver {
   #control!: ControlPlane;
   #reader!: ReaderContext;
   #connection: WireConnection | undefined;
+  /** On its way to become the connection. */
+  #opening: WireConnection | undefined;
   #facts: ServerFacts | undefined;
   #reconnectTimer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -139,8 +141,12 @@ class RedisDriver implements Driver {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#reconnectTimer);
-    const details = { backend: this.name, reason: "ERR_CLOSED" };
-    this.#connection?.destroy(new ConnectionError(`${this.#hostPort}: the engine was closed`, details));
+    const cause = new ConnectionError(`${this.#hostPort}: the engine was closed`, {
+      backend: this.name,
+      reason: "ERR_CLOSED",
+    });
+    this.#opening?.destroy(cause);
+    this.#connection?.destroy(cause);
     await this.#control.close();
   }
 
@@ -162,6 +168,7 @@ class RedisDriver implements Driver {
       onClosed: (cause) => this.#lost(cause),
       onDrained: this.#context.onWritable,
     });
+    this.#opening = connection;
     try {
       this.#facts = await connection.open((ask) => shakeHands(ask, this.#address, LIBRARY_VERSION));
     } catch (error) {
@@ -173,10 +180,8 @@ class RedisDriver implements Driver {
         retryable: !refused,
         cause: error,
       });
-    }
-    if (this.#closed) {
-      connection.destroy(new ConnectionError(`${this.#hostPort}: the engine was closed`, { backend: this.name }));
-      return;
+    } finally {
+      this.#opening = undefined;
     }
     this.#connection = connection;
     this.#context.onWritable();

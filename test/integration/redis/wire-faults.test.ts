@@ -408,3 +408,17 @@ test("pushed messages between replies are passed over", async (t) => {
   assert.equal(await engine.contains("a"), true);
   assert.equal(server.connections, 1);
 });
+
+test("a connection that breaks in the moment it is ready is replaced", async (t) => {
+  const { server, engine } = await openScene(t, { protocol: 3 });
+  await engine.put("a", "1");
+  let handshakes = 0;
+  server.intercept = ([name, word]) => {
+    if (name !== "CLIENT" || word !== "SETINFO" || ++handshakes !== 2) return undefined;
+    return "+OK\r\n+OK to nothing\r\n";
+  };
+  server.dropAll();
+  await until("the loss was noticed", () => engine.stats().activeConnections === 0);
+  assert.equal(String(await engine.get("a")), "1");
+  assert.equal(server.connections, 3);
+});

@@ -117,7 +117,9 @@ export class WireConnection {
     }, connectTimeoutMs);
     try {
       const result = await handshake((...args) => this.#ask(args));
-      if (this.#state === "connecting") this.#state = "ready";
+      // The last replies of the handshake may have come together with what ended the connection.
+      if (this.#state === "closed") throw this.#connectionError("the connection ended with the handshake");
+      this.#state = "ready";
       return result;
     } catch (error) {
       this.destroy(this.#connectionError("the handshake failed", error));
