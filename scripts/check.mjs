@@ -8,6 +8,7 @@ await install();
 const checks = [
   ["format and lint", [join("node_modules", "@biomejs", "biome", "bin", "biome"), "check"]],
   ["layers", ["scripts/check-layers.mjs"]],
+  ["kernel", ["scripts/build-kernel.mjs", "--check"]],
   ["types", ["scripts/build.mjs"]],
   ["exports", ["scripts/check-exports.mjs"]],
 ];

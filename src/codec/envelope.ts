@@ -2,7 +2,7 @@ import { crc32 } from "../core/crc32.js";
 import { CorruptValueError, UnsupportedOperationError } from "../core/errors.js";
 import type { Value } from "../core/value.js";
 import type { CodecDirection } from "./batch-codec.js";
-import type { Compressor } from "./compression/compressor.js";
+import { type Compressor, FRAME_HEADER_BYTES, type FrameSealer } from "./compression/compressor.js";
 import type { CompressionHint } from "./compression-hint.js";
 import { type CodecStatistics, FramedValue, type ValueCodec } from "./value-codec.js";
 
@@ -24,12 +24,14 @@ const MAGIC_1 = 0x4d;
 const VERSION = 1;
 const FLAG_CHECKSUM = 1;
 const PLAIN_HEADER_BYTES = 8;
-const COMPRESSED_HEADER_BYTES = 12;
+const COMPRESSED_HEADER_BYTES = FRAME_HEADER_BYTES;
 /** Where the bytes that the checksum covers begin. */
 const COVERED_FROM = 6;
 
 const CODEC_NONE = 0;
 const CODEC_IDS = { lz4: 1, zstd: 2, snappy: 3 } as const;
+/** What byte 6 holds where a `FrameSealer` has been at work. */
+const SEALED_VERSION_AND_CODEC = (VERSION << 4) | CODEC_IDS.lz4;
 
 export interface EnvelopeOptions {
   readonly checksum: "crc32" | "none";
@@ -56,6 +58,8 @@ export class Envelope implements ValueCodec {
   readonly #observer: EnvelopeOptions["observer"];
   #calls = 0;
   readonly #decompressors: (Compressor | undefined)[] = [];
+  readonly #sealer: FrameSealer | undefined;
+  readonly #opener: FrameSealer | undefined;
 
   constructor(options: EnvelopeOptions) {
     this.#checksummed = options.checksum === "crc32";
@@ -64,6 +68,8 @@ export class Envelope implements ValueCodec {
     this.#maxValueBytes = options.maxValueBytes;
     this.#observer = options.observer;
     for (const decompressor of options.decompressors) this.#decompressors[CODEC_IDS[decompressor.name]] = decompressor;
+    this.#sealer = this.#checksummed ? options.compressor?.sealer?.() : undefined;
+    this.#opener = this.#decompressors[CODEC_IDS.lz4]?.sealer?.();
   }
 
   maxEncodedBytes(value: Value): number {
@@ -122,6 +128,8 @@ export class Envelope implements ValueCodec {
   }
 
   decode(source: Buffer, start: number, end: number, keyChecksum: number): Buffer {
+    const opened = this.#openAtOnce(source, start, end, keyChecksum);
+    if (opened !== undefined) return opened;
     const body = this.#bodyAt(source, start, end, keyChecksum);
     if (body < 0) return this.#decompress(source, start, end);
     this.#refuseOversize(end - body);
@@ -131,10 +139,32 @@ export class Envelope implements ValueCodec {
   }
 
   decodeOwned(source: Buffer, start: number, end: number, keyChecksum: number): Buffer {
+    const opened = this.#openAtOnce(source, start, end, keyChecksum);
+    if (opened !== undefined) return opened;
     const body = this.#bodyAt(source, start, end, keyChecksum);
     if (body < 0) return this.#decompress(source, start, end);
     this.#refuseOversize(end - body);
     return source.subarray(body, end);
+  }
+
+  /** The value, if all is well with it and it is of the kind that one call opens; what is not goes the long way. */
+  #openAtOnce(source: Buffer, start: number, end: number, keyChecksum: number): Buffer | undefined {
+    if (
+      this.#opener === undefined ||
+      source[start + 6] !== SEALED_VERSION_AND_CODEC ||
+      source[start] !== MAGIC_0 ||
+      source[start + 1] !== MAGIC_1 ||
+      source[start + 7] !== FLAG_CHECKSUM ||
+      end - start <= COMPRESSED_HEADER_BYTES
+    ) {
+      return undefined;
+    }
+    const rawBytes = source.readUInt32LE(start + PLAIN_HEADER_BYTES);
+    if (rawBytes > this.#maxValueBytes) return undefined;
+    const startedMs = this.#startTimer();
+    const value = this.#opener.openFrame(source, start, end, rawBytes, keyChecksum);
+    if (startedMs !== 0) this.#stopTimer("decode", rawBytes, startedMs);
+    return value;
   }
 
   /** Where the value begins that stands there as it is; -1: it is compressed. */
@@ -167,14 +197,21 @@ export class Envelope implements ValueCodec {
 
   #compressInto(compressor: Compressor, target: Buffer, at: number, keyChecksum: number, value: Value): number {
     const bodyAt = at + COMPRESSED_HEADER_BYTES;
+    const sealer = this.#sealer;
     // A result that does not save the four bytes of its longer header is not worth its decompression.
+    const limit = value.length - 4;
     const startedMs = this.#startTimer();
-    const end = compressor.compressInto(value, target, bodyAt, value.length - 4);
+    const end =
+      sealer === undefined
+        ? compressor.compressInto(value, target, bodyAt, limit)
+        : sealer.sealInto(value, target, at, limit, keyChecksum);
     if (startedMs !== 0) this.#stopTimer("encode", value.length, startedMs);
     if (end < 0) return -1;
     const rawBytes = compressor.lastRawBytes;
-    target.writeUInt32LE(rawBytes, at + PLAIN_HEADER_BYTES);
-    this.#writeHeader(target, at, end, keyChecksum, CODEC_IDS[compressor.name]);
+    if (sealer === undefined) {
+      target.writeUInt32LE(rawBytes, at + PLAIN_HEADER_BYTES);
+      this.#writeHeader(target, at, end, keyChecksum, CODEC_IDS[compressor.name]);
+    }
     this.statistics.bytesBeforeCompression += rawBytes;
     this.statistics.bytesAfterCompression += end - bodyAt;
     return end;

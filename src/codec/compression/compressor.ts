@@ -38,6 +38,33 @@ export interface Compressor {
    * @throws CorruptValueError with reason `ERR_CORRUPT_VALUE`
    */
   decompress(source: Uint8Array, start: number, end: number, rawBytes: number): Buffer;
+
+  /** What does the work of the envelope along with that of the codec; undefined or absent where nothing can. */
+  sealer?(): FrameSealer | undefined;
+}
+
+/** Bytes of the envelope's header before a compressed body (`src/codec/envelope.ts`). */
+export const FRAME_HEADER_BYTES = 12;
+
+/**
+ * Whole stored LZ4 values, header and checksum included, in one step where the envelope would take several: the same bytes
+ * for less time. Whatever it does not do, it leaves to those steps, which also find the words for what is wrong.
+ */
+export interface FrameSealer {
+  /**
+   * As `compressInto`, with header and checksum before the body, for which `limit` counts.
+   * Nothing at or past `at + FRAME_HEADER_BYTES + limit` is written.
+   */
+  sealInto(value: Value, target: Buffer, at: number, limit: number, seed: number): number;
+
+  /** Size in bytes of the last value given to `sealInto`. */
+  readonly lastRawBytes: number;
+
+  /**
+   * The value of the frame `source[start, end)`, whose header names LZ4, a checksum and `rawBytes`; undefined
+   * if its checksum or body is wrong, or it is better opened step by step.
+   */
+  openFrame(source: Uint8Array, start: number, end: number, rawBytes: number, seed: number): Buffer | undefined;
 }
 
 /** The size of a value that is beyond what is compressed, or -1. Only values that could be are measured. */

@@ -35,6 +35,15 @@ export function compilePackagedWasm(
   }
 }
 
+/** Undefined if this runtime does not take the module, be it that it lacks SIMD or has WebAssembly switched off. */
+export function compileWasm(bytes: Uint8Array): WasmModule | undefined {
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 export function instantiateWasm<Exports>(module: WasmModule, imports: WasmImports): Exports {
   return new WebAssembly.Instance(module, imports).exports as Exports;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Lz4Compressor } from "../../../../src/codec/compression/lz4.js";
 import { CorruptValueError } from "../../../../src/core/errors.js";
@@ -7,7 +7,25 @@ import { compressed, decompressed, describeCompressor } from "./compressor-suite
 import { referenceLz4Decode } from "./reference-lz4.js";
 import { binaryValues, sampleRecord } from "./sample-values.js";
 
-describeCompressor(new Lz4Compressor());
+for (const from of ["kernel", "package"] as const) {
+  describe(`lz4 of the ${from}`, () => describeCompressor(new Lz4Compressor(from)));
+}
+
+test("lz4 runs on the engine's own kernel in every runtime that is supported", () => {
+  assert.notEqual(new Lz4Compressor().sealer(), undefined);
+  assert.equal(new Lz4Compressor("package").sealer(), undefined);
+});
+
+test("lz4 of the kernel and lz4-wasm read what the other writes", () => {
+  const [kernel, packaged] = [new Lz4Compressor("kernel"), new Lz4Compressor("package")];
+  fc.assert(
+    fc.property(binaryValues, (value) => {
+      assert.ok(decompressed(packaged, compressed(kernel, value)!, value.length).equals(value));
+      assert.ok(decompressed(kernel, compressed(packaged, value)!, value.length).equals(value));
+    }),
+    { numRuns: 150 },
+  );
+});
 
 test("what lz4 writes is a plain LZ4 block that a reader made from the specification understands", () => {
   const compressor = new Lz4Compressor();

@@ -1,0 +1,8 @@
+import { buildTables } from "./crc32";
+
+export { crc32 } from "./crc32";
+export { openFrame, sealFrame } from "./frame";
+export { compressBlock } from "./lz4-compress";
+export { decompressBlock } from "./lz4-decompress";
+
+buildTables();
