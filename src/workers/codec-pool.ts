@@ -46,7 +46,8 @@ const ATTEMPTS_IN_THREADS = 2;
 /** Codec work that threads could have had, in sum, before they are started for it. */
 const WORTH_STARTING_NS = 5e6;
 /** A batch is not cut into parts smaller than this. */
-const MIN_PART_BYTES = 128 * 1024;
+const MIN_PART_BYTES = 192 * 1024;
+const PARTS_PER_THREAD = 4;
 
 /**
  * Codec work of whole batches in a pool of threads.
@@ -286,13 +287,16 @@ class PooledCodec implements CodecPool {
     return this.#envelope;
   }
 
-  /** One part for each idle thread, as long as the parts are worth it, of about the same size. */
+  /**
+   * Parts of about the same size: more of them than there are idle threads, so that this thread packs one while the
+   * one before is worked on.
+   */
   #split(inputs: readonly Value[], pool: ThreadPool): readonly Part[] {
     const whole = { first: 0, end: inputs.length };
     const idle = this.#threads - pool.jobs;
-    if (idle <= 1 || inputs.length === 1) return [whole];
+    if (idle <= 0 || inputs.length === 1) return [whole];
     const bytes = sizeOf(inputs, whole);
-    const wanted = Math.min(idle, inputs.length, Math.floor(bytes / MIN_PART_BYTES));
+    const wanted = Math.min(idle * PARTS_PER_THREAD, inputs.length, Math.floor(bytes / MIN_PART_BYTES));
     if (wanted <= 1) return [whole];
     const parts: Part[] = [];
     let first = 0;
