@@ -1,6 +1,34 @@
 export { type DelayProxy, type DelayProxyOptions, startDelayProxy } from "./delay-proxy.js";
+export type {
+  AcceptMode,
+  ArmedFault,
+  DirectionFaults,
+  FaultProxy,
+  FaultProxyOptions,
+  FaultProxyStatistics,
+  Faults,
+  SingleFault,
+} from "./fault-proxy/faults.js";
+export { startFaultProxy } from "./fault-proxy/start-fault-proxy.js";
 export { findOnPath, findRedisServer, type RedisExecutable, type RedisKind } from "./find-redis-server.js";
 export { freePort } from "./free-port.js";
+export {
+  createLedger,
+  type Ledger,
+  type LedgerEngine,
+  type LedgerOptions,
+  type LedgerReport,
+  type ReadBack,
+} from "./ledger/create-ledger.js";
+export {
+  type Entry as LedgerEntry,
+  type LedgerOperation,
+  VIOLATION_KINDS,
+  type Violation,
+  type ViolationKind,
+} from "./ledger/entry.js";
+export { type RedisReadBack, redisReadBack } from "./ledger/redis-read-back.js";
 export { type RedisServer, type RedisServerOptions, startRedis } from "./redis-server.js";
 export { type TemporaryFolder, temporaryFolder } from "./temporary-folder.js";
 export { type UsedRedis, useRedis } from "./use-redis.js";
+export { VirtualClock } from "./virtual-clock.js";
