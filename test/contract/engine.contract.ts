@@ -2,6 +2,7 @@ import type { Store } from "../support/stores.js";
 import { testConditionalCalls } from "./conditional-calls.js";
 import { testLifecycle } from "./lifecycle.js";
 import { testManyKeyCalls } from "./many-key-calls.js";
+import { testPromises } from "./promises.js";
 import { testSingleKeyCalls } from "./single-key-calls.js";
 
 /** What an engine does, whatever store is behind it. */
@@ -10,4 +11,5 @@ export function testEngineContract(store: Store): void {
   testConditionalCalls(store);
   testManyKeyCalls(store);
   testLifecycle(store);
+  testPromises(store);
 }

@@ -54,7 +54,13 @@ function testStore(store: Store, runs: number): void {
     for (const options of SHAPES) {
       const place = await store.place(t);
       const driver = new FaultyDriver(await place.driver());
-      const engine = await createEngine({ ...options, keyPrefix: place.keyPrefix, backend: driver } as EngineOptions);
+      const engine = await createEngine({
+        ...options,
+        retry: { baseDelayMs: 0, maxDelayMs: 1 },
+        circuitBreaker: false,
+        keyPrefix: place.keyPrefix,
+        backend: driver,
+      } as EngineOptions);
       t.after(() => engine.close());
       subjects.push({ engine, driver });
     }

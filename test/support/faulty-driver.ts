@@ -25,11 +25,26 @@ export class FaultyDriver implements Driver {
   onExecute: (batch: Batch) => void = () => {};
   readonly #inner: Driver;
   #delivered: Promise<void> = Promise.resolve();
+  #gate: Promise<void> = Promise.resolve();
 
   constructor(inner: Driver) {
     this.#inner = inner;
     this.name = inner.name;
     this.capabilities = { ...inner.capabilities, maxInFlight: 1024 };
+  }
+
+  /** Keeps all answers back until the returned function is called; what they answer is done at once. */
+  holdAnswers(): () => void {
+    let open: () => void = () => {};
+    this.#gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    // A real store has a socket that keeps the process alive while answers are due.
+    const alive = setInterval(() => {}, 60_000);
+    return () => {
+      clearInterval(alive);
+      open();
+    };
   }
 
   open(context: DriverContext): Promise<void> {
@@ -75,6 +90,7 @@ export class FaultyDriver implements Driver {
     const before = this.#delivered;
     this.#delivered = (async () => {
       await Promise.all([before, completed]);
+      await this.#gate;
       for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
       batch.forEachLeader((leader) => {
         const answer = answers.get(leader);

@@ -322,6 +322,25 @@ for (const [what, shift] of SHIFTS) {
   });
 }
 
+test("a value too much inside a reply of many gives no caller another key's value", async (t) => {
+  const { server, engine } = await openScene(t);
+  const names = Array.from({ length: 20 }, (_, i) => `key ${i}`);
+  await engine.batchPut(names.map((name) => [name, `value of ${name}`] as const));
+  let injected = false;
+  server.intercept = (command) => {
+    if (command[0] !== "MGET" || injected) return undefined;
+    injected = true;
+    const values = ["key 5", ...command.slice(1)].map((key) => bulk(server.data.get(key)!));
+    return `*${command.length - 1}\r\n${values.join("")}`;
+  };
+  const endings = await Promise.all(names.map((name) => settled(engine.get(name))));
+  for (const [index, ending] of endings.entries()) {
+    if (ending.ok) assert.equal(String(ending.value), `value of ${names[index]}`);
+  }
+  assert.ok(injected && endings.some((ending) => !ending.ok));
+  await until("the connection was replaced", () => server.connections > 1);
+});
+
 const HOSTILE: readonly [string, string][] = [
   ["a length beyond every limit", "*1\r\n$9999999999\r\n"],
   ["a length just beyond the limit", "*1\r\n$536870913\r\n"],

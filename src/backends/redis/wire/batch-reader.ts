@@ -64,6 +64,8 @@ export class BatchReader {
   #queuedLeft = -1;
   #transactionError: ErrorReply | undefined;
   #skipBytes = 0;
+  /** Values in a row that belonged to the key before theirs. */
+  #displaced = 0;
   /** Compare-and-swaps sent again, whose answers are still to come. */
   #repeats = 0;
   #read = false;
@@ -214,9 +216,10 @@ export class BatchReader {
         batch.succeed(request, value);
       } catch (error) {
         batch.fail(request, this.#undecodable(request, error));
-        if (this.#belongsToNeighbour(bytes, from, until, request)) {
+        this.#displaced = this.#belongsBefore(bytes, from, until, index) ? this.#displaced + 1 : 0;
+        if (this.#displaced === 2) {
           this.#index = index + 1;
-          throw new ProtocolError("a reply holds the value of another key");
+          throw new ProtocolError("values stand one place too late");
         }
       }
       at = until + 2;
@@ -495,18 +498,18 @@ export class BatchReader {
     );
   }
 
-  /** Whether a value that does not verify under its key does so under another of this batch: the replies have shifted. */
-  #belongsToNeighbour(bytes: Buffer, from: number, until: number, request: Request): boolean {
-    const { batch, readChecksums } = this.encoded;
-    return batch.reads.some((other, index) => {
-      if (other === request) return false;
-      try {
-        this.#context.codec.decode(bytes, from, until, readChecksums[index]!);
-        return true;
-      } catch {
-        return false;
-      }
-    });
+  /**
+   * Whether a value that does not verify under its key does so under the key before. One such value may have been
+   * copied by somebody; two in a row mean that the values have shifted.
+   */
+  #belongsBefore(bytes: Buffer, from: number, until: number, index: number): boolean {
+    if (index === 0) return false;
+    try {
+      this.#context.codec.decode(bytes, from, until, this.encoded.readChecksums[index - 1]!);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #keyChecksum(request: Request): number {

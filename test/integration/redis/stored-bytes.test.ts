@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Redis } from "ioredis";
+import { CorruptValueError, type Engine } from "../../../src/index.js";
+import { failureOf, settled } from "../../support/outcomes.js";
+import { onRedis, type StoreOptions, type TestScope } from "../../support/stores.js";
+
+const LONG = "a value of three kilobytes ".repeat(120);
+const FORMS: readonly [string, string, StoreOptions][] = [
+  ["plain", "a short value", {}],
+  ["compressed by lz4", LONG, {}],
+  ["compressed by zstd", LONG, { compression: { codec: "zstd" } }],
+];
+
+await onRedis("stored bytes on redis", (store, server) => {
+  interface Scene {
+    readonly engine: Engine;
+    readonly raw: Redis;
+    readonly prefix: string;
+  }
+
+  async function openScene(t: TestScope, options: StoreOptions = {}): Promise<Scene> {
+    const place = await store.place(t);
+    const engine = await place.open(options);
+    const raw = new Redis(server.url);
+    t.after(() => raw.disconnect());
+    return { engine, raw, prefix: place.keyPrefix };
+  }
+
+  for (const [form, value, options] of FORMS) {
+    test(`each bit of a ${form} value, when flipped, makes it a CorruptValueError`, async (t) => {
+      const { engine, raw, prefix } = await openScene(t, options);
+      await engine.put("a", value);
+      const stored = (await raw.getBuffer(`${prefix}a`))!;
+      assert.equal(String(await engine.get("a")), value);
+      for (let bit = 0; bit < stored.length * 8; bit++) {
+        const damaged = Buffer.from(stored);
+        damaged[bit >> 3]! ^= 1 << (bit & 7);
+        await raw.set(`${prefix}a`, damaged);
+        const error = await failureOf(engine.get("a"));
+        assert.ok(error instanceof CorruptValueError, `bit ${bit}: ${error}`);
+        assert.deepEqual([error.key, error.operation, error.outcome], ["a", "get", "not-applied"]);
+      }
+    });
+
+    test(`a ${form} value cut at any length is a CorruptValueError while a header remains, else foreign`, async (t) => {
+      const { engine, raw, prefix } = await openScene(t, options);
+      await engine.put("a", value);
+      const stored = (await raw.getBuffer(`${prefix}a`))!;
+      for (let length = 0; length < stored.length; length++) {
+        await raw.set(`${prefix}a`, stored.subarray(0, length));
+        const ending = await settled(engine.get("a"));
+        if (length < 2) assert.deepEqual(ending.ok && ending.value, stored.subarray(0, length));
+        else assert.ok(!ending.ok && ending.error instanceof CorruptValueError, `cut to ${length} bytes`);
+      }
+    });
+
+    test(`a ${form} value under another key is a CorruptValueError`, async (t) => {
+      const { engine, raw, prefix } = await openScene(t, options);
+      await engine.put("a", value);
+      await raw.copy(`${prefix}a`, `${prefix}b`);
+      await raw.rename(`${prefix}a`, `${prefix}c`);
+      for (const key of ["b", "c"]) assert.equal((await failureOf(engine.get(key))).code, "CORRUPT_VALUE");
+      assert.equal(await engine.get("a"), null);
+    });
+  }
+
+  test("a corrupt value fails alone: in a batch, between other calls, and on its connection", async (t) => {
+    const { engine, raw, prefix } = await openScene(t);
+    await engine.batchPut(["a", "b", "c"].map((key) => [key, `value of ${key}`] as const));
+    await raw.copy(`${prefix}a`, `${prefix}b`, "REPLACE");
+    const [a, b, c] = await Promise.all(
+      [engine.get("a"), failureOf(engine.get("b")), engine.get("c")].map((call) => call),
+    );
+    assert.deepEqual([String(a), (b as Error).name, String(c)], ["value of a", "CorruptValueError", "value of c"]);
+  });
+
+  test("every way to a corrupt value reports it", async (t) => {
+    const { engine, raw, prefix } = await openScene(t);
+    await engine.put("other", "41");
+    const spoil = (): Promise<unknown> => raw.copy(`${prefix}other`, `${prefix}a`, "REPLACE");
+    await spoil();
+    const batch = await failureOf(engine.batchGet(["other", "a"]));
+    assert.deepEqual([batch.code, batch.key, batch.outcome], ["CORRUPT_VALUE", "a", "not-applied"]);
+    const sum = await failureOf(engine.increment("a"));
+    assert.deepEqual([sum.code, sum.key, sum.outcome], ["CORRUPT_VALUE", "a", "not-applied"]);
+    const scan = async (): Promise<void> => {
+      for await (const _ of engine.entries());
+    };
+    const scanned = await failureOf(scan());
+    assert.deepEqual([scanned.code, scanned.key, scanned.operation], ["CORRUPT_VALUE", "a", "entries"]);
+    const taken = await failureOf(engine.getAndDelete("a"));
+    assert.deepEqual([taken.code, taken.key, taken.outcome], ["CORRUPT_VALUE", "a", "unknown"]);
+    await spoil();
+    assert.equal(await engine.contains("a"), true);
+    assert.equal(await engine.delete("a"), true);
+    await spoil();
+    await engine.put("a", "whole again");
+    assert.equal(String(await engine.get("a")), "whole again");
+  });
+
+  test("values of other programs come back as they are", async (t) => {
+    const { engine, raw, prefix } = await openScene(t);
+    const foreign = ["", "x", "{}", "plain text", "\xc1", "\xc1N..", "M\xc1", "12", `${LONG}`].map((text) =>
+      Buffer.from(text, "latin1"),
+    );
+    for (const value of foreign) {
+      await raw.set(`${prefix}a`, value);
+      assert.deepEqual(await engine.get("a"), value);
+      assert.deepEqual(await engine.batchGet(["a"]), [value]);
+      assert.equal(await engine.compareAndSwap("a", Buffer.concat([value, Buffer.of(1)]), "x"), false);
+      assert.equal(await engine.compareAndSwap("a", value, value), true);
+      assert.deepEqual(await engine.getAndDelete("a"), value);
+    }
+  });
+
+  test("counters are plain decimal text for other programs", async (t) => {
+    const { engine, raw, prefix } = await openScene(t);
+    await engine.increment("n", 41);
+    assert.equal(await raw.get(`${prefix}n`), "41");
+    await raw.incr(`${prefix}n`);
+    assert.equal(String(await engine.get("n")), "42");
+    await engine.put("m", "5");
+    await engine.increment("m");
+    assert.equal(await raw.incr(`${prefix}m`), 7);
+  });
+
+  test("a value of a later format or an unknown codec is told from damage", async (t) => {
+    const { engine, raw, prefix } = await openScene(t);
+    const { crc32 } = await import("node:zlib");
+    const store = async (versionAndCodec: number): Promise<void> => {
+      const body = Buffer.concat([Buffer.of(versionAndCodec, 1, 3, 0, 0, 0), Buffer.from("abc")]);
+      const checksum = Buffer.alloc(4);
+      checksum.writeUInt32LE(crc32(body, crc32(`${prefix}a`)));
+      await raw.set(`${prefix}a`, Buffer.concat([Buffer.of(0xc1, 0x4d), checksum, body]));
+    };
+    await store(0x20);
+    const later = await failureOf(engine.get("a"));
+    assert.deepEqual([later.code, later.reason, later.key], ["UNSUPPORTED", "ERR_FORMAT_VERSION", "a"]);
+    await store(0x1e);
+    const unknown = await failureOf(engine.get("a"));
+    assert.deepEqual([unknown.code, unknown.reason], ["UNSUPPORTED", "ERR_CODEC_UNAVAILABLE"]);
+  });
+
+  test("a length in the header that is beyond the limit is refused before it is allocated", async (t) => {
+    const { engine, raw, prefix } = await openScene(t);
+    const { crc32 } = await import("node:zlib");
+    const before = process.memoryUsage().arrayBuffers;
+    for (const codec of [1, 2, 3]) {
+      const covered = Buffer.concat([Buffer.of(0x10 | codec, 1, 0xff, 0xff, 0xff, 0xff), Buffer.alloc(19, codec)]);
+      const checksum = Buffer.alloc(4);
+      checksum.writeUInt32LE(crc32(covered, crc32(`${prefix}a`)));
+      await raw.set(`${prefix}a`, Buffer.concat([Buffer.of(0xc1, 0x4d), checksum, covered]));
+      const error = await failureOf(engine.get("a"));
+      assert.deepEqual([error.code, error.reason], ["CORRUPT_VALUE", "ERR_VALUE_TOO_LARGE"]);
+    }
+    assert.ok(process.memoryUsage().arrayBuffers - before < 16 << 20);
+  });
+});
