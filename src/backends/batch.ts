@@ -1,5 +1,6 @@
 import type { StateError } from "../core/errors.js";
-import type { Request } from "./request.js";
+import type { CanonicalKey } from "../core/key.js";
+import { Kind, type Request, type TransactionStep } from "./request.js";
 
 /** What a batch tells the pipeline that made it. */
 export interface BatchOwner {
@@ -49,6 +50,10 @@ export class Batch {
   sequence = 0;
   /** A request was given up while the batch waited to be handed to the driver: it must not be sent. */
   isStale = false;
+  /** Some request in it failed. */
+  hasFailed = false;
+  #writtenKeys: Set<CanonicalKey> | undefined;
+  #readKeys: Set<CanonicalKey> | undefined;
   /** Wrapping microseconds at which results arrived; 0: not stamped, each result is timed by itself. */
   resultsAtUs = 0;
   /** What was handed over with `succeedStored`. */
@@ -92,6 +97,27 @@ export class Batch {
   /** To be called once, when every request in every group has been settled. Frees the batch's place in flight. */
   complete(): void {
     this.#owner.batchCompleted(this);
+  }
+
+  /** Whether a request in it changes this key, or may. Meant for failures: the answer is prepared at the first question. */
+  writes(key: CanonicalKey): boolean {
+    if (this.#writtenKeys === undefined) {
+      this.#writtenKeys = new Set();
+      for (const group of [this.deletes, this.puts, this.expiringPuts, this.others]) {
+        for (const request of group) {
+          if (request.kind !== Kind.transaction) this.#writtenKeys.add(request.key);
+          else for (const step of request.detail as readonly TransactionStep[]) this.#writtenKeys.add(step.key);
+        }
+      }
+    }
+    return this.#writtenKeys.has(key);
+  }
+
+  /** Whether a request in it reads or changes this key. */
+  touches(key: CanonicalKey): boolean {
+    if (this.writes(key)) return true;
+    this.#readKeys ??= new Set([...this.reads, ...this.probes].map((request) => request.key));
+    return this.#readKeys.has(key);
   }
 
   /** Calls `visit` for every caller operation in the batch. */

@@ -54,6 +54,8 @@ export interface DriverContext {
   readonly logger: Logger;
   /** To be called when `isWritable` turned true again. */
   readonly onWritable: () => void;
+  /** To be called when a connection that was lost has been made again and the store has answered on it. */
+  readonly onReconnected: () => void;
 }
 
 /** One page of a scan: keys without the engine's prefix; `values` aligned with them when they were asked for. */

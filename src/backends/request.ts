@@ -87,8 +87,12 @@ export class Request {
   onAbort: (() => void) | undefined = undefined;
   /** What is known of how this value's like compress; shared by the requests of one namespace. */
   hint: CompressionHint | undefined = undefined;
-  /** Position in the order in which requests left the queue. */
+  /** Position in the order in which requests left the queue for the first time; 0: it has not. */
   order = 0;
+  /** How often it has been handed to a driver and failed. */
+  failedAttempts = 0;
+  /** An attempt may have been applied, whatever becomes of the next. */
+  outcomeUnknown = false;
   /** True from the moment the caller has its answer (a result, an error, a timeout). */
   settled = false;
   /** The next request that shares this one's fate: same read, superseded write, read behind a pending write. */
@@ -97,6 +101,8 @@ export class Request {
   lastFollower: Request | undefined = undefined;
   /** For a put: a delete of the same key that precedes it in the batch. */
   deleteBefore: Request | undefined = undefined;
+  /** For a delete: a put of the same key follows it in the batch. */
+  isOverwritten = false;
   /**
    * What this request is answered once the request it depends on succeeds, whatever the store says; `NO_ANSWER`: the
    * store's own result. A `Value` for a get behind a put.

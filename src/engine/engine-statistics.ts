@@ -29,7 +29,7 @@ export function engineStatistics(core: EngineCore): EngineStats {
     bytesAfterCompression: codec.bytesAfterCompression,
     batches: counters.batches,
     averageBatchSize: counters.batches === 0 ? 0 : counters.batchedOperations / counters.batches,
-    retries: 0,
+    retries: counters.retries,
     slowOperations: 0,
     pending: core.pipeline.pending,
     waiting: core.pipeline.waiting,
@@ -38,7 +38,7 @@ export function engineStatistics(core: EngineCore): EngineStats {
     cuts: { ...counters.cuts },
     activeConnections: connections.active,
     idleConnections: connections.idle,
-    circuit: "closed",
+    circuit: core.pipeline.circuit,
     hitRate: reads === 0 ? 0 : counters.hits / reads,
     errorRate: total === 0 ? 0 : counters.failed / total,
     compressionRatio:

@@ -24,6 +24,8 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
     ...options.batching,
     ...options.queue,
     operationMs: options.timeouts.operationMs,
+    retry: options.retry,
+    circuitBreaker: options.circuitBreaker,
   });
   await driver.open({
     keyPrefix: options.keyPrefix,
@@ -33,6 +35,7 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
     maxValueBytes: options.maxValueBytes,
     logger: options.logger,
     onWritable: () => pipeline.resume(),
+    onReconnected: () => pipeline.reconnected(),
   });
   return new StateEngine(new EngineCore(driver, pipeline, codec, options));
 }

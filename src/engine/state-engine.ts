@@ -1,5 +1,6 @@
 import type { Health } from "../backends/contract.js";
 import { Kind, OPERATION_NAMES, Request, type RequestDetail } from "../backends/request.js";
+import { CompressionHint } from "../codec/compression-hint.js";
 import {
   AbortedError,
   InvalidArgumentError,
@@ -35,6 +36,7 @@ export class StateEngine implements Engine {
   readonly #arguments: CallArguments;
   readonly #scans: KeyScans;
   readonly #operationMs: number;
+  readonly #hint = new CompressionHint();
   readonly #defaultTtlMs: number;
 
   constructor(core: EngineCore, namespace = "") {
@@ -280,12 +282,15 @@ export class StateEngine implements Engine {
     request.resolve = capturedResolve;
     request.reject = capturedReject;
     if (signal !== undefined) request.signal = signal;
+    if (value !== undefined) request.hint = this.#hint;
     core.pipeline.submit(request);
     return promise as Promise<T>;
   }
 
   #member(kind: Kind, key: CanonicalKey, value: Value | undefined, ttlMs: number, timeoutMs: number): Request {
-    return new Request(kind, key, value, ttlMs, undefined, this.#core.pipeline.nowUs(), timeoutMs);
+    const request = new Request(kind, key, value, ttlMs, undefined, this.#core.pipeline.nowUs(), timeoutMs);
+    request.hint = this.#hint;
+    return request;
   }
 
   #submitAll(

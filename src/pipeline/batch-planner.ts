@@ -1,5 +1,6 @@
 import { Batch, type BatchOwner } from "../backends/batch.js";
 import { Kind, NO_ANSWER, type Request, type TransactionStep } from "../backends/request.js";
+import { FramedValue } from "../codec/value-codec.js";
 import type { KeyTable } from "./key-table.js";
 
 /**
@@ -105,6 +106,7 @@ export class BatchPlanner {
       case Kind.delete:
         this.#pushPut(request);
         request.deleteBefore = latest;
+        latest.isOverwritten = true;
         break;
       case Kind.get:
       case Kind.contains:
@@ -195,5 +197,7 @@ export function forgetPlan(request: Request): void {
   request.follower = undefined;
   request.lastFollower = undefined;
   request.deleteBefore = undefined;
+  request.isOverwritten = false;
+  if (request.value instanceof FramedValue) request.value = request.value.original;
   request.answer = NO_ANSWER;
 }

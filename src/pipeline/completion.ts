@@ -13,11 +13,16 @@ export class Completion {
   readonly counters = new OperationCounters();
   readonly #backend: string;
   readonly #onSettled: () => void;
+  readonly #onFailed: (request: Request, error: StateError) => void;
 
-  /** @param onSettled called after each operation that settles */
-  constructor(backend: string, onSettled: () => void) {
+  /**
+   * @param onSettled called after each operation that settles
+   * @param onFailed called before each that fails
+   */
+  constructor(backend: string, onSettled: () => void, onFailed: (request: Request, error: StateError) => void) {
     this.#backend = backend;
     this.#onSettled = onSettled;
+    this.#onFailed = onFailed;
   }
 
   nowUs(): number {
@@ -62,8 +67,11 @@ export class Completion {
     this.#onSettled();
   }
 
-  fail(request: Request, error: StateError): void {
+  fail(request: Request, cause: StateError): void {
     if (request.settled) return;
+    // A later attempt that certainly changed nothing says nothing about an earlier one.
+    const error = request.outcomeUnknown ? cause.concerning({ ...this.place(request), outcome: "unknown" }) : cause;
+    this.#onFailed(request, error);
     request.settled = true;
     this.counters.failed++;
     if (request.collector === undefined) {

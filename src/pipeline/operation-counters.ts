@@ -5,6 +5,7 @@ import { LatencyRecorder } from "../observability/latency-recorder.js";
 export class OperationCounters {
   succeeded = 0;
   failed = 0;
+  retries = 0;
   hits = 0;
   misses = 0;
   bytesRead = 0;

@@ -1,3 +1,6 @@
+import type { CircuitOptions } from "./circuit-breaker.js";
+import type { RetryOptions } from "./retry-policy.js";
+
 export interface PipelineOptions {
   /** Caller operations in one batch at most. */
   readonly maxSize: number;
@@ -12,4 +15,6 @@ export interface PipelineOptions {
   readonly overflow: "wait" | "reject";
   /** Default milliseconds from a call to its settling. */
   readonly operationMs: number;
+  readonly retry: RetryOptions;
+  readonly circuitBreaker: CircuitOptions | false;
 }

@@ -1,19 +1,15 @@
 import type { Batch, BatchOwner } from "../backends/batch.js";
 import type { Driver } from "../backends/contract.js";
 import { Kind, type Request, type TransactionStep } from "../backends/request.js";
-import { FramedValue } from "../codec/value-codec.js";
-import { ClosedError, QueueFullError, type StateError } from "../core/errors.js";
-import type { CanonicalKey } from "../core/key.js";
-import { Ring } from "../core/ring.js";
-import { BatchPlanner, forgetPlan } from "./batch-planner.js";
+import { CircuitOpenError, ClosedError, QueueFullError, type StateError } from "../core/errors.js";
+import { CircuitBreaker, type CircuitState } from "./circuit-breaker.js";
 import { CodecStage, type CodecStageOptions } from "./codec-stage.js";
 import { Completion, isRead } from "./completion.js";
 import { GivingUp } from "./giving-up.js";
-import { HeldKeys } from "./held-keys.js";
-import { KeyTable } from "./key-table.js";
 import type { OperationCounters } from "./operation-counters.js";
-import { OrderMarks } from "./order-marks.js";
 import type { PipelineOptions } from "./pipeline-options.js";
+import { RequestQueue } from "./request-queue.js";
+import { RetryPolicy } from "./retry-policy.js";
 
 export type PipelineCodec = Omit<CodecStageOptions, "execute">;
 
@@ -37,16 +33,18 @@ export class Pipeline implements BatchOwner {
   readonly #maxInFlight: number;
   readonly #eagerBatchSize: number;
   readonly #completion: Completion;
-  readonly #ring = new Ring<Request>(4096);
+  readonly #queue: RequestQueue;
   readonly #inFlight: Batch[] = [];
-  readonly #held = new HeldKeys();
-  readonly #marks = new OrderMarks();
-  readonly #keys: KeyTable;
+  /** Batches that were completed before an older one was. */
+  #completedAhead: Batch[] = [];
   readonly #codec: PipelineCodec | undefined;
   readonly #stage: CodecStage | undefined;
   readonly #givingUp: GivingUp;
-  /** Requests that have left the ring for good: the position of order marks. */
-  #taken = 0;
+  readonly #retry: RetryPolicy;
+  readonly #breaker: CircuitBreaker | undefined;
+  /** Set while the store asked for time; nothing leaves. */
+  #pause: NodeJS.Timeout | undefined;
+  #isClosing = false;
   /** Operations called and not settled. */
   #pending = 0;
   #sequence = 0;
@@ -63,14 +61,28 @@ export class Pipeline implements BatchOwner {
         ? undefined
         : new CodecStage({ ...codec, execute: (batch: Batch) => this.#executePrepared(batch) });
     this.#options = options;
-    this.#keys = new KeyTable(options.maxSize);
+    this.#queue = new RequestQueue(this, options, (cut) => {
+      this.counters.cuts[cut]++;
+    });
     this.#maxInFlight = Math.min(options.maxInFlight, driver.capabilities.maxInFlight);
     this.#eagerBatchSize = Math.min(options.maxSize, driver.capabilities.eagerBatchSize ?? options.maxSize);
-    this.#completion = new Completion(driver.name, () => {
-      if (--this.#pending === 0 && this.#idleWaiters.length > 0) this.#becomeIdle();
-    });
+    this.#completion = new Completion(
+      driver.name,
+      () => {
+        if (--this.#pending === 0 && this.#idleWaiters.length > 0) this.#becomeIdle();
+      },
+      (request, error) => {
+        // A caller's own short deadline says nothing about the store.
+        const isImpatient = error.code === "TIMEOUT" && request.timeoutMs < this.#options.operationMs;
+        if (!isImpatient) this.#breaker?.failed(request, error);
+      },
+    );
+    this.#retry = new RetryPolicy(options.retry);
+    if (options.circuitBreaker !== false) {
+      this.#breaker = new CircuitBreaker(options.circuitBreaker, () => performance.now());
+    }
     this.#givingUp = new GivingUp(this.#completion, {
-      forEachQueued: (visit) => this.#forEachQueued(visit),
+      forEachQueued: (visit) => this.#queue.forEach(visit),
       forEachBatch: (visit) => {
         for (const batch of [...this.#inFlight]) visit(batch, !this.#isWaiting(batch));
       },
@@ -114,11 +126,15 @@ export class Pipeline implements BatchOwner {
       this.#completion.fail(request, this.#queueFull(request));
       return;
     }
-    this.#ring.push(request);
+    if (this.#breaker !== undefined && !this.#breaker.isClosed && !this.#breaker.admits(request)) {
+      this.#completion.fail(request, this.#circuitOpen(request, this.#breaker));
+      return;
+    }
+    this.#queue.push(request);
     if (request.signal !== undefined) this.#givingUp.watchSignal(request, request.signal);
     if (!this.#givingUp.isArmed || request.timeoutMs !== options.operationMs) this.#givingUp.watchDeadline(request);
     if (!this.#scheduled) this.#schedule();
-    else if (this.#ring.size >= this.#eagerBatchSize && this.#worthSending()) this.#dispatch();
+    else if (this.#queue.size >= this.#eagerBatchSize && this.#worthSending()) this.#dispatch();
   }
 
   /**
@@ -143,10 +159,15 @@ export class Pipeline implements BatchOwner {
     return new Promise((resolve) => this.#mark(false, resolve));
   }
 
-  /** Resolves when nothing is pending any more. */
+  /** Resolves when nothing is pending any more; failures are final from now on. */
   drained(): Promise<void> {
+    this.#isClosing = true;
     if (this.#pending === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  get circuit(): CircuitState {
+    return this.#breaker?.state ?? "closed";
   }
 
   /** The driver can take batches again. */
@@ -154,14 +175,21 @@ export class Pipeline implements BatchOwner {
     this.#schedule();
   }
 
+  /** The driver is connected again. */
+  reconnected(): void {
+    this.#breaker?.connected();
+    this.#schedule();
+  }
+
   /** Fails what has not been handed to the driver; what is in flight is the driver's to settle. */
   failQueued(): void {
     this.#givingUp.stop();
-    this.#forEachQueued((request) => {
+    clearTimeout(this.#pause);
+    this.#queue.forEach((request) => {
       const details = { ...this.#completion.place(request), reason: "ERR_CLOSED" };
       this.#completion.fail(request, new ClosedError("the engine was closed before the operation was sent", details));
     });
-    this.#marks.passAll();
+    this.#queue.marks.passAll();
   }
 
   requestSucceeded(batch: Batch, leader: Request, result: unknown): void {
@@ -169,6 +197,11 @@ export class Pipeline implements BatchOwner {
   }
 
   requestFailed(batch: Batch, leader: Request, error: StateError): void {
+    batch.hasFailed = true;
+    if (this.#isWorthRetrying(batch, leader, error)) {
+      this.#tryAgain(leader, error);
+      return;
+    }
     const again: Request[] = [];
     let request: Request | undefined = leader;
     while (request !== undefined) {
@@ -176,7 +209,6 @@ export class Pipeline implements BatchOwner {
       if (request === leader) {
         this.#completion.fail(request, error);
       } else if (isRead(request.kind) && !isRead(leader.kind) && this.#mayReadAgain(batch, leader, error)) {
-        forgetPlan(request);
         again.push(request);
       } else {
         const outcome = isRead(request.kind) ? "not-applied" : error.outcome;
@@ -184,10 +216,7 @@ export class Pipeline implements BatchOwner {
       }
       request = next;
     }
-    if (again.length > 0) {
-      this.#marks.waitAgain(this.#taken);
-      this.#putBack(again);
-    }
+    if (again.length > 0) this.#putBack(again);
   }
 
   defersDecoding(batch: Batch, rawBytes: number): boolean {
@@ -211,16 +240,22 @@ export class Pipeline implements BatchOwner {
 
   #retire(batch: Batch): void {
     this.#codec?.batchCodec.observeSettled(batch.size);
+    if (!batch.hasFailed) this.#breaker?.succeeded();
     const index = this.#inFlight.indexOf(batch);
     if (index >= 0) this.#inFlight.splice(index, 1);
-    if (!this.#held.isEmpty) this.#release(batch);
-    this.#marks.batchesCompletedBefore(this.#oldestSequence());
-    if (this.#ring.size > 0 || this.#marks.waiting) this.#schedule();
+    const oldest = this.#oldestSequence();
+    if (oldest < batch.sequence) this.#completedAhead.push(batch);
+    if (this.#completedAhead.length > 0) {
+      this.#completedAhead = this.#completedAhead.filter((ahead) => ahead.sequence > oldest);
+    }
+    this.#queue.release(batch);
+    this.#queue.marks.batchesCompletedBefore(oldest);
+    if (this.#queue.size > 0 || this.#queue.marks.waiting) this.#schedule();
   }
 
   #worthSending(): boolean {
     const inFlight = this.#inFlight.length;
-    return inFlight < 2 || (inFlight < this.#maxInFlight && this.#ring.size >= this.#options.maxSize);
+    return inFlight < 2 || (inFlight < this.#maxInFlight && this.#queue.size >= this.#options.maxSize);
   }
 
   #schedule(): void {
@@ -238,13 +273,14 @@ export class Pipeline implements BatchOwner {
 
   #dispatch(): void {
     let heavy = 0;
+    if (this.#pause !== undefined) return;
     while (!this.#runningAlone && this.#inFlight.length < this.#maxInFlight) {
-      if (this.#marks.waiting && this.#held.isEmpty) {
-        this.#marks.pass(this.#taken, this.#inFlight.length, this.#sequence - 1);
+      if (this.#queue.marks.waiting) {
+        this.#queue.passMarks(this.#inFlight.length, this.#sequence - 1);
         if (this.#runningAlone) return;
       }
       if (this.#driver.isWritable !== undefined && !this.#driver.isWritable()) return;
-      const batch = this.#plan();
+      const batch = this.#queue.plan();
       if (batch === undefined) return;
       batch.sequence = this.#sequence++;
       batch.sentAtUs = this.nowUs();
@@ -262,95 +298,59 @@ export class Pipeline implements BatchOwner {
 
   /** Hands over a batch that waited for its values to be compressed. */
   #executePrepared(batch: Batch): void {
-    const current = batch.isStale ? this.#planAgain(batch) : batch;
-    if (current === undefined) return;
-    current.sentAtUs = this.nowUs();
-    this.#driver.execute(current);
+    if (!batch.isStale) {
+      batch.sentAtUs = this.nowUs();
+      this.#driver.execute(batch);
+      return;
+    }
+    const remains = this.#queue.planAgain(batch);
+    this.#inFlight[this.#inFlight.indexOf(batch)] = remains;
+    remains.sentAtUs = this.nowUs();
+    if (remains.size > 0) this.#driver.execute(remains);
+    else this.batchCompleted(remains);
   }
 
-  /** The batch without the requests that were given up meanwhile; undefined: none is left. */
-  #planAgain(stale: Batch): Batch | undefined {
+  /**
+   * Nothing called later that a retry would change may have been sent: a write retried now would undo a later one, or
+   * come too late for a later read; a read retried now would see a later write.
+   */
+  #isWorthRetrying(batch: Batch, leader: Request, error: StateError): boolean {
+    if (this.#isClosing || leader.isOverwritten || !this.#retry.allows(leader, error)) return false;
+    const readOnly = isRead(leader.kind);
+    const keys =
+      leader.kind === Kind.transaction
+        ? (leader.detail as readonly TransactionStep[]).map((step) => step.key)
+        : [leader.key];
+    const isOvertaken =
+      (readOnly && batch.writes(leader.key)) ||
+      this.#sentLater(batch, (later) => keys.some((key) => (readOnly ? later.writes(key) : later.touches(key))));
+    return !isOvertaken && this.#retry.spend(performance.now(), this.counters.succeeded);
+  }
+
+  /** Whether a batch that was handed over after this one is of that kind. */
+  #sentLater(batch: Batch, matches: (later: Batch) => boolean): boolean {
+    const isLater = (other: Batch): boolean => other.sequence > batch.sequence && matches(other);
+    return this.#inFlight.some(isLater) || this.#completedAhead.some(isLater);
+  }
+
+  #tryAgain(leader: Request, error: StateError): void {
     const requests: Request[] = [];
-    stale.forEachRequest((request) => {
+    let request: Request | undefined = leader;
+    while (request !== undefined) {
+      request.failedAttempts++;
+      if (error.outcome === "unknown" && !isRead(request.kind)) request.outcomeUnknown = true;
       if (!request.settled) requests.push(request);
-      else if (request.kind === Kind.compareAndSwap) this.#letGo(request.key);
-    });
-    requests.sort((a, b) => a.order - b.order);
-    const planner = new BatchPlanner(this, this.#keys);
-    for (const request of requests) {
-      forgetPlan(request);
-      if (request.value instanceof FramedValue) request.value = request.value.original;
-      planner.offer(request);
+      request = request.follower;
     }
-    this.#keys.clear();
-    const batch = planner.batch;
-    batch.sequence = stale.sequence;
-    batch.size = requests.length;
-    batch.bytes = stale.bytes;
-    this.#inFlight[this.#inFlight.indexOf(stale)] = batch;
-    if (requests.length > 0) return batch;
-    this.batchCompleted(batch);
-    return undefined;
-  }
-
-  #plan(): Batch | undefined {
-    const { maxSize, maxBytes } = this.#options;
-    const ring = this.#ring;
-    if (ring.size === 0) return undefined;
-    const planner = new BatchPlanner(this, this.#keys);
-    const batch = planner.batch;
-    let cut: "size" | "bytes" | "hazard" | "turn" = "turn";
-    while (ring.size > 0) {
-      if (this.#marks.waiting && this.#marks.blocks(this.#taken)) break;
-      const request = ring.peek()!;
-      // A transaction parked on one key would be overtaken on its others, so everything waits behind it.
-      if (request.kind === Kind.transaction && this.#held.touches(request.detail as readonly TransactionStep[])) break;
-      if (request.settled || (!this.#held.isEmpty && this.#held.park(request))) {
-        ring.shift();
-        this.#taken++;
-        continue;
-      }
-      const bytes = request.keyUnits + request.valueUnits;
-      if (batch.size > 0 && batch.bytes + bytes > maxBytes) {
-        cut = "bytes";
-        break;
-      }
-      if (!planner.offer(request)) {
-        cut = "hazard";
-        break;
-      }
-      ring.shift();
-      request.order = this.#taken++;
-      batch.size++;
-      batch.bytes += bytes;
-      if (request.kind === Kind.compareAndSwap) this.#held.hold(request.key);
-      if (batch.size >= maxSize) {
-        cut = "size";
-        break;
-      }
-    }
-    this.#keys.clear();
-    if (batch.size === 0) return undefined;
-    this.counters.cuts[cut]++;
-    return batch;
-  }
-
-  /** Lets go the keys that this batch held; what waited for them goes before everything in the ring. */
-  #release(batch: Batch): void {
-    for (const request of batch.others) {
-      if (request.kind === Kind.compareAndSwap) this.#letGo(request.key);
-    }
-  }
-
-  #letGo(key: CanonicalKey): void {
-    const waiting = this.#held.release(key);
-    if (waiting.length > 0) this.#putBack(waiting);
-  }
-
-  #putBack(requests: readonly Request[]): void {
-    this.#ring.unshiftAll(requests);
-    this.#taken -= requests.length;
-    this.#schedule();
+    this.counters.retries += requests.length;
+    this.#putBack(requests);
+    // A lost connection takes its own time; a store that answers "not now" is given some.
+    const isGated = this.#driver.isWritable !== undefined && !this.#driver.isWritable();
+    if (isGated || this.#pause !== undefined) return;
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.#schedule();
+    }, this.#retry.delayMs(leader.failedAttempts));
   }
 
   /**
@@ -359,20 +359,16 @@ export class Pipeline implements BatchOwner {
    */
   #mayReadAgain(batch: Batch, failed: Request, error: StateError): boolean {
     if (error.outcome !== "not-applied") return false;
-    for (const other of this.#inFlight) {
-      if (other.sequence < batch.sequence) continue;
-      let written = false;
-      other.forEachLeader((leader) => {
-        written ||= leader !== failed && leader.key === failed.key && !isRead(leader.kind);
-        written ||= leader.kind === Kind.transaction && other !== batch;
-      });
-      if (written) return false;
-    }
-    return true;
+    return !failed.isOverwritten && !this.#sentLater(batch, (later) => later.writes(failed.key));
+  }
+
+  #putBack(requests: readonly Request[]): void {
+    this.#queue.putBack(requests);
+    this.#schedule();
   }
 
   #mark(alone: boolean, run: () => void): void {
-    this.#marks.add(this.#taken + this.#ring.size, alone, run);
+    this.#queue.mark(alone, run);
     this.#schedule();
   }
 
@@ -400,15 +396,18 @@ export class Pipeline implements BatchOwner {
     return this.#stage?.holds(batch) === true;
   }
 
-  #forEachQueued(visit: (request: Request) => void): void {
-    this.#ring.forEach(visit);
-    this.#held.forEachWaiting(visit);
-  }
-
   #queueFull(request: Request): QueueFullError {
     return new QueueFullError(`${this.#options.maxPending} operations are pending already (queue.maxPending)`, {
       ...this.#completion.place(request),
       reason: "ERR_QUEUE_FULL",
+      retryable: true,
+    });
+  }
+
+  #circuitOpen(request: Request, breaker: CircuitBreaker): CircuitOpenError {
+    return new CircuitOpenError(`the store keeps failing; a probe may pass in ${breaker.opensInMs} ms`, {
+      ...this.#completion.place(request),
+      reason: "ERR_CIRCUIT_OPEN",
       retryable: true,
     });
   }

@@ -184,7 +184,7 @@ class RedisDriver implements Driver {
       this.#opening = undefined;
     }
     this.#connection = connection;
-    this.#context.onWritable();
+    this.#context.onReconnected();
   }
 
   #lost(cause: StateError): void {

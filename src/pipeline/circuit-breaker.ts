@@ -1,0 +1,106 @@
+import type { Request } from "../backends/request.js";
+import type { StateError } from "../core/errors.js";
+
+export type CircuitState = "closed" | "open" | "half-open";
+
+export interface CircuitOptions {
+  /** Failures in a row that open the circuit. */
+  readonly failures: number;
+  /** Milliseconds until an open circuit lets a probe through. */
+  readonly resetMs: number;
+}
+
+/**
+ * Refuses operations at once while the store keeps failing. Only the store's failures count, never those of callers,
+ * and all that fail together, with one lost connection say, count as one.
+ *
+ *   closed     everything passes; so many failures in a row open it
+ *   open       nothing passes; half-open after `resetMs`
+ *   half-open  one operation passes as a probe: its success closes the circuit, its failure opens it again
+ *
+ * A driver that is connected again has had its probe answered in the handshake: that closes the circuit in any state.
+ */
+export class CircuitBreaker {
+  readonly #options: CircuitOptions;
+  readonly #nowMs: () => number;
+  #state: CircuitState = "closed";
+  #failures = 0;
+  #openedAtMs = 0;
+  #probe: Request | undefined;
+  #countedThisTurn = false;
+
+  constructor(options: CircuitOptions, nowMs: () => number) {
+    this.#options = options;
+    this.#nowMs = nowMs;
+  }
+
+  get state(): CircuitState {
+    if (this.#state === "open" && this.#nowMs() - this.#openedAtMs >= this.#options.resetMs) {
+      this.#state = "half-open";
+      this.#probe = undefined;
+    }
+    return this.#state;
+  }
+
+  /** Cheaper than `state`, for every operation. */
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /** Milliseconds until a probe may pass. */
+  get opensInMs(): number {
+    return Math.max(0, Math.ceil(this.#options.resetMs - (this.#nowMs() - this.#openedAtMs)));
+  }
+
+  /** Whether this operation may pass while the circuit is not closed: as the probe. */
+  admits(request: Request): boolean {
+    if (this.state !== "half-open" || (this.#probe !== undefined && !this.#probe.settled)) return false;
+    this.#probe = request;
+    return true;
+  }
+
+  /** A batch came back without a failure. An answer to something sent before the circuit opened proves nothing. */
+  succeeded(): void {
+    this.#failures = 0;
+    if (this.#state === "half-open" && this.#probe?.settled === true) this.connected();
+  }
+
+  failed(request: Request, error: StateError): void {
+    if (!isStoreFailure(error)) {
+      // A refusal of the operation is an answer, too.
+      if (error.code === "BACKEND" && !error.retryable) this.#failures = 0;
+      if (request === this.#probe) this.#probe = undefined;
+      return;
+    }
+    if (this.#state === "half-open") {
+      if (request === this.#probe) this.#open();
+      return;
+    }
+    if (this.#countedThisTurn) return;
+    this.#countedThisTurn = true;
+    queueMicrotask(() => {
+      this.#countedThisTurn = false;
+    });
+    this.#failures++;
+    if (this.#state === "closed" && this.#failures >= this.#options.failures) this.#open();
+  }
+
+  /** The driver is connected to a store that answers. */
+  connected(): void {
+    this.#state = "closed";
+    this.#failures = 0;
+    this.#probe = undefined;
+  }
+
+  #open(): void {
+    this.#state = "open";
+    this.#openedAtMs = this.#nowMs();
+    this.#probe = undefined;
+  }
+}
+
+/** No answer, or one that says the store cannot serve anybody. */
+function isStoreFailure(error: StateError): boolean {
+  if (error.code === "CONNECTION" || error.code === "TIMEOUT") return true;
+  return error.code === "BACKEND" && error.retryable;
+}

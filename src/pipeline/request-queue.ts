@@ -1,0 +1,167 @@
+import type { Batch, BatchOwner } from "../backends/batch.js";
+import { Kind, type Request, type TransactionStep } from "../backends/request.js";
+import type { CanonicalKey } from "../core/key.js";
+import { Ring } from "../core/ring.js";
+import { BatchPlanner, forgetPlan } from "./batch-planner.js";
+import { HeldKeys } from "./held-keys.js";
+import { KeyTable } from "./key-table.js";
+import { OrderMarks } from "./order-marks.js";
+
+export interface QueueLimits {
+  readonly maxSize: number;
+  readonly maxBytes: number;
+}
+
+export type BatchCut = "size" | "bytes" | "hazard" | "turn";
+
+/**
+ * Requests that have not been handed to the driver, in program order per key, and the making of batches from them.
+ * New ones come in at the end; those that return (to be sent again, or held back until now) go before all others.
+ */
+export class RequestQueue {
+  readonly marks = new OrderMarks();
+  readonly #owner: BatchOwner;
+  readonly #limits: QueueLimits;
+  readonly #onCut: (cut: BatchCut) => void;
+  readonly #ring = new Ring<Request>(4096);
+  readonly #held = new HeldKeys();
+  readonly #keys: KeyTable;
+  #returning: Request[] = [];
+  /** Requests that have left for good: the position of order marks. */
+  #taken = 0;
+  #ordinal = 0;
+
+  constructor(owner: BatchOwner, limits: QueueLimits, onCut: (cut: BatchCut) => void) {
+    this.#owner = owner;
+    this.#limits = limits;
+    this.#onCut = onCut;
+    this.#keys = new KeyTable(limits.maxSize);
+  }
+
+  /** Requests that wait and are not held by another. */
+  get size(): number {
+    return this.#ring.size + this.#returning.length;
+  }
+
+  push(request: Request): void {
+    this.#ring.push(request);
+  }
+
+  /** Has these leave before everything else, and flushes that were passed wait for them as well. */
+  putBack(requests: readonly Request[]): void {
+    this.marks.waitAgain(this.#taken);
+    for (const request of requests) this.#returning.push(request);
+  }
+
+  /** Something to happen when everything pushed so far has left. */
+  mark(alone: boolean, run: () => void): void {
+    // Those that return were counted when they were taken first; taking them back subtracts them again.
+    this.marks.add(this.#taken + this.#ring.size, alone, run);
+  }
+
+  /** Passes the marks that are reached; held requests were called before them and have not left. */
+  passMarks(batchesInFlight: number, lastSequence: number): void {
+    this.#takeBack();
+    if (this.marks.waiting && this.#held.isEmpty) this.marks.pass(this.#taken, batchesInFlight, lastSequence);
+  }
+
+  /** The next batch; undefined: nothing may leave now. */
+  plan(): Batch | undefined {
+    this.#takeBack();
+    const ring = this.#ring;
+    if (ring.size === 0) return undefined;
+    const { maxSize, maxBytes } = this.#limits;
+    const planner = new BatchPlanner(this.#owner, this.#keys);
+    const batch = planner.batch;
+    let cut: BatchCut = "turn";
+    while (ring.size > 0) {
+      if (this.marks.waiting && this.marks.blocks(this.#taken)) break;
+      const request = ring.peek()!;
+      // A transaction parked on one key would be overtaken on its others, so everything waits behind it.
+      if (request.kind === Kind.transaction && this.#held.touches(request.detail as readonly TransactionStep[])) break;
+      if (request.settled || (!this.#held.isEmpty && this.#held.park(request))) {
+        this.#take();
+        continue;
+      }
+      const bytes = request.keyUnits + request.valueUnits;
+      if (batch.size > 0 && batch.bytes + bytes > maxBytes) {
+        cut = "bytes";
+        break;
+      }
+      if (!planner.offer(request)) {
+        cut = "hazard";
+        break;
+      }
+      this.#take();
+      batch.size++;
+      batch.bytes += bytes;
+      if (request.kind === Kind.compareAndSwap) this.#held.hold(request.key);
+      if (batch.size >= maxSize) {
+        cut = "size";
+        break;
+      }
+    }
+    this.#keys.clear();
+    if (batch.size === 0) return undefined;
+    this.#onCut(cut);
+    return batch;
+  }
+
+  /** The same batch, not handed over yet, without the requests that were given up meanwhile; possibly empty. */
+  planAgain(stale: Batch): Batch {
+    const requests: Request[] = [];
+    stale.forEachRequest((request) => {
+      if (!request.settled) requests.push(request);
+      else if (request.kind === Kind.compareAndSwap) this.#letGo(request.key);
+    });
+    const planner = new BatchPlanner(this.#owner, this.#keys);
+    for (const request of inOrder(requests)) {
+      forgetPlan(request);
+      planner.offer(request);
+    }
+    this.#keys.clear();
+    const batch = planner.batch;
+    batch.sequence = stale.sequence;
+    batch.size = requests.length;
+    batch.bytes = stale.bytes;
+    return batch;
+  }
+
+  /** Lets go the keys that a batch held; what waited for them returns. */
+  release(batch: Batch): void {
+    if (this.#held.isEmpty) return;
+    for (const request of batch.others) {
+      if (request.kind === Kind.compareAndSwap) this.#letGo(request.key);
+    }
+  }
+
+  forEach(visit: (request: Request) => void): void {
+    this.#returning.forEach(visit);
+    this.#ring.forEach(visit);
+    this.#held.forEachWaiting(visit);
+  }
+
+  #letGo(key: CanonicalKey): void {
+    const waiting = this.#held.release(key);
+    if (waiting.length > 0) this.putBack(waiting);
+  }
+
+  #take(): void {
+    const request = this.#ring.shift()!;
+    this.#taken++;
+    if (request.order === 0) request.order = ++this.#ordinal;
+  }
+
+  #takeBack(): void {
+    if (this.#returning.length === 0) return;
+    const requests = inOrder(this.#returning.filter((request) => !request.settled));
+    this.#returning = [];
+    for (const request of requests) forgetPlan(request);
+    this.#ring.unshiftAll(requests);
+    this.#taken -= requests.length;
+  }
+}
+
+function inOrder(requests: Request[]): Request[] {
+  return requests.sort((a, b) => a.order - b.order);
+}
