@@ -5,7 +5,7 @@ import { compilePackagedWasm, instantiateWasm, isWasmTrap, type WasmMemory, type
 
 /*
  * LZ4 block format by the WebAssembly of lz4-wasm, for wherever the engine's own kernel cannot be instantiated. That
- * kernel takes half the time at every size from 256 B to 256 KiB (`bench/micro`), lz4-wasm saves a few percent more
+ * kernel takes half the time at every size from 256 B to 256 KiB (`bench/micro`), lz4-wasm makes smaller blocks
  * and asks for no SIMD. Its own JavaScript is a bundler build that Node.js cannot
  * import, so this is glue of our own, and a faster one: a string is encoded straight into the module's memory, the
  * result is copied straight into the caller's slab, and the place for results on its stack is taken once.

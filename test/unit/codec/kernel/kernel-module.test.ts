@@ -180,23 +180,43 @@ test("a block that would copy from before its output, or past its end, is refuse
   assert.equal(decompressFenced(block(0x40, 1, 2, 3, 4, 4), 100), undefined, "half a distance");
 });
 
-test("blocks stay right when the positions kept between calls start over", () => {
+test("a block at the very end of memory is not read past its end", () => {
+  const placed = (...bytes: number[]): number => {
+    // What lies behind goes on as the block stops: lengths that have no end, literals that are not there.
+    memory.fill(255, MEMORY_BYTES - SLACK_BYTES);
+    const input = MEMORY_BYTES - SLACK_BYTES - bytes.length;
+    memory.set(bytes, input);
+    return wasm.decompressBlock(input, bytes.length, OUTPUT, 100_000);
+  };
+  assert.ok(placed(0xf0) < 0, "literal length");
+  assert.ok(placed(0xf0, 255, 255) < 0, "literal length");
+  assert.ok(placed(0xf0, 255, 100, 1, 2, 3) < 0, "literals");
+  assert.ok(placed(0x1f, 7, 1, 0) < 0, "match length");
+  assert.ok(placed(0x1f, 7, 1, 0, 255) < 0, "match length");
+  assert.ok(placed(0x10, 7, 1) < 0, "distance");
+});
+
+test("positions kept between calls are not mistaken for new ones when their numbers start over", () => {
   const fresh = openKernel();
-  const page = 65_536;
-  const bytes = 48 * 1024 * 1024;
-  const output = INPUT + bytes + page;
-  fresh.wasm.memory.grow((output + 2 * page + bytes / 255 - MEMORY_BYTES) / page + 1);
+  const reach = 65_536;
+  const filler = 48 * 1024 * 1024;
+  const shift = 4096;
+  const output = INPUT + filler + reach;
+  fresh.wasm.memory.grow((output + 2 * reach + filler / 255 - MEMORY_BYTES) / reach + 1);
   const all = Buffer.from(fresh.wasm.memory.buffer);
   const record = Buffer.from(sampleRecord(3000));
-  const roundTrip = (): void => {
-    all.set(record, INPUT);
-    const blockBytes = fresh.wasm.compressBlock(INPUT, record.length, output);
+  const roundTrip = (input: number): void => {
+    all.set(record, input);
+    const blockBytes = fresh.wasm.compressBlock(input, record.length, output);
     assert.ok(referenceLz4Decode(all.subarray(output, output + blockBytes)).equals(record));
   };
-  all.fill(0x20, INPUT, INPUT + bytes);
-  // Each call moves the positions on by its length: past their end after 2^32 bytes.
-  for (let passed = 0; passed < 2 ** 32 + 4 * bytes; passed += bytes) {
-    fresh.wasm.compressBlock(INPUT, bytes, output);
-    roundTrip();
-  }
+  roundTrip(INPUT);
+  all.fill(0x20, INPUT, INPUT + filler);
+  // Each call moves positions on by its length and the reach of a match. After 2^32 and `shift` the record, lying that
+  // much later, would meet its own positions of the first time, and find the same bytes there.
+  let left = 2 ** 32 + shift - reach - record.length;
+  for (; left > filler + reach; left -= filler + reach) fresh.wasm.compressBlock(INPUT, filler, output);
+  fresh.wasm.compressBlock(INPUT, left - reach, output);
+  all.set(record, INPUT);
+  roundTrip(INPUT + shift);
 });
