@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 /**
  * A key as the engine carries it: one JavaScript string per distinct byte sequence, so that `"a"` and
  * `Buffer.from("a")` are the same key to every map. Bytes that are UTF-8 are that text. Any other bytes are
- * written as a lone surrogate (which no valid string key contains) followed by one character per byte.
+ * written as a lone low surrogate (with which no valid string key begins) followed by one character per byte.
  */
 export type CanonicalKey = string;
 
@@ -15,7 +15,8 @@ export type CanonicalKey = string;
  */
 const codeUnitAt = String.prototype.charCodeAt;
 
-const BINARY_MARK = 0xd800;
+/** A low surrogate: valid text may begin with a high one (U+10000 and above), never with this. */
+const BINARY_MARK = 0xdc00;
 const BINARY_PREFIX = String.fromCharCode(BINARY_MARK);
 
 export function canonicalKeyOfBytes(bytes: Uint8Array): CanonicalKey {

@@ -1,10 +1,12 @@
+import { isBinaryKey } from "./key.js";
+
 const MAX_BYTES = 64;
 
 /** A key as errors and logs show it: control and non-UTF-8 bytes escaped, cut at 64 bytes. */
 export function printableKey(key: string): string {
   let shown = "";
   let bytes = 0;
-  const binary = key.charCodeAt(0) === 0xd800;
+  const binary = isBinaryKey(key);
   for (const character of binary ? key.slice(1) : key) {
     const point = character.codePointAt(0) ?? 0;
     const plain = point >= 0x20 && point !== 0x7f && !(binary && point > 0x7e) && !(point >= 0x80 && point < 0xa0);

@@ -1,6 +1,6 @@
 import { type Kind, OPERATION_NAMES, type TransactionStep } from "../backends/request.js";
 import { ClosedError, InvalidArgumentError } from "../core/errors.js";
-import { type CanonicalKey, canonicalKeyOfBytes, joinKey, keyByteLength, keyBytes } from "../core/key.js";
+import { type CanonicalKey, canonicalKeyOfBytes, isBinaryKey, joinKey, keyByteLength, keyBytes } from "../core/key.js";
 import type { Key, Value } from "../core/value.js";
 import type { Mutation } from "./engine-contract.js";
 import { MAX_TTL_MS } from "./options.js";
@@ -213,7 +213,7 @@ export function iterable<T>(operation: string, given: Iterable<T>, backend: stri
 
 /** Keys that are not UTF-8 come out of scans in canonical form; in that form they may come back. */
 function binaryKeyFromScan(key: string): CanonicalKey | undefined {
-  if (key.charCodeAt(0) !== 0xd800) return undefined;
+  if (!isBinaryKey(key)) return undefined;
   for (let i = 1; i < key.length; i++) if (key.charCodeAt(i) > 0xff) return undefined;
   return canonicalKeyOfBytes(Buffer.from(key.slice(1), "latin1")) === key ? key : undefined;
 }

@@ -114,7 +114,7 @@ export function testSingleKeyCalls(store: Store): void {
 
   test(`${store.name}: a string key and its UTF-8 bytes are the same key`, async (t) => {
     const engine = await (await store.place(t)).open();
-    for (const key of ["plain", "zażółć", "キー", "🔑\u0000\r\n", "ÿ"]) {
+    for (const key of ["plain", "zażółć", "キー", "🔑\u0000\r\n", "ÿ", "\u{10000}", "\u{103ff}a", "\u{10ffff}"]) {
       await engine.put(key, key);
       assert.equal(await textAt(engine, Buffer.from(key)), key);
       assert.equal(await engine.delete(new Uint8Array(Buffer.from(key))), true);

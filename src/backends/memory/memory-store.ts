@@ -5,7 +5,7 @@ import { type Expiring, TimerWheel, type WheelNode } from "./timer-wheel.js";
 const ENTRY_OVERHEAD_BYTES = 200;
 
 /** The mark every canonical binary key begins with, alone: joined with a prefix it is what such keys begin with. */
-const BINARY_MARK = "\ud800";
+const BINARY_MARK = "\udc00";
 
 export class Entry implements Expiring {
   readonly key: CanonicalKey;
