@@ -37,6 +37,9 @@ const CHECKSUM_AT = 2;
 const COVERED_FROM = 6;
 /** From here on zlib is faster than the kernel's tables, the call into it included (`bench/micro`). */
 const CHECKSUM_UP_TO_BYTES = 1536;
+/** Longer strings are measured rather than given room for three bytes a character. */
+const MEASURED_FROM_LENGTH = 65_536;
+const MAX_UTF8_BYTES_PER_UNIT = 3;
 
 let compiled: { readonly module: WasmModule | undefined } | undefined;
 
@@ -113,16 +116,21 @@ export class KernelInstance implements Lz4Instance {
 
   /** Puts the value's bytes at INPUT, leaves their number in `lastRawBytes`, and returns where the result may go. */
   #takeValue(value: Value): number {
-    const bytes = typeof value === "string" ? Buffer.byteLength(value) : value.length;
-    this.lastRawBytes = bytes;
-    const output = regionAfter(INPUT + bytes);
-    // The longest block that bytes can become, were none of them found again.
-    this.#reserve(output + FRAME_HEADER_BYTES + bytes + Math.ceil(bytes / 255) + 16);
-    if (typeof value !== "string") this.#bytes.set(value, INPUT);
-    // As many bytes as characters: it is ASCII, and copying that is several times faster than encoding it.
-    else if (bytes === value.length) this.#bytes.write(value, INPUT, "latin1");
-    else this.#bytes.write(value, INPUT);
-    return output;
+    if (typeof value === "string") {
+      const isShort = value.length <= MEASURED_FROM_LENGTH;
+      this.#reserveForResult(isShort ? value.length * MAX_UTF8_BYTES_PER_UNIT : Buffer.byteLength(value));
+      this.lastRawBytes = this.#bytes.write(value, INPUT);
+    } else {
+      this.#reserveForResult(value.length);
+      this.#bytes.set(value, INPUT);
+      this.lastRawBytes = value.length;
+    }
+    return regionAfter(INPUT + this.lastRawBytes);
+  }
+
+  /** Room for so many bytes and the longest frame they can become, were none of them found again. */
+  #reserveForResult(bytes: number): void {
+    this.#reserve(regionAfter(INPUT + bytes) + FRAME_HEADER_BYTES + bytes + Math.ceil(bytes / 255) + 16);
   }
 
   #takeStored(source: Uint8Array, start: number, end: number, rawBytes: number): number {
