@@ -42,6 +42,8 @@ const WATCHDOG_FLOOR_MS = 1000;
 const WATCHDOG_FACTOR = 20;
 /** Before a job is done, only the compressed size of what it decodes is known. */
 const LIKELY_RATIO = 4;
+const LOSSES_BEFORE_REST = 8;
+const REST_MS = 30_000;
 const ATTEMPTS_IN_THREADS = 2;
 /** Codec work that threads could have had, in sum, before they are started for it. */
 const WORTH_STARTING_NS = 5e6;
@@ -80,6 +82,8 @@ class PooledCodec implements CodecPool {
   readonly #counters = { jobs: 0, lost: 0, doneInline: 0 };
   #envelope: Envelope | undefined;
   #state: State;
+  #lossesInARow = 0;
+  #restUntilMs = 0;
   #wantedNs = 0;
   #batches = 0;
   #idleWaiters: (() => void)[] = [];
@@ -108,6 +112,7 @@ class PooledCodec implements CodecPool {
     const state = this.#state;
     if (state.kind === "inline" || state.kind === "closed") return false;
     if (direction === "encode" && this.#settings.codec === "none") return false;
+    if (this.#isResting()) return false;
     if (this.#options.offload === "always") return true;
     if (state.kind === "running") return this.#model.offloads(direction, values, bytes, state.pool.jobs);
     if (state.kind === "idle") {
@@ -141,6 +146,7 @@ class PooledCodec implements CodecPool {
       threads: this.#threads,
       threadsAlive: state.kind === "running" ? state.pool.threads : 0,
       offload: this.#options.offload,
+      resting: this.#isResting(),
       jobs: { ...this.#counters, underWay: state.kind === "running" ? state.pool.jobs : 0 },
       model: this.#model.describe(),
     };
@@ -225,16 +231,23 @@ class PooledCodec implements CodecPool {
   }
 
   async #doPart(pool: ThreadPool, job: Job, part: Part): Promise<void> {
-    for (let attempt = 0; attempt < ATTEMPTS_IN_THREADS && pool.hasRoom; attempt++) {
+    for (let attempt = 0; attempt < ATTEMPTS_IN_THREADS && pool.hasRoom && !this.#isResting(); attempt++) {
       try {
         await this.#doElsewhere(pool, job, part);
+        this.#lossesInARow = 0;
         return;
       } catch (error) {
         this.#counters.lost++;
+        if (++this.#lossesInARow >= LOSSES_BEFORE_REST) this.#restUntilMs = this.#clock.monotonicMs() + REST_MS;
         this.#options.logger?.debug({ err: error }, "a codec job was lost with its thread and is done again");
       }
     }
     this.#doHere(job, part);
+  }
+
+  /** Where job after job takes its thread down, starting threads anew would cost more than they give. */
+  #isResting(): boolean {
+    return this.#lossesInARow >= LOSSES_BEFORE_REST && this.#clock.monotonicMs() < this.#restUntilMs;
   }
 
   async #doElsewhere(pool: ThreadPool, job: Job, part: Part): Promise<void> {
@@ -256,6 +269,10 @@ class PooledCodec implements CodecPool {
     this.statistics.bytesAfterCompression += answer.bytesAfterCompression;
     const bytes = direction === "encode" ? packedBytes : decodedBytes(results, part);
     this.#model.observeHanding(direction, values, bytes, handedMs - startedMs + performance.now() - answeredMs);
+    // A thread is no faster than this one would be: a shorter time than believed corrects the belief.
+    if (answer.elapsedMs < this.#model.inlineMs(direction, values, bytes)) {
+      this.#model.observeInline(direction, values, bytes, answer.elapsedMs);
+    }
     this.#model.observeHop(answeredMs - handedMs - answer.elapsedMs);
   }
 

@@ -54,6 +54,22 @@ test("what one thread lost, another does: the calling thread is spared", async (
   assert.equal(jobs().doneInline, 0);
 });
 
+test("where every job brings its thread down, threads are left alone for a while and then tried again", async (t) => {
+  let nowMs = 0;
+  const clock = { monotonicMs: () => nowMs, wallMs: () => nowMs };
+  const pool = openCodecPool(t, { clock }, failingWorker);
+  const values = [poisoned("exit", "")];
+  for (let batch = 0; batch < 10; batch++) await pool.encode(values, Uint32Array.of(1));
+  assert.equal(lostJobs(pool), 8);
+  assert.equal(pool.worthOffloading("encode", 1000, 1e9), false);
+  nowMs += 30_000;
+  assert.equal(pool.worthOffloading("encode", 1000, 1e9), true);
+  await encodesAndDecodes(pool, [sampleRecord(1000)]);
+  assert.equal(lostJobs(pool), 8);
+  await pool.encode(values, Uint32Array.of(1));
+  assert.equal(lostJobs(pool), 10);
+});
+
 test("close settles what a thread in an endless loop holds up", async (t) => {
   const pool = openCodecPool(t, { threads: 1 }, failingWorker);
   const values = [poisoned("loop", ""), sampleRecord(1000)];
