@@ -84,7 +84,8 @@ export class Request {
   collector: ResultCollector | undefined = undefined;
   collectorIndex = 0;
   signal: AbortSignal | undefined = undefined;
-  onAbort: (() => void) | undefined = undefined;
+  /** Present while the signal is watched; ends that. */
+  unwatchSignal: (() => void) | undefined = undefined;
   /** What is known of how this value's like compress; shared by the requests of one namespace. */
   hint: CompressionHint | undefined = undefined;
   /** Position in the order in which requests left the queue for the first time; 0: it has not. */

@@ -111,6 +111,6 @@ export class Completion {
 }
 
 function stopListening(request: Request): void {
-  if (request.onAbort !== undefined) request.signal!.removeEventListener("abort", request.onAbort);
-  request.onAbort = undefined;
+  request.unwatchSignal?.();
+  request.unwatchSignal = undefined;
 }

@@ -14,11 +14,18 @@ export interface RequestsUnderWay {
   abandoned(batch: Batch): void;
 }
 
+interface WatchedSignal {
+  readonly requests: Set<Request>;
+  readonly forget: () => void;
+}
+
 /** Answers requests whose deadline has passed or whose caller aborted them: `unknown` only for writes that were sent. */
 export class GivingUp {
   readonly #completion: Completion;
   readonly #underWay: RequestsUnderWay;
   readonly #timer = new DeadlineTimer(() => this.#expire());
+  /** One listener a signal: with one a request, each would be compared with all that are there. */
+  readonly #signals = new Map<AbortSignal, WatchedSignal>();
 
   constructor(completion: Completion, underWay: RequestsUnderWay) {
     this.#completion = completion;
@@ -35,22 +42,44 @@ export class GivingUp {
   }
 
   watchSignal(request: Request, signal: AbortSignal): void {
-    request.onAbort = () => {
-      const batch = this.#underWay.sentBatchOf(request);
-      const details = {
-        ...this.#completion.place(request),
-        outcome: outcomeOf(request, batch !== undefined),
-        reason: "ERR_ABORTED",
-        cause: signal.reason,
-      };
-      this.#completion.fail(request, new AbortedError("the caller's signal aborted it", details));
-      if (batch !== undefined) this.#underWay.abandoned(batch);
+    const watched = this.#signals.get(signal) ?? this.#watch(signal);
+    watched.requests.add(request);
+    request.unwatchSignal = () => {
+      watched.requests.delete(request);
+      if (watched.requests.size === 0) watched.forget();
     };
-    signal.addEventListener("abort", request.onAbort, { once: true });
   }
 
   stop(): void {
     this.#timer.stop();
+  }
+
+  #watch(signal: AbortSignal): WatchedSignal {
+    const requests = new Set<Request>();
+    const onAbort = (): void => {
+      this.#signals.delete(signal);
+      for (const request of requests) this.#abort(request, signal);
+    };
+    const forget = (): void => {
+      this.#signals.delete(signal);
+      signal.removeEventListener("abort", onAbort);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    const watched = { requests, forget };
+    this.#signals.set(signal, watched);
+    return watched;
+  }
+
+  #abort(request: Request, signal: AbortSignal): void {
+    const batch = this.#underWay.sentBatchOf(request);
+    const details = {
+      ...this.#completion.place(request),
+      outcome: outcomeOf(request, batch !== undefined),
+      reason: "ERR_ABORTED",
+      cause: signal.reason,
+    };
+    this.#completion.fail(request, new AbortedError("the caller's signal aborted it", details));
+    if (batch !== undefined) this.#underWay.abandoned(batch);
   }
 
   #expire(): void {
