@@ -16,6 +16,12 @@ const SET_WORD = encodedCommand(["SET"], false);
 const SWAP_DELETE = encodedCommand(["del"], false);
 const SWAP_SET = encodedCommand(["set"], false);
 
+/**
+ * Keys in one MGET or MSET. The server works on one command while the rest of the batch is still arriving, and what it
+ * holds of a command of this size stays in its cache.
+ */
+export const KEYS_PER_COMMAND = 128;
+
 /** The header of a command with a fixed number of arguments, the name included. */
 function head(elements: number, name: string): Buffer {
   return Buffer.concat([Buffer.from(`*${elements}\r\n`), encodedCommand([name], false)]);
@@ -74,9 +80,11 @@ function encodeReads(slab: CommandSlab, reads: readonly Request[]): Uint32Array 
   const count = reads.length;
   if (count === 0) return NO_CHECKSUMS;
   const checksums = new Uint32Array(count);
-  slab.arrayHeader(count + 1);
-  slab.constant(MGET);
   for (let i = 0; i < count; i++) {
+    if (i % KEYS_PER_COMMAND === 0) {
+      slab.arrayHeader(Math.min(KEYS_PER_COMMAND, count - i) + 1);
+      slab.constant(MGET);
+    }
     slab.key(reads[i]!.key, reads[i]!.keyUnits);
     checksums[i] = slab.keyChecksum;
   }
@@ -85,10 +93,11 @@ function encodeReads(slab: CommandSlab, reads: readonly Request[]): Uint32Array 
 
 function encodePuts(slab: CommandSlab, puts: readonly Request[]): void {
   const count = puts.length;
-  if (count === 0) return;
-  slab.arrayHeader(count * 2 + 1);
-  slab.constant(MSET);
   for (let i = 0; i < count; i++) {
+    if (i % KEYS_PER_COMMAND === 0) {
+      slab.arrayHeader(Math.min(KEYS_PER_COMMAND, count - i) * 2 + 1);
+      slab.constant(MSET);
+    }
     const request = puts[i]!;
     slab.key(request.key, request.keyUnits);
     slab.value(request.value!, request.hint);

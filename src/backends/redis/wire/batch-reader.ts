@@ -5,7 +5,7 @@ import { keyBytes } from "../../../core/key.js";
 import { copyOfValue } from "../../../core/value.js";
 import { type CompareAndSwapDetail, Kind, OPERATION_NAMES, type Request, type TransactionStep } from "../../request.js";
 import { errorOfReply } from "../redis-errors.js";
-import type { EncodedBatch } from "./batch-encoder.js";
+import { type EncodedBatch, KEYS_PER_COMMAND } from "./batch-encoder.js";
 import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { ReadSlab } from "./read-slab.js";
 import { INCOMPLETE, PushReply, type Reply, type ReplyParser } from "./reply-parser.js";
@@ -58,8 +58,8 @@ export class BatchReader {
   readonly #context: ReaderContext;
   #phase = READS;
   #index = 0;
-  /** Values still to come of the running MGET reply; -1: its header has not been read. */
-  #valuesLeft = -1;
+  /** Index behind the last read of the MGET whose values are coming. */
+  #runEnd = 0;
   /** Replies before EXEC still to come; -1: not inside a transaction. */
   #queuedLeft = -1;
   #transactionError: ErrorReply | undefined;
@@ -91,7 +91,7 @@ export class BatchReader {
           if (!this.#readBooleans(slab, batch.deletes)) return false;
           break;
         case PUTS:
-          if (batch.puts.length > 0 && !this.#readRun(slab, batch.puts, 0, batch.puts.length)) return false;
+          if (!this.#readPuts(slab)) return false;
           break;
         case EXPIRING_PUTS:
           if (!this.#readExpiringPuts(slab)) return false;
@@ -132,16 +132,23 @@ export class BatchReader {
   }
 
   #readValues(slab: ReadSlab): boolean {
+    const { reads } = this.encoded.batch;
+    while (this.#index < reads.length) {
+      if (this.#index === this.#runEnd && !this.#readValuesHeader(slab, reads)) return false;
+      if (this.#index < this.#runEnd && !this.#readRunOfValues(slab, reads)) return false;
+    }
+    return true;
+  }
+
+  /** The values of one MGET, whose header has been read. */
+  #readRunOfValues(slab: ReadSlab, reads: readonly Request[]): boolean {
     const { batch, readChecksums } = this.encoded;
     const { codec, maxValueBytes, maxBulkBytes } = this.#context;
-    const reads = batch.reads;
-    if (this.#valuesLeft < 0 && !this.#readValuesHeader(slab, reads)) return false;
-    if (this.#valuesLeft === 0) return true;
     if (this.#skipBytes > 0 && !this.#skip(slab)) return false;
     const { bytes, end } = slab;
     let at = slab.start;
     let index = this.#index;
-    const count = reads.length;
+    const count = this.#runEnd;
     let block: Buffer = bytes;
     let blockStart = 0;
     let blockEnd = 0;
@@ -233,23 +240,37 @@ export class BatchReader {
   }
 
   #readValuesHeader(slab: ReadSlab, reads: readonly Request[]): boolean {
-    const type = slab.bytes[slab.start];
     if (slab.start >= slab.end) return false;
-    if (type === MINUS) {
+    const count = Math.min(KEYS_PER_COMMAND, reads.length - this.#index);
+    if (slab.bytes[slab.start] === MINUS) {
       const reply = this.#take(slab);
       if (reply === INCOMPLETE) return false;
-      for (const request of reads) this.encoded.batch.fail(request, this.#errorOf(request, reply));
-      this.#valuesLeft = 0;
+      this.#runEnd = this.#index + count;
+      while (this.#index < this.#runEnd) {
+        const request = reads[this.#index++]!;
+        this.encoded.batch.fail(request, this.#errorOf(request, reply));
+      }
       return true;
     }
-    const expected = `*${reads.length}\r\n`;
+    const expected = `*${count}\r\n`;
     if (slab.end - slab.start < expected.length) return false;
     for (let i = 0; i < expected.length; i++) {
-      if (slab.bytes[slab.start + i] !== expected.charCodeAt(i))
+      if (slab.bytes[slab.start + i] !== expected.charCodeAt(i)) {
         throw new ProtocolError("not the number of values asked for");
+      }
     }
     slab.start += expected.length;
-    this.#valuesLeft = reads.length;
+    this.#runEnd = this.#index + count;
+    return true;
+  }
+
+  #readPuts(slab: ReadSlab): boolean {
+    const { puts } = this.encoded.batch;
+    while (this.#index < puts.length) {
+      const count = Math.min(KEYS_PER_COMMAND, puts.length - this.#index);
+      if (!this.#readRun(slab, puts, this.#index, count)) return false;
+      this.#index += count;
+    }
     return true;
   }
 
