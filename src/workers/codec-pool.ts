@@ -1,22 +1,16 @@
 import { availableParallelism } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { BatchCodec, CodecDirection } from "../codec/batch-codec.js";
-import type { Envelope } from "../codec/envelope.js";
 import { type Clock, systemClock } from "../core/clock.js";
-import { BackendError, StateError } from "../core/errors.js";
-import { type Value, valueToBuffer } from "../core/value.js";
-import { JobSlabs, type Part, unpack } from "./job-slabs.js";
+import type { StateError } from "../core/errors.js";
+import type { Value } from "../core/value.js";
+import { decodedBytes, type Part, partsOf, sizeOf } from "./batch-parts.js";
+import { InlineCodec, type WorkerLogger } from "./inline-codec.js";
+import { JobSlabs, unpack } from "./job-slabs.js";
 import { OffloadModel } from "./offload-model.js";
-import { openEnvelope } from "./open-envelope.js";
 import type { CodecSettings } from "./protocol.js";
 import { testThreads } from "./self-test.js";
 import { ThreadPool } from "./thread-pool.js";
-
-/** The part of the engine's logger that is used here. */
-export interface WorkerLogger {
-  debug(details: object, message: string): void;
-  warn(details: object, message: string): void;
-}
 
 export interface CodecPoolOptions extends CodecSettings {
   /** 'auto': a core less than the machine has, which on one core is none; 0: no threads. */
@@ -37,20 +31,17 @@ export interface CodecPool extends BatchCodec {
   readonly statistics: { readonly bytesBeforeCompression: number; readonly bytesAfterCompression: number };
 }
 
-const WATCHDOG_FLOOR_MS = 1000;
+/** Long enough for a thread that has just been replaced to start on a machine that is short of cores. */
+const WATCHDOG_FLOOR_MS = 2000;
 /** A thread on a busy machine may get a small share of a core. */
 const WATCHDOG_FACTOR = 20;
 /** Before a job is done, only the compressed size of what it decodes is known. */
 const LIKELY_RATIO = 4;
-const LOSSES_BEFORE_REST = 8;
+const LOSSES_BEFORE_REST = 16;
 const REST_MS = 30_000;
 const ATTEMPTS_IN_THREADS = 2;
 /** Codec work that threads could have had, in sum, before they are started for it. */
 const WORTH_STARTING_NS = 5e6;
-/** A batch is not cut into parts smaller than this. */
-const MIN_PART_BYTES = 192 * 1024;
-const PARTS_PER_THREAD = 4;
-
 /**
  * Codec work of whole batches in a pool of threads.
  *
@@ -78,9 +69,9 @@ class PooledCodec implements CodecPool {
   readonly #watchdogFloorMs: number;
   readonly #clock: Clock;
   readonly #model: OffloadModel;
+  readonly #here: InlineCodec;
   readonly #slabs: JobSlabs;
   readonly #counters = { jobs: 0, lost: 0, doneInline: 0 };
-  #envelope: Envelope | undefined;
   #state: State;
   #lossesInARow = 0;
   #restUntilMs = 0;
@@ -97,6 +88,7 @@ class PooledCodec implements CodecPool {
     this.#threads = options.threads === "auto" ? availableParallelism() - 1 : options.threads;
     this.#watchdogFloorMs = internals.watchdogFloorMs ?? WATCHDOG_FLOOR_MS;
     this.#clock = options.clock ?? systemClock;
+    this.#here = new InlineCodec(this.#settings, options.logger);
     this.#slabs = new JobSlabs(2 * this.#threads + 2);
     this.#model = new OffloadModel({
       codec,
@@ -187,7 +179,7 @@ class PooledCodec implements CodecPool {
 
   async #check(pool: ThreadPool): Promise<void> {
     try {
-      await testThreads(pool, this.#here(), { threads: this.#threads, model: this.#model });
+      await testThreads(pool, this.#here.envelope, { threads: this.#threads, model: this.#model });
       if (this.#state.kind === "starting") this.#state = { kind: "running", pool };
     } catch (error) {
       if (this.#state.kind !== "starting") return;
@@ -216,7 +208,7 @@ class PooledCodec implements CodecPool {
     const { pool } = this.#state;
     this.#batches++;
     try {
-      const parts = this.#split(inputs, pool);
+      const parts = partsOf(inputs, this.#threads - pool.jobs);
       if (parts.length === 1) await this.#doPart(pool, job, parts[0]!);
       else await Promise.all(parts.map((part) => this.#doPart(pool, job, part)));
       return results;
@@ -277,57 +269,15 @@ class PooledCodec implements CodecPool {
   }
 
   #doHere({ direction, inputs, keyChecksums, results }: Job, { first, end }: Part): void {
-    const envelope = this.#here();
     this.#counters.doneInline++;
     for (let index = first; index < end; index++) {
       const input = inputs[index]!;
       const keyChecksum = keyChecksums[index]!;
       results[index] =
         direction === "encode"
-          ? this.#encodeHere(envelope, keyChecksum, input)
-          : decodeHere(envelope, keyChecksum, valueToBuffer(input));
+          ? this.#here.encode(keyChecksum, input)
+          : this.#here.decode(keyChecksum, input as Buffer);
     }
-  }
-
-  /** A codec that fails for want of memory costs the compression, not the value. */
-  #encodeHere(envelope: Envelope, keyChecksum: number, value: Value): Buffer {
-    try {
-      return envelope.encode(keyChecksum, value);
-    } catch (error) {
-      this.#options.logger?.warn({ err: error }, "a value could not be compressed and is stored as it is");
-      return openEnvelope({ ...this.#settings, codec: "none" }).encode(keyChecksum, value);
-    }
-  }
-
-  #here(): Envelope {
-    this.#envelope ??= openEnvelope(this.#settings);
-    return this.#envelope;
-  }
-
-  /**
-   * Parts of about the same size: more of them than there are idle threads, so that this thread packs one while the
-   * one before is worked on.
-   */
-  #split(inputs: readonly Value[], pool: ThreadPool): readonly Part[] {
-    const whole = { first: 0, end: inputs.length };
-    const idle = this.#threads - pool.jobs;
-    if (idle <= 0 || inputs.length === 1) return [whole];
-    const bytes = sizeOf(inputs, whole);
-    const wanted = Math.min(idle * PARTS_PER_THREAD, inputs.length, Math.floor(bytes / MIN_PART_BYTES));
-    if (wanted <= 1) return [whole];
-    const parts: Part[] = [];
-    let first = 0;
-    let sum = 0;
-    for (const [index, input] of inputs.entries()) {
-      sum += input.length;
-      if (sum >= bytes / wanted && parts.length < wanted - 1) {
-        parts.push({ first, end: index + 1 });
-        first = index + 1;
-        sum = 0;
-      }
-    }
-    if (first < inputs.length) parts.push({ first, end: inputs.length });
-    return parts;
   }
 }
 
@@ -336,30 +286,6 @@ interface Job {
   readonly inputs: readonly Value[];
   readonly keyChecksums: Uint32Array;
   readonly results: (Buffer | StateError)[];
-}
-
-function decodeHere(envelope: Envelope, keyChecksum: number, stored: Buffer): Buffer | StateError {
-  try {
-    return envelope.decode(stored, 0, stored.length, keyChecksum);
-  } catch (error) {
-    if (error instanceof StateError) return error;
-    return new BackendError("the value could not be decoded", { cause: error });
-  }
-}
-
-function sizeOf(inputs: readonly Value[], { first, end }: Part): number {
-  let bytes = 0;
-  for (let index = first; index < end; index++) bytes += inputs[index]!.length;
-  return bytes;
-}
-
-function decodedBytes(results: readonly (Buffer | StateError)[], { first, end }: Part): number {
-  let bytes = 0;
-  for (let index = first; index < end; index++) {
-    const result = results[index];
-    if (Buffer.isBuffer(result)) bytes += result.length;
-  }
-  return bytes;
 }
 
 function inlineOnly(why: string): State {

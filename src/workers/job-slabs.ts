@@ -1,6 +1,7 @@
 import type { StateError } from "../core/errors.js";
 import { CorruptValueError, UnsupportedOperationError } from "../core/errors.js";
 import type { Value } from "../core/value.js";
+import type { Part } from "./batch-parts.js";
 import { type CodecResults, headBytes, headOf, NO_BLOCK, type ValueFailure, WORDS_PER_VALUE } from "./protocol.js";
 
 const SLAB_STEP_BYTES = 64 * 1024;
@@ -10,12 +11,6 @@ const ROOM_TO_GROW = 1.125;
 const MAX_KEPT_BYTES = 8 * 1024 * 1024;
 /** Short text is given three bytes per unit of room, of which what is not written costs nothing; longer text is measured. */
 const MEASURED_FROM_UNITS = 64 * 1024;
-
-/** The values `first` to `end` of a batch. */
-export interface Part {
-  readonly first: number;
-  readonly end: number;
-}
 
 /**
  * Memory for jobs. It is allocated here, since only such memory can be moved to another thread without its

@@ -1,0 +1,52 @@
+import type { StateError } from "../core/errors.js";
+import type { Value } from "../core/value.js";
+
+/** A batch is not cut into parts smaller than this. */
+const MIN_PART_BYTES = 192 * 1024;
+const PARTS_PER_THREAD = 4;
+
+/** The values `first` to `end` of a batch. */
+export interface Part {
+  readonly first: number;
+  readonly end: number;
+}
+
+/**
+ * Parts of about the same size: more of them than there are idle threads, so that the calling thread packs one while
+ * the one before is worked on.
+ */
+export function partsOf(inputs: readonly Value[], idleThreads: number): readonly Part[] {
+  const whole = { first: 0, end: inputs.length };
+  if (idleThreads <= 0 || inputs.length <= 1) return [whole];
+  const bytes = sizeOf(inputs, whole);
+  const wanted = Math.min(idleThreads * PARTS_PER_THREAD, inputs.length, Math.floor(bytes / MIN_PART_BYTES));
+  if (wanted <= 1) return [whole];
+  const parts: Part[] = [];
+  let first = 0;
+  let sum = 0;
+  for (const [index, input] of inputs.entries()) {
+    sum += input.length;
+    if (sum < bytes / wanted || parts.length === wanted - 1) continue;
+    parts.push({ first, end: index + 1 });
+    first = index + 1;
+    sum = 0;
+  }
+  if (first < inputs.length) parts.push({ first, end: inputs.length });
+  return parts;
+}
+
+/** In bytes, or UTF-16 units for text. */
+export function sizeOf(inputs: readonly Value[], { first, end }: Part): number {
+  let bytes = 0;
+  for (let index = first; index < end; index++) bytes += inputs[index]!.length;
+  return bytes;
+}
+
+export function decodedBytes(results: readonly (Buffer | StateError)[], { first, end }: Part): number {
+  let bytes = 0;
+  for (let index = first; index < end; index++) {
+    const result = results[index];
+    if (Buffer.isBuffer(result)) bytes += result.length;
+  }
+  return bytes;
+}
