@@ -85,4 +85,4 @@ function testStore(store: Store, runs: number): void {
   });
 }
 
-await onEveryStore("sequential model", (store) => testStore(store, store.name === "memory" ? 1000 : 300));
+await onEveryStore("sequential model", (store) => testStore(store, store.name === "memory" ? 600 : 250));

@@ -16,7 +16,9 @@ async function openScene(t: TestScope, server: RespServerOptions = {}, options: 
   nothingEscapes(t);
   const resp = await RespServer.start(server);
   const engine = await createEngine({
-    retry: { baseDelayMs: 0, maxDelayMs: 50 },
+    // What the wire itself reports: nothing is tried again, nothing held back.
+    retry: { retries: 0, baseDelayMs: 0, maxDelayMs: 50 },
+    circuitBreaker: false,
     ...options,
     backend: resp.url,
     keyPrefix: "",
