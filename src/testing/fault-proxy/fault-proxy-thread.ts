@@ -24,7 +24,10 @@ async function carryOut(proxy: LocalFaultProxy, id: number, order: Order): Promi
     case "statistics":
       return proxy.statistics();
     case "close":
-      return void (await proxy.close());
+      await proxy.close();
+      // Nothing else keeps the thread alive once its sockets are gone.
+      setImmediate(() => port?.close());
+      return undefined;
   }
 }
 

@@ -68,10 +68,16 @@ class ThreadFaultProxy implements FaultProxy {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#order({ name: "close" }).then(async () => {
-      await this.#worker.terminate();
-    });
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /** The thread ends by itself: `terminate` while sockets are being reset spins for ever in Node.js 20. */
+  async #close(): Promise<void> {
+    const exited = once(this.#worker, "exit");
+    await this.#order({ name: "close" });
+    this.#worker.ref();
+    await exited;
   }
 
   #order(order: Order, id = ++this.#ids): Promise<Answered["result"]> {

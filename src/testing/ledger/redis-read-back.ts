@@ -11,7 +11,9 @@ export interface RedisReadBack {
 
 /** Reads an engine's values from a Redis server through ioredis, on a connection of its own. */
 export function redisReadBack(url: string, keyPrefix = "state:"): RedisReadBack {
-  const client = new Redis(url);
+  const client = new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: false });
+  // A server that is away for a while is what ledgers are for: reads wait for it.
+  client.on("error", () => {});
   const codec = new Envelope({
     checksum: "crc32",
     compressor: undefined,

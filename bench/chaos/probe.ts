@@ -1,0 +1,46 @@
+import type { Engine } from "../../src/index.js";
+
+const EVERY_MS = 10;
+const KEY = "probe";
+
+/** Reads a key again and again, to say when the engine served after a given moment. */
+export class Probe {
+  readonly #engine: Engine;
+  readonly #timer: NodeJS.Timeout;
+  readonly #waiting: { readonly sinceMs: number; readonly resolve: (tookMs: number) => void }[] = [];
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#timer = setInterval(() => {
+      if (this.#waiting.length > 0) this.#ask();
+    }, EVERY_MS);
+  }
+
+  /** Milliseconds from now until a read that was called from now on has been answered. */
+  served(): Promise<number> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ sinceMs: performance.now(), resolve });
+      this.#ask();
+    });
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #ask(): void {
+    const calledMs = performance.now();
+    this.#engine.get(KEY).then(
+      () => {
+        const nowMs = performance.now();
+        for (const waiting of this.#waiting.filter(({ sinceMs }) => sinceMs <= calledMs)) {
+          this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+          waiting.resolve(nowMs - waiting.sinceMs);
+        }
+      },
+      () => {
+        // Not yet: the next one will tell.
+      },
+    );
+  }
+}

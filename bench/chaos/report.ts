@@ -1,0 +1,121 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { formatTable } from "../lib/table.js";
+import type { ControlRow } from "./control-run.js";
+import type { FaultKind } from "./fault-kinds.js";
+import type { ChaosResult } from "./run-chaos.js";
+
+const BEGIN = "<!-- chaos:begin -->";
+const END = "<!-- chaos:end -->";
+
+const VIOLATION_NAMES: Readonly<Record<string, string>> = {
+  duplicate: "operations applied twice",
+  "lost-ack": "acknowledged writes lost",
+  "stale-overwrite": "older writes over newer ones",
+  "wrong-not-applied": "applied though reported not-applied",
+  "wrong-read": "values never written to their key",
+  unsettled: "calls never settled",
+  late: "calls settled after deadline and budget",
+};
+
+export function hasFailed(result: ChaosResult, control: readonly ControlRow[]): boolean {
+  const ours = control.find(({ subject }) => subject === "millrace");
+  const isControlClean = ours === undefined || ours.duplicated + ours.lost === 0;
+  return violationsOf(result) > 0 || result.escaped.length > 0 || !isControlClean;
+}
+
+function violationsOf(result: ChaosResult): number {
+  return Object.values(result.violations).reduce((sum, count) => sum + count, 0);
+}
+
+export function printReport(result: ChaosResult, kinds: readonly FaultKind[], control: readonly ControlRow[]): void {
+  const print = (text: string): void => void process.stdout.write(`${text}\n`);
+  print(formatTable(["fault", "injected", "strikes", "median ms", "max ms"], faultRows(result, kinds)));
+  print("");
+  print(formatTable(["", "count"], summaryRows(result)));
+  for (const { violation, faults } of result.examples) {
+    print(`\n${violation.kind} of ${violation.key}, call ${violation.call}: ${violation.detail}`);
+    for (const line of [...faults, ...violation.history]) print(`  ${line}`);
+  }
+  for (const stack of result.escaped) print(`\nescaped: ${stack}`);
+  if (control.length > 0) print(`\n${formatTable(CONTROL_HEADER, controlRows(control))}`);
+  print(`\nseed ${result.seed}`);
+}
+
+/** Replaces what stands between the markers of a document. @throws Error when it has none */
+export function writeDocument(
+  file: string,
+  result: ChaosResult,
+  kinds: readonly FaultKind[],
+  control: readonly ControlRow[],
+  server: string,
+): void {
+  const text = readFileSync(file, "utf8");
+  const begin = text.indexOf(BEGIN);
+  const end = text.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error(`${file} has no ${BEGIN} … ${END}`);
+  const doing = new Map(kinds.map((kind) => [kind.name, kind.doing]));
+  const minutes = (result.durationMs / 60_000).toFixed(1);
+  const place = `Node.js ${process.versions.node}, ${server}, ${cpus().length} cores, all on one machine`;
+  const sections = [
+    `Seed ${result.seed}, ${minutes} minutes, ${place}.`,
+    markdown(["", "count"], summaryRows(result)),
+    markdown(
+      ["fault", "what is done", "injected", "strikes", "recovery, median ms", "max ms"],
+      faultRows(result, kinds).map(([name, ...rest]) => [name!, doing.get(name!) ?? "", ...rest]),
+    ),
+  ];
+  if (control.length > 0) {
+    sections.push(
+      "The same storm of resets, every 37 ms, each counter incremented by exactly one call:",
+      markdown(CONTROL_HEADER, controlRows(control)),
+    );
+  }
+  writeFileSync(file, `${text.slice(0, begin)}${BEGIN}\n${sections.join("\n\n")}\n${text.slice(end)}`);
+}
+
+const CONTROL_HEADER = ["client", "increments", "acknowledged", "failed", "applied twice", "lost", "resets"];
+
+function controlRows(control: readonly ControlRow[]): string[][] {
+  return control.map((row) => [
+    row.subject,
+    ...[row.increments, row.acknowledged, row.failed, row.duplicated, row.lost, row.cuts].map(grouped),
+  ]);
+}
+
+function faultRows(result: ChaosResult, kinds: readonly FaultKind[]): string[][] {
+  return kinds.map(({ name }) => {
+    const { injected, strikes, recoveriesMs } = result.byKind[name]!;
+    const sorted = recoveriesMs.toSorted((a, b) => a - b);
+    const middle = sorted[Math.floor(sorted.length / 2)];
+    return [name, grouped(injected), grouped(strikes), shownMs(middle), shownMs(sorted.at(-1))];
+  });
+}
+
+function summaryRows(result: ChaosResult): string[][] {
+  const slowest = Math.max(0, ...Object.values(result.byKind).flatMap(({ recoveriesMs }) => recoveriesMs));
+  return [
+    ["operations", grouped(result.operations)],
+    ["acknowledged", grouped(result.acknowledged)],
+    ["failed, not applied", grouped(result.notApplied)],
+    ["failed, outcome unknown", grouped(result.unknown)],
+    ["refused by the open circuit, not counted above", grouped(result.refusedByCircuit)],
+    ["faults", grouped(result.faults)],
+    ...Object.entries(result.violations).map(([kind, count]) => [VIOLATION_NAMES[kind] ?? kind, grouped(count)]),
+    ["rejections and exceptions that escaped", grouped(result.escaped.length)],
+    ["longest recovery after a fault, ms", grouped(Math.round(slowest))],
+  ];
+}
+
+function markdown(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+function shownMs(ms: number | undefined): string {
+  return ms === undefined ? "" : String(Math.round(ms));
+}

@@ -1,0 +1,188 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { createEngine, type Engine, type EngineOptions } from "../../src/index.js";
+import { createLedger, type LedgerReport, VIOLATION_KINDS, type Violation } from "../../src/testing/index.js";
+import { below, type Random, seededRandom } from "../lib/rng.js";
+import { type Arena, KEY_PREFIX, openArena } from "./arena.js";
+import type { FaultKind } from "./fault-kinds.js";
+import { Load } from "./load.js";
+import { Probe } from "./probe.js";
+
+export interface ChaosPlan {
+  readonly seed: number;
+  /** The run ends when both of these are reached, */
+  readonly operations: number;
+  readonly faults: number;
+  /** or after so long. */
+  readonly minutes: number;
+  readonly kinds: readonly FaultKind[];
+  readonly onProgress?: (soFar: ChaosResult) => void;
+}
+
+export interface FaultTally {
+  /** Times the fault was brought about. */
+  injected: number;
+  /** Times it struck: each reset of a storm counts. */
+  strikes: number;
+  /** Milliseconds from the end of the fault to the first answer. */
+  recoveriesMs: number[];
+}
+
+export interface ChaosResult {
+  readonly seed: number;
+  durationMs: number;
+  /** Calls that met the store or its absence; those that an open circuit refused are counted apart. */
+  operations: number;
+  refusedByCircuit: number;
+  acknowledged: number;
+  notApplied: number;
+  unknown: number;
+  faults: number;
+  readonly byKind: Record<string, FaultTally>;
+  readonly violations: Record<string, number>;
+  readonly examples: { readonly violation: Violation; readonly faults: readonly string[] }[];
+  readonly failures: Record<string, number>;
+  /** Rejections and exceptions that nobody could catch. */
+  escaped: string[];
+}
+
+export const OPERATION_MS = 500;
+const LATE_BUDGET_MS = 100;
+const FAULTS_PER_ROUND = 6;
+const LOAD = { callers: 64, burst: 8, registers: 2000, counters: 400 };
+const MAX_EXAMPLES = 20;
+
+/** Short times, so that minutes hold a thousand faults. */
+export const ENGINE_OPTIONS = {
+  keyPrefix: KEY_PREFIX,
+  timeouts: { connectMs: 400, operationMs: OPERATION_MS },
+  retry: { retries: 3, baseDelayMs: 10, maxDelayMs: 100, jitter: 0.3 },
+  circuitBreaker: { failures: 10, resetMs: 100 },
+} satisfies EngineOptions;
+
+export async function runChaos(plan: ChaosPlan): Promise<ChaosResult> {
+  const result: ChaosResult = {
+    seed: plan.seed,
+    durationMs: 0,
+    operations: 0,
+    refusedByCircuit: 0,
+    acknowledged: 0,
+    notApplied: 0,
+    unknown: 0,
+    faults: 0,
+    byKind: Object.fromEntries(plan.kinds.map(({ name }) => [name, { injected: 0, strikes: 0, recoveriesMs: [] }])),
+    violations: Object.fromEntries(VIOLATION_KINDS.map((kind) => [kind, 0])),
+    examples: [],
+    failures: {},
+    escaped: [],
+  };
+  const stopListening = collectEscapes(result.escaped);
+  const arena = await openArena();
+  try {
+    const engine = await createEngine({ ...ENGINE_OPTIONS, backend: arena.url });
+    try {
+      await runRounds(plan, arena, engine, result);
+    } finally {
+      await engine.close();
+    }
+  } finally {
+    await arena.close();
+    stopListening();
+  }
+  return result;
+}
+
+async function runRounds(plan: ChaosPlan, arena: Arena, engine: Engine, result: ChaosResult): Promise<void> {
+  const startedMs = performance.now();
+  const deadlineMs = startedMs + plan.minutes * 60_000;
+  const schedule = seededRandom(plan.seed);
+  const nextKind = shuffledBag(plan.kinds, schedule);
+  const probe = new Probe(engine);
+  try {
+    for (let round = 1; ; round++) {
+      const enough = result.operations >= plan.operations && result.faults >= plan.faults;
+      if (enough || performance.now() > deadlineMs) return;
+      const kinds = Array.from({ length: FAULTS_PER_ROUND }, nextKind);
+      await runRound(arena, engine, probe, kinds, schedule, round, result);
+      result.durationMs = performance.now() - startedMs;
+      plan.onProgress?.(result);
+    }
+  } finally {
+    probe.stop();
+  }
+}
+
+async function runRound(
+  arena: Arena,
+  engine: Engine,
+  probe: Probe,
+  kinds: readonly FaultKind[],
+  schedule: Random,
+  round: number,
+  result: ChaosResult,
+): Promise<void> {
+  const ledger = createLedger(engine, { operationMs: OPERATION_MS, budgetMs: LATE_BUDGET_MS });
+  const load = new Load(ledger, `${round}:`, seededRandom(below(schedule, 2 ** 31)), LOAD);
+  const log: string[] = [];
+  try {
+    for (const kind of kinds) {
+      await delay(20 + below(schedule, 80));
+      const fromMs = performance.now();
+      const strikes = await kind.inject(arena, schedule);
+      const untilMs = performance.now();
+      const tookMs = await probe.served();
+      log.push(`${kind.name} @${fromMs.toFixed(1)} to ${untilMs.toFixed(1)}, served after ${tookMs.toFixed(1)} ms`);
+      if (strikes === 0) continue;
+      const tally = result.byKind[kind.name]!;
+      tally.injected++;
+      tally.strikes += strikes;
+      tally.recoveriesMs.push(tookMs);
+      result.faults++;
+    }
+  } finally {
+    await load.stop();
+  }
+  await arena.settled();
+  const report = await ledger.verify(arena.readBack.read);
+  ledger.stop();
+  add(result, report, [`round ${round}`, ...log]);
+  await arena.wipe();
+}
+
+function add(result: ChaosResult, report: LedgerReport, faults: readonly string[]): void {
+  const refused = report.failures["CIRCUIT_OPEN ERR_CIRCUIT_OPEN"] ?? 0;
+  result.refusedByCircuit += refused;
+  result.operations += report.calls - refused;
+  result.acknowledged += report.acknowledged;
+  result.notApplied += report.notApplied - refused;
+  result.unknown += report.unknown;
+  for (const [kind, count] of Object.entries(report.violations)) {
+    result.violations[kind] = (result.violations[kind] ?? 0) + count;
+  }
+  for (const [failure, count] of Object.entries(report.failures)) {
+    result.failures[failure] = (result.failures[failure] ?? 0) + count;
+  }
+  for (const violation of report.examples) {
+    if (result.examples.length < MAX_EXAMPLES) result.examples.push({ violation, faults });
+  }
+}
+
+/** Every kind as often as every other, in an order that the seed decides. */
+function shuffledBag<T>(all: readonly T[], random: Random): () => T {
+  let bag: T[] = [];
+  return () => {
+    if (bag.length === 0) bag = [...all];
+    return bag.splice(below(random, bag.length), 1)[0]!;
+  };
+}
+
+function collectEscapes(into: string[]): () => void {
+  const note = (error: unknown): void => {
+    into.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  };
+  process.on("unhandledRejection", note);
+  process.on("uncaughtException", note);
+  return () => {
+    process.off("unhandledRejection", note);
+    process.off("uncaughtException", note);
+  };
+}
