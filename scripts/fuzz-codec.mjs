@@ -18,7 +18,7 @@ const { fuzzEnvelopes } = await import("../dist/test/support/envelope-fuzz.js");
 say(`fuzzing ${count} envelopes, seed ${seed}`);
 const isTerminal = process.stderr.isTTY;
 const startedMs = performance.now();
-const counts = fuzzEnvelopes(count, seed, (done) => {
+const counts = await fuzzEnvelopes(count, seed, (done) => {
   if (isTerminal) process.stderr.write(`\r\x1b[K${((done / count) * 100).toFixed(1)} %`);
 });
 if (isTerminal) process.stderr.write("\r\x1b[K");

@@ -4,8 +4,8 @@ import { fuzzEnvelopes } from "../../support/envelope-fuzz.js";
 
 const MAX_EXTRA_BYTES = 256 * 1024 * 1024;
 
-test("of 100,000 damaged envelopes none crashes the decoder, gives wrong bytes or takes memory for its claims", () => {
-  const counts = fuzzEnvelopes(100_000, 20);
+test("of 100,000 damaged envelopes none crashes the decoder, gives wrong bytes or takes memory for its claims", async () => {
+  const counts = await fuzzEnvelopes(100_000, 20);
   assert.equal(counts.firstProblem, undefined);
   assert.deepEqual([counts.wrong, counts.crashed], [0, 0]);
   assert.ok(counts.peakExtraBytes <= MAX_EXTRA_BYTES, `took ${counts.peakExtraBytes} bytes`);
