@@ -1,8 +1,8 @@
 import type { StateError } from "../core/errors.js";
 import type { Value } from "../core/value.js";
 
-/** A batch is not cut into parts smaller than this. */
-const MIN_PART_BYTES = 192 * 1024;
+/** A batch is not cut into parts of less work than this: each takes a hop. */
+const MIN_PART_MS = 0.3;
 const PARTS_PER_THREAD = 4;
 
 /** The values `first` to `end` of a batch. */
@@ -14,13 +14,14 @@ export interface Part {
 /**
  * Parts of about the same size: more of them than there are idle threads, so that the calling thread packs one while
  * the one before is worked on.
+ * @param inlineMs what the whole batch would take in one thread
  */
-export function partsOf(inputs: readonly Value[], idleThreads: number): readonly Part[] {
+export function partsOf(inputs: readonly Value[], idleThreads: number, inlineMs: number): readonly Part[] {
   const whole = { first: 0, end: inputs.length };
   if (idleThreads <= 0 || inputs.length <= 1) return [whole];
-  const bytes = sizeOf(inputs, whole);
-  const wanted = Math.min(idleThreads * PARTS_PER_THREAD, inputs.length, Math.floor(bytes / MIN_PART_BYTES));
+  const wanted = Math.min(idleThreads * PARTS_PER_THREAD, inputs.length, Math.floor(inlineMs / MIN_PART_MS));
   if (wanted <= 1) return [whole];
+  const bytes = sizeOf(inputs, whole);
   const parts: Part[] = [];
   let first = 0;
   let sum = 0;

@@ -208,7 +208,8 @@ class PooledCodec implements CodecPool {
     const { pool } = this.#state;
     this.#batches++;
     try {
-      const parts = partsOf(inputs, this.#threads - pool.jobs);
+      const whole = { first: 0, end: inputs.length };
+      const parts = partsOf(inputs, this.#threads - pool.jobs, this.#likelyMs(direction, inputs, whole));
       if (parts.length === 1) await this.#doPart(pool, job, parts[0]!);
       else await Promise.all(parts.map((part) => this.#doPart(pool, job, part)));
       return results;
@@ -247,10 +248,8 @@ class PooledCodec implements CodecPool {
     const values = part.end - part.first;
     const startedMs = performance.now();
     const slab = this.#slabs.pack(inputs, keyChecksums, part);
-    const packedBytes = sizeOf(inputs, part);
     const handedMs = performance.now();
-    const likelyMs = this.#model.inlineMs(direction, values, packedBytes * (direction === "encode" ? 1 : LIKELY_RATIO));
-    const allowanceMs = Math.max(this.#watchdogFloorMs, WATCHDOG_FACTOR * likelyMs);
+    const allowanceMs = Math.max(this.#watchdogFloorMs, WATCHDOG_FACTOR * this.#likelyMs(direction, inputs, part));
     this.#counters.jobs++;
     const answer = await pool.run({ direction, values, slab }, allowanceMs);
     const answeredMs = performance.now();
@@ -259,13 +258,18 @@ class PooledCodec implements CodecPool {
     this.#slabs.giveBack(answer.slab);
     this.statistics.bytesBeforeCompression += answer.bytesBeforeCompression;
     this.statistics.bytesAfterCompression += answer.bytesAfterCompression;
-    const bytes = direction === "encode" ? packedBytes : decodedBytes(results, part);
+    const bytes = direction === "encode" ? sizeOf(inputs, part) : decodedBytes(results, part);
     this.#model.observeHanding(direction, values, bytes, handedMs - startedMs + performance.now() - answeredMs);
     // A thread is no faster than this one would be: a shorter time than believed corrects the belief.
     if (answer.elapsedMs < this.#model.inlineMs(direction, values, bytes)) {
       this.#model.observeInline(direction, values, bytes, answer.elapsedMs);
     }
     this.#model.observeHop(answeredMs - handedMs - answer.elapsedMs);
+  }
+
+  #likelyMs(direction: CodecDirection, inputs: readonly Value[], part: Part): number {
+    const bytes = sizeOf(inputs, part) * (direction === "encode" ? 1 : LIKELY_RATIO);
+    return this.#model.inlineMs(direction, part.end - part.first, bytes);
   }
 
   #doHere({ direction, inputs, keyChecksums, results }: Job, { first, end }: Part): void {
