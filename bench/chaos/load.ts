@@ -63,7 +63,8 @@ export class Load {
     const { counters, registers } = this.#options;
     const dice = this.#random();
     if (dice < 0.2) {
-      const by = pick(this.#random, [1, 1, 1, 5, -2]);
+      // Upwards only: too much is then a duplicate and too little a loss.
+      const by = pick(this.#random, [1, 1, 1, 2, 5]);
       return this.#ledger.increment(`${this.#prefix}n${below(this.#random, counters)}`, by);
     }
     const key = `${this.#prefix}k${below(this.#random, registers)}`;

@@ -1,6 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { createEngine, type Engine, type EngineOptions } from "../../src/index.js";
-import { createLedger, type LedgerReport, VIOLATION_KINDS, type Violation } from "../../src/testing/index.js";
+import {
+  createLedger,
+  type LedgerEngine,
+  type LedgerReport,
+  VIOLATION_KINDS,
+  type Violation,
+} from "../../src/testing/index.js";
 import { below, type Random, seededRandom } from "../lib/rng.js";
 import { type Arena, KEY_PREFIX, openArena } from "./arena.js";
 import type { FaultKind } from "./fault-kinds.js";
@@ -15,6 +21,8 @@ export interface ChaosPlan {
   /** or after so long. */
   readonly minutes: number;
   readonly kinds: readonly FaultKind[];
+  /** Stands between the ledger and the engine. For tests that must be found out. */
+  readonly tamper?: (engine: Engine) => LedgerEngine;
   readonly onProgress?: (soFar: ChaosResult) => void;
 }
 
@@ -102,7 +110,7 @@ async function runRounds(plan: ChaosPlan, arena: Arena, engine: Engine, result: 
       const enough = result.operations >= plan.operations && result.faults >= plan.faults;
       if (enough || performance.now() > deadlineMs) return;
       const kinds = Array.from({ length: FAULTS_PER_ROUND }, nextKind);
-      await runRound(arena, engine, probe, kinds, schedule, round, result);
+      await runRound(arena, plan.tamper?.(engine) ?? engine, probe, kinds, schedule, round, result);
       result.durationMs = performance.now() - startedMs;
       plan.onProgress?.(result);
     }
@@ -113,7 +121,7 @@ async function runRounds(plan: ChaosPlan, arena: Arena, engine: Engine, result: 
 
 async function runRound(
   arena: Arena,
-  engine: Engine,
+  engine: LedgerEngine,
   probe: Probe,
   kinds: readonly FaultKind[],
   schedule: Random,

@@ -169,7 +169,7 @@ export class LocalFaultProxy implements FaultProxy {
   /** One side is gone: so is the other, unless nobody may hear of it. */
   #ended(pair: Pair, other: Socket | undefined): void {
     if (!this.#pairs.has(pair) || this.#swallows) return;
-    if (other !== undefined && !other.destroyed && !other.writableEnded) other.resetAndDestroy();
+    if (other !== undefined && !other.destroyed && !other.writableEnded) reset(other);
     const bothGone = pair.client.destroyed && (pair.upstream?.destroyed ?? true);
     if (bothGone) this.#forget(pair);
   }
@@ -188,8 +188,8 @@ export class LocalFaultProxy implements FaultProxy {
   #reset(pair: Pair): void {
     this.#cuts++;
     this.#forget(pair);
-    pair.client.resetAndDestroy();
-    pair.upstream?.resetAndDestroy();
+    reset(pair.client);
+    if (pair.upstream !== undefined) reset(pair.upstream);
   }
 
   #forget(pair: Pair): void {
@@ -236,4 +236,13 @@ function damagedBy(fault: SingleFault, piece: Buffer): Buffer | undefined {
     case "extra-reply":
       return Buffer.concat([fault.bytes, piece]);
   }
+}
+
+/**
+ * A socket that is being connected or ended cannot be reset: Node.js 20 would wait for the one, and leave the handle
+ * open for ever after the other, at the price of a thread that spins when it should end.
+ */
+function reset(socket: Socket): void {
+  if (socket.connecting || socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -64,7 +64,7 @@ export class KeyModel {
         return entry.result as Content;
       case "getAndDelete":
         // Absent, though something had to be there: the first of two executions took it.
-        if (entry.result === null) return this.#report("duplicate", index, `${subject}, ${this.#expectation()}`);
+        if (entry.result === null) return this.#blameExecutions(index, subject);
         this.#blame(index, entry.result as Content, subject);
         return entry.result as Content;
       case "increment": {
@@ -75,19 +75,26 @@ export class KeyModel {
       case "delete":
       case "contains":
         if (entry.result === true) this.#blamePresence(index, subject);
-        else if (entry.operation === "delete") this.#report("duplicate", index, `${subject}, ${this.#expectation()}`);
+        else if (entry.operation === "delete") this.#blameExecutions(index, subject);
         else this.#blame(index, null, subject);
         return undefined;
       case "setIfNotExists":
       case "compareAndSwap": {
         if (entry.result === true) this.#blame(index, entry.expected ?? null, subject);
         // It did not find what it had to find: its own first execution had changed it.
-        else this.#report("duplicate", index, `${subject}, ${this.#expectation()}`);
+        else this.#blameExecutions(index, subject);
         return entry.operation === "setIfNotExists" && entry.result === true ? null : (entry.expected ?? entry.value);
       }
       case "put":
         return undefined;
     }
+  }
+
+  /** The condition did not hold: changed by the call's own first execution, or by a write that was said not to be. */
+  #blameExecutions(index: number, subject: string): undefined {
+    const last = this.#entries.slice(0, index).findLast((entry) => writes(entry));
+    const kind = last?.outcome === "not-applied" ? "wrong-not-applied" : "duplicate";
+    this.#report(kind, index, `${subject}, ${this.#expectation()}`);
   }
 
   #blamePresence(index: number, subject: string): void {
@@ -101,7 +108,7 @@ export class KeyModel {
     const earlier = this.#entries.slice(0, index);
     const count = countOf(seen);
     const counts = [...this.#states].map((state) => countOf(state ?? "0"));
-    const counted = earlier.some((entry) => entry.operation === "increment");
+    const counted = this.#entries.slice(0, index + 1).some((entry) => entry.operation === "increment");
     if (counted && (count !== undefined || seen === null) && !counts.includes(undefined)) {
       this.#blameCount(index, count ?? 0n, counts as bigint[], where, earlier);
       return;

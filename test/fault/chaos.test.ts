@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { runControl } from "../../bench/chaos/control-run.js";
+import { FAULT_KINDS } from "../../bench/chaos/fault-kinds.js";
+import { type ChaosPlan, type ChaosResult, runChaos } from "../../bench/chaos/run-chaos.js";
+import { CircuitOpenError, ConnectionError, type Engine } from "../../src/index.js";
+import { findRedisServer, type LedgerEngine } from "../../src/testing/index.js";
+import { redisIsThere } from "../support/stores.js";
+
+/** Every kind of fault this often. */
+const ROUNDS_OF_ALL_KINDS = 5;
+const MINUTES = 3;
+const MAX_RECOVERY_MS = 2000;
+
+const NO_VIOLATIONS = {
+  duplicate: 0,
+  "lost-ack": 0,
+  "stale-overwrite": 0,
+  "wrong-not-applied": 0,
+  "wrong-read": 0,
+  unsettled: 0,
+  late: 0,
+};
+
+function kinds(...names: string[]): ChaosPlan["kinds"] {
+  return FAULT_KINDS.filter(({ name }) => names.includes(name));
+}
+
+async function run(t: TestContext, plan: Partial<ChaosPlan>): Promise<ChaosResult> {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  t.diagnostic(`seed ${seed}`);
+  const result = await runChaos({ seed, operations: 1, faults: 6, minutes: MINUTES, kinds: FAULT_KINDS, ...plan });
+  if (plan.tamper !== undefined) return result;
+  for (const { violation, faults } of result.examples) {
+    for (const line of [violation.kind, violation.detail, ...faults, ...violation.history]) t.diagnostic(line);
+  }
+  return result;
+}
+
+/** The engine with some of its operations replaced. */
+function tampered(engine: Engine, change: Partial<LedgerEngine>): LedgerEngine {
+  const operations = ["get", "contains", "put", "delete", "setIfNotExists"] as const;
+  const more = ["getAndDelete", "compareAndSwap", "increment"] as const;
+  const bound = Object.fromEntries([...operations, ...more].map((name) => [name, engine[name].bind(engine)]));
+  return { ...(bound as unknown as LedgerEngine), ...change };
+}
+
+if ((await findRedisServer()) !== null && (await redisIsThere("chaos"))) {
+  test("keeps every promise through every fault that one machine can inject", async (t) => {
+    const result = await run(t, { faults: ROUNDS_OF_ALL_KINDS * FAULT_KINDS.length });
+    assert.deepEqual(result.violations, NO_VIOLATIONS);
+    assert.deepEqual(result.escaped, []);
+    for (const [name, { injected, recoveriesMs }] of Object.entries(result.byKind)) {
+      assert.ok(injected > 0, `${name} never struck`);
+      assert.ok(
+        Math.max(...recoveriesMs) < MAX_RECOVERY_MS,
+        `${name}: recovered after ${Math.max(...recoveriesMs)} ms`,
+      );
+    }
+  });
+
+  test("would find increments that are sent again although their outcome is unknown", async (t) => {
+    const result = await run(t, {
+      kinds: kinds("cut-storm", "lost-ack"),
+      tamper: (engine) =>
+        tampered(engine, {
+          increment: (key, by, options) =>
+            engine.increment(key, by, options).catch((error: unknown) => {
+              if (error instanceof CircuitOpenError) throw error;
+              return engine.increment(key, by, options);
+            }),
+        }),
+    });
+    assert.ok(result.violations.duplicate! > 0, JSON.stringify(result.violations));
+  });
+
+  test("would find lost connections whose writes are reported not applied", async (t) => {
+    const result = await run(t, {
+      kinds: kinds("cut-storm", "lost-ack"),
+      tamper: (engine) =>
+        tampered(engine, {
+          put: (key, value, options) =>
+            engine.put(key, value, options).catch((error: unknown) => {
+              if (!(error instanceof ConnectionError)) throw error;
+              throw error.concerning({ outcome: "not-applied" });
+            }),
+        }),
+    });
+    assert.ok(result.violations["wrong-not-applied"]! > 0, JSON.stringify(result.violations));
+  });
+
+  test("applies no increment twice in the storm in which a client with its defaults does", async () => {
+    const [theirs, ours] = await runControl(2000);
+    assert.ok(theirs!.duplicated > 0, "the storm finds nothing");
+    assert.equal(ours!.duplicated, 0);
+    assert.equal(ours!.lost, 0);
+  });
+}
