@@ -1,9 +1,11 @@
 import type { StateError } from "../core/errors.js";
 import type { Value } from "../core/value.js";
 
-/** A batch is not cut into parts of less work than this: each takes a hop. */
-const MIN_PART_MS = 0.3;
-const PARTS_PER_THREAD = 4;
+/** A thread is not given less work than this: it takes a hop. */
+const MIN_WORK_MS = 0.3;
+/** What is packed while a thread works on what was packed before; below this a hop costs more than that saves. */
+const MIN_OVERLAP_BYTES = 192 * 1024;
+const MAX_PARTS_PER_THREAD = 4;
 
 /** The values `first` to `end` of a batch. */
 export interface Part {
@@ -12,16 +14,18 @@ export interface Part {
 }
 
 /**
- * Parts of about the same size: more of them than there are idle threads, so that the calling thread packs one while
- * the one before is worked on.
+ * Parts of about the same size for the idle threads, and of large batches several for each, so that the calling thread
+ * packs one while the one before is worked on.
  * @param inlineMs what the whole batch would take in one thread
  */
 export function partsOf(inputs: readonly Value[], idleThreads: number, inlineMs: number): readonly Part[] {
   const whole = { first: 0, end: inputs.length };
   if (idleThreads <= 0 || inputs.length <= 1) return [whole];
-  const wanted = Math.min(idleThreads * PARTS_PER_THREAD, inputs.length, Math.floor(inlineMs / MIN_PART_MS));
-  if (wanted <= 1) return [whole];
   const bytes = sizeOf(inputs, whole);
+  const threads = Math.max(1, Math.min(idleThreads, Math.floor(inlineMs / MIN_WORK_MS)));
+  const partsEach = Math.max(1, Math.min(MAX_PARTS_PER_THREAD, Math.floor(bytes / threads / MIN_OVERLAP_BYTES)));
+  const wanted = Math.min(threads * partsEach, inputs.length);
+  if (wanted === 1) return [whole];
   const parts: Part[] = [];
   let first = 0;
   let sum = 0;
