@@ -1,3 +1,4 @@
+export { type Certificates, makeCertificates } from "./certificates.js";
 export { type DelayProxy, type DelayProxyOptions, startDelayProxy } from "./delay-proxy.js";
 export type {
   AcceptMode,
@@ -28,7 +29,22 @@ export {
   type ViolationKind,
 } from "./ledger/entry.js";
 export { type RedisReadBack, redisReadBack } from "./ledger/redis-read-back.js";
+export {
+  findPostgres,
+  type PostgresServer,
+  type PostgresServerOptions,
+  startPostgres,
+} from "./postgres-server.js";
 export { type RedisServer, type RedisServerOptions, startRedis } from "./redis-server.js";
+export {
+  type RedisCluster,
+  type RedisSentinels,
+  startRedisCluster,
+  startRedisSentinels,
+  startTlsRedis,
+  type TlsRedis,
+} from "./redis-topologies.js";
+export { ServerProcess, type ServerProcessOptions } from "./server-process.js";
 export { type TemporaryFolder, temporaryFolder } from "./temporary-folder.js";
 export { type UsedRedis, useRedis } from "./use-redis.js";
 export { VirtualClock } from "./virtual-clock.js";

@@ -1,0 +1,128 @@
+import { execFile } from "node:child_process";
+import { chownSync, existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { findOnPath } from "./find-redis-server.js";
+import { freePort } from "./free-port.js";
+import { ServerProcess } from "./server-process.js";
+import { temporaryFolder } from "./temporary-folder.js";
+
+export interface PostgresServerOptions {
+  /** Further settings, such as `{ max_connections: "30" }`; they win over the defaults. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Default: a port that is free. */
+  readonly port?: number;
+}
+
+/** A database server of this process alone: loopback, no password, gone when the process ends. */
+export interface PostgresServer {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Folder of its programs, such as `psql`. */
+  readonly binaries: string;
+  /** Ends the server and removes its data. Idempotent. */
+  stop(): Promise<void>;
+  /** Freezes the server with all its processes. */
+  pause(): void;
+  resume(): void;
+  /** As a crash would. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port after `kill`; acknowledged transactions are there. */
+  restart(): Promise<void>;
+}
+
+/** The server refuses to run as root; one of these is there on most systems. */
+const UNPRIVILEGED = ["postgres", "nobody"];
+/** Where distributions keep the programs that are not on the PATH. */
+const INSTALLED = "/usr/lib/postgresql";
+const USER = "millrace";
+
+/** The folder with `postgres` and `initdb`: `MILLRACE_POSTGRES_BIN`, the PATH, the newest installed; null: none. */
+export async function findPostgres(): Promise<string | null> {
+  const given = process.env.MILLRACE_POSTGRES_BIN ?? "";
+  const onPath = await findOnPath(["initdb"]);
+  const installed = existsSync(INSTALLED) ? readdirSync(INSTALLED).sort((a, b) => Number(b) - Number(a)) : [];
+  const folders = [
+    given,
+    onPath === null ? "" : dirname(realpathSync(onPath)),
+    ...installed.map((v) => join(INSTALLED, v, "bin")),
+  ];
+  const has = (folder: string): boolean => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres"));
+  return folders.find((folder) => folder !== "" && has(folder)) ?? null;
+}
+
+/** @throws Error when no server is installed or it does not start. */
+export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
+  const binaries = await findPostgres();
+  if (binaries === null) throw new Error("no PostgreSQL server found; set MILLRACE_POSTGRES_BIN to its programs");
+  const user = process.getuid?.() === 0 ? unprivilegedUser() : undefined;
+  const folder = await temporaryFolder("millrace-postgres-");
+  const host = "127.0.0.1";
+  const port = options.port ?? (await freePort());
+  const data = join(folder.path, "data");
+  const settings = {
+    listen_addresses: host,
+    port: String(port),
+    unix_socket_directories: folder.path,
+    ...options.settings,
+  };
+  const server = new ServerProcess({
+    command: join(binaries, "postgres"),
+    args: ["-D", data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
+    user,
+    // Fast: open transactions are rolled back, nothing waits for clients to leave.
+    stopSignal: "SIGINT",
+    isReady: () => isReady(data),
+  });
+  try {
+    if (user !== undefined) chownSync(folder.path, user.uid, user.gid);
+    const cluster = ["-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+    await promisify(execFile)(join(binaries, "initdb"), cluster, { ...user, cwd: "/" });
+    await server.start();
+  } catch (error) {
+    await folder.remove();
+    throw error;
+  }
+  return {
+    url: `postgres://${USER}@${host}:${port}/postgres`,
+    host,
+    port,
+    binaries,
+    get pid() {
+      return server.pid;
+    },
+    async stop() {
+      await server.stop();
+      await folder.remove();
+    },
+    pause: () => server.pause(),
+    resume: () => server.resume(),
+    kill: () => server.kill(),
+    restart: () => server.start(),
+  };
+}
+
+/** The server writes its state on the eighth line of this file; a file left by a crash names another process. */
+function isReady(data: string): boolean {
+  const file = join(data, "postmaster.pid");
+  if (!existsSync(file)) return false;
+  const lines = readFileSync(file, "utf8").split("\n");
+  if (lines[7]?.trim() !== "ready") return false;
+  try {
+    process.kill(Number(lines[0]), 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function unprivilegedUser(): { uid: number; gid: number } {
+  const lines = readFileSync("/etc/passwd", "utf8").split("\n");
+  for (const name of UNPRIVILEGED) {
+    const fields = lines.find((line) => line.startsWith(`${name}:`))?.split(":");
+    if (fields !== undefined) return { uid: Number(fields[2]), gid: Number(fields[3]) };
+  }
+  throw new Error(`PostgreSQL does not run as root, and there is no user ${UNPRIVILEGED.join(" or ")}`);
+}

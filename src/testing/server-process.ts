@@ -1,0 +1,150 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { atExit } from "./exit-cleanup.js";
+
+const START_TIMEOUT_MS = 20_000;
+const STOP_TIMEOUT_MS = 5000;
+const LOG_TAIL_CHARACTERS = 4000;
+
+export interface ServerProcessOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Whom the process runs as; default: as this one. */
+  readonly user?: { readonly uid: number; readonly gid: number } | undefined;
+  /** Whether the server answers by now. */
+  readonly isReady: () => boolean | Promise<boolean>;
+  /** What ends it in good order. Default: SIGTERM. */
+  readonly stopSignal?: NodeJS.Signals;
+}
+
+/** One server of this process alone, with all that can happen to it. It ends when this process does. */
+export class ServerProcess {
+  readonly #options: ServerProcessOptions;
+  #child: ChildProcess | null = null;
+  #forget: (() => void) | null = null;
+
+  constructor(options: ServerProcessOptions) {
+    this.#options = options;
+  }
+
+  get pid(): number {
+    return this.#running().pid!;
+  }
+
+  /** @throws Error with the end of its log when it does not get ready. */
+  async start(): Promise<void> {
+    const { command, args, user, isReady } = this.#options;
+    if (this.#child !== null) throw new Error(`${command} runs already`);
+    const child = spawn(command, [...args], { stdio: ["ignore", "pipe", "pipe"], ...user, cwd: "/" });
+    let log = "";
+    let failure: Error | undefined;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk: Buffer) => {
+        log = (log + chunk.toString()).slice(-LOG_TAIL_CHARACTERS);
+      });
+      (stream as unknown as { unref(): void }).unref();
+    }
+    child.once("error", (error) => {
+      failure = error;
+    });
+    child.unref();
+    this.#child = child;
+    this.#forget = atExit(() => child.kill("SIGKILL"));
+    const deadlineMs = performance.now() + START_TIMEOUT_MS;
+    while (!(await isReady())) {
+      const hasEnded = failure !== undefined || child.exitCode !== null || child.signalCode !== null;
+      if (hasEnded || performance.now() > deadlineMs) {
+        await this.kill();
+        throw new Error(`${command} did not start: ${failure?.message ?? ""}\n${log}`);
+      }
+      await delay(10);
+    }
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (child === null) return;
+    // A frozen server would keep the signal pending for ever.
+    this.resume();
+    const forced = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    await this.#end(child, this.#options.stopSignal ?? "SIGTERM");
+    clearTimeout(forced);
+  }
+
+  /** Freezes the server and the processes it started. */
+  pause(): void {
+    for (const pid of this.#family()) process.kill(pid, "SIGSTOP");
+  }
+
+  resume(): void {
+    for (const pid of this.#family()) process.kill(pid, "SIGCONT");
+  }
+
+  /** As a crash would, the processes it started included; resolves when all are gone. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === null) return;
+    const started = child.pid === undefined ? [] : childrenOf(child.pid);
+    await this.#end(child, "SIGKILL");
+    for (const pid of started) {
+      while (isAlive(pid)) await delay(5);
+    }
+  }
+
+  async #end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+    child.ref();
+    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
+      const exited = once(child, "exit");
+      const others = signal === "SIGKILL" ? childrenOf(child.pid) : [];
+      child.kill(signal);
+      for (const pid of others) if (isAlive(pid)) process.kill(pid, signal);
+      await exited;
+    }
+    this.#child = null;
+    this.#forget?.();
+    this.#forget = null;
+  }
+
+  #family(): number[] {
+    const { pid } = this;
+    return [pid, ...childrenOf(pid)];
+  }
+
+  #running(): ChildProcess {
+    if (this.#child?.pid === undefined) throw new Error(`${this.#options.command} does not run`);
+    return this.#child;
+  }
+}
+
+/** Processes whose parent this is; none where there is no /proc. */
+function childrenOf(parent: number): number[] {
+  let entries: string[];
+  try {
+    entries = readdirSync("/proc");
+  } catch {
+    return [];
+  }
+  return entries.filter((name) => /^\d+$/.test(name) && parentOf(name) === parent).map(Number);
+}
+
+function parentOf(pid: string): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name, in parentheses, may hold anything: state and parent follow its end.
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    // Ended since it was listed.
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
