@@ -64,6 +64,10 @@ export interface EngineStats {
   readonly hitRate: number;
   readonly errorRate: number;
   readonly compressionRatio: number;
+  /** Milliseconds of compression and decompression on this thread, extrapolated from every 64th call. */
+  readonly codecMs: number;
+  /** The codec threads: what they did, and what decides whether they are given work. */
+  readonly workers: Record<string, unknown>;
   readonly latency: Partial<Record<OperationName | "batchGet" | "batchPut" | "batchDelete", OperationLatency>>;
 }
 

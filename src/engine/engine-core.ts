@@ -2,6 +2,7 @@ import type { Driver } from "../backends/contract.js";
 import type { ValueCodec } from "../codec/value-codec.js";
 import { LatencyRecorder } from "../observability/latency-recorder.js";
 import type { Pipeline } from "../pipeline/pipeline.js";
+import type { CodecPool } from "../workers/codec-pool.js";
 import type { ArgumentLimits } from "./call-arguments.js";
 import type { ResolvedOptions } from "./options.js";
 
@@ -10,6 +11,7 @@ export class EngineCore {
   readonly driver: Driver;
   readonly pipeline: Pipeline;
   readonly codec: ValueCodec;
+  readonly codecPool: CodecPool;
   readonly options: ResolvedOptions;
   readonly limits: ArgumentLimits;
   readonly batchLatency = {
@@ -21,10 +23,11 @@ export class EngineCore {
   readonly #jobs = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  constructor(driver: Driver, pipeline: Pipeline, codec: ValueCodec, options: ResolvedOptions) {
+  constructor(driver: Driver, pipeline: Pipeline, codec: ValueCodec, codecPool: CodecPool, options: ResolvedOptions) {
     this.driver = driver;
     this.pipeline = pipeline;
     this.codec = codec;
+    this.codecPool = codecPool;
     this.options = options;
     this.limits = {
       backend: driver.name,
@@ -58,7 +61,7 @@ export class EngineCore {
     await this.pipeline.drained();
     await Promise.allSettled(this.#jobs);
     this.pipeline.failQueued();
-    await this.driver.close();
+    await Promise.all([this.driver.close(), this.codecPool.close()]);
   }
 }
 

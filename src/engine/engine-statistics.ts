@@ -5,7 +5,9 @@ import type { EngineCore } from "./engine-core.js";
 
 export function engineStatistics(core: EngineCore): EngineStats {
   const { counters } = core.pipeline;
-  const codec = core.codec.statistics;
+  const { codec: inline, codecPool } = core;
+  const bytesBeforeCompression = inline.statistics.bytesBeforeCompression + codecPool.statistics.bytesBeforeCompression;
+  const bytesAfterCompression = inline.statistics.bytesAfterCompression + codecPool.statistics.bytesAfterCompression;
   const connections = core.driver.connections();
   const total = counters.succeeded + counters.failed;
   const reads = counters.hits + counters.misses;
@@ -25,8 +27,8 @@ export function engineStatistics(core: EngineCore): EngineStats {
     misses: counters.misses,
     bytesRead: counters.bytesRead,
     bytesWritten: counters.bytesWritten,
-    bytesBeforeCompression: codec.bytesBeforeCompression,
-    bytesAfterCompression: codec.bytesAfterCompression,
+    bytesBeforeCompression,
+    bytesAfterCompression,
     batches: counters.batches,
     averageBatchSize: counters.batches === 0 ? 0 : counters.batchedOperations / counters.batches,
     retries: counters.retries,
@@ -41,8 +43,9 @@ export function engineStatistics(core: EngineCore): EngineStats {
     circuit: core.pipeline.circuit,
     hitRate: reads === 0 ? 0 : counters.hits / reads,
     errorRate: total === 0 ? 0 : counters.failed / total,
-    compressionRatio:
-      codec.bytesAfterCompression === 0 ? 1 : codec.bytesBeforeCompression / codec.bytesAfterCompression,
+    compressionRatio: bytesAfterCompression === 0 ? 1 : bytesBeforeCompression / bytesAfterCompression,
+    codecMs: inline.statistics.inlineMs,
+    workers: codecPool.describe(),
     latency: latency as EngineStats["latency"],
   };
 }

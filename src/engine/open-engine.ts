@@ -1,8 +1,12 @@
+import type { Driver } from "../backends/contract.js";
+import { KeyChecksum } from "../backends/key-checksum.js";
 import { openBackend } from "../backends/open-backend.js";
 import type { Compressor } from "../codec/compression/compressor.js";
 import { openCompressor } from "../codec/compression/open-compressor.js";
 import { Envelope } from "../codec/envelope.js";
+import { UnsupportedOperationError } from "../core/errors.js";
 import { Pipeline } from "../pipeline/pipeline.js";
+import { type CodecPool, createCodecPool } from "../workers/codec-pool.js";
 import type { Engine } from "./engine-contract.js";
 import { EngineCore } from "./engine-core.js";
 import { type EngineOptions, parseEngineOptions, type ResolvedOptions } from "./options.js";
@@ -17,16 +21,23 @@ import { StateEngine } from "./state-engine.js";
  */
 export async function createEngine(input?: string | EngineOptions): Promise<Engine> {
   const options = parseEngineOptions(input);
-  const codec = await openCodec(options);
   const driver =
     options.backend.kind === "driver" ? options.backend.driver : await openBackend(options.backend, options);
-  const pipeline = new Pipeline(driver, {
-    ...options.batching,
-    ...options.queue,
-    operationMs: options.timeouts.operationMs,
-    retry: options.retry,
-    circuitBreaker: options.circuitBreaker,
-  });
+  refuseWhatTheStoreCannot(driver, options);
+  const codecPool = openCodecPool(options);
+  const codec = openCodec(options, codecPool);
+  const checksum = new KeyChecksum(options.keyPrefix);
+  const pipeline = new Pipeline(
+    driver,
+    {
+      ...options.batching,
+      ...options.queue,
+      operationMs: options.timeouts.operationMs,
+      retry: options.retry,
+      circuitBreaker: options.circuitBreaker,
+    },
+    { codec, batchCodec: codecPool, keyChecksum: (key) => checksum.of(key) },
+  );
   await driver.open({
     keyPrefix: options.keyPrefix,
     codec,
@@ -37,10 +48,24 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
     onWritable: () => pipeline.resume(),
     onReconnected: () => pipeline.reconnected(),
   });
-  return new StateEngine(new EngineCore(driver, pipeline, codec, options));
+  return new StateEngine(new EngineCore(driver, pipeline, codec, codecPool, options));
 }
 
-async function openCodec(options: ResolvedOptions): Promise<Envelope> {
+function openCodecPool(options: ResolvedOptions): CodecPool {
+  const { codec, thresholdBytes, level } = options.compression;
+  const { checksum, maxValueBytes, logger } = options;
+  return createCodecPool({ ...options.workers, codec, level, thresholdBytes, checksum, maxValueBytes, logger });
+}
+
+function refuseWhatTheStoreCannot(driver: Driver, options: ResolvedOptions): void {
+  if (options.durability !== "replicated" || driver.capabilities.replicatedDurability) return;
+  throw new UnsupportedOperationError("durability 'replicated' is not supported by this store", {
+    backend: driver.name,
+    reason: "ERR_UNSUPPORTED_OPTION",
+  });
+}
+
+function openCodec(options: ResolvedOptions, codecPool: CodecPool): Envelope {
   const { codec, thresholdBytes, level } = options.compression;
   const open = (name: Compressor["name"]): Compressor => openCompressor(name, name === codec ? level : undefined);
   const decompressors = [open("lz4"), open("zstd"), open("snappy")];
@@ -52,5 +77,6 @@ async function openCodec(options: ResolvedOptions): Promise<Envelope> {
     thresholdBytes,
     decompressors,
     maxValueBytes: options.maxValueBytes,
+    observer: (direction, bytes, elapsedMs) => codecPool.observeInline(direction, 1, bytes, elapsedMs),
   });
 }

@@ -18,6 +18,11 @@ const HEAVY_BATCH_BYTES = 128 * 1024;
 /** So many of them leave in one turn of the event loop; then everything else in the process has its turn. */
 const MAX_HEAVY_BATCHES_PER_TURN = 2;
 
+/** Operations that follow each other within this are taken for one chain in one turn of the event loop. */
+const IDLE_GAP_MS = 0.2;
+/** How long such a chain may keep the turn. */
+const MAX_TURN_MS = 2;
+
 /**
  * The front-end queue. Requests wait in one ring in program order; a batch is planned from its head when there is
  * room in flight, and the driver answers batches as if they ran in the order in which they were handed over.
@@ -49,6 +54,10 @@ export class Pipeline implements BatchOwner {
   #pending = 0;
   #sequence = 0;
   #scheduled = false;
+  /** The driver has settled a batch before `execute` returned. */
+  #answersAtOnce = false;
+  #busySinceMs = 0;
+  #lastTurnMs = 0;
   #runningAlone = false;
   #idleWaiters: (() => void)[] = [];
 
@@ -262,13 +271,27 @@ export class Pipeline implements BatchOwner {
     if (this.#scheduled) return;
     this.#scheduled = true;
     if (this.#options.lingerMs > 0) setTimeout(this.#turn, this.#options.lingerMs);
-    else if (this.#inFlight.length === 0) process.nextTick(this.#turn);
+    else if (this.#inFlight.length === 0 && !this.#holdsTheLoop()) process.nextTick(this.#turn);
     else setImmediate(this.#turn);
+  }
+
+  /**
+   * Whether a store that answers at once has kept the event loop from turning for too long: its callers' next
+   * operations come in the same turn, and again, and timers and sockets would never have theirs.
+   */
+  #holdsTheLoop(): boolean {
+    if (!this.#answersAtOnce) return false;
+    const nowMs = performance.now();
+    if (nowMs - this.#lastTurnMs > IDLE_GAP_MS) this.#busySinceMs = nowMs;
+    if (nowMs - this.#busySinceMs < MAX_TURN_MS) return false;
+    this.#busySinceMs = nowMs;
+    return true;
   }
 
   readonly #turn = (): void => {
     this.#scheduled = false;
     this.#dispatch();
+    if (this.#answersAtOnce) this.#lastTurnMs = performance.now();
   };
 
   #dispatch(): void {
@@ -288,6 +311,7 @@ export class Pipeline implements BatchOwner {
       this.counters.batches++;
       this.counters.batchedOperations += batch.size;
       if (this.#stage === undefined || !this.#stage.take(batch)) this.#driver.execute(batch);
+      if (this.#inFlight.length === 0) this.#answersAtOnce = true;
       // What was compressed just now took its time of this thread; others have a right to the next.
       if (batch.bytes > HEAVY_BATCH_BYTES && ++heavy >= MAX_HEAVY_BATCHES_PER_TURN) {
         this.#schedule();
