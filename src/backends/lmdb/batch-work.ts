@@ -18,6 +18,7 @@ export class BatchWork {
   #deferred: Request[] = [];
   /** In the order of `#forEachOpen`. */
   #results: unknown[] = [];
+  #defers: boolean | undefined;
 
   constructor(batch: Batch) {
     this.batch = batch;
@@ -119,13 +120,27 @@ export class BatchWork {
   #answer(store: LmdbStore, request: Request): void {
     let result: unknown;
     try {
-      result = runRequest(store, request);
+      if (request.kind === Kind.get) {
+        const found = store.getOrDefer(request.key, this.#defersDecoding);
+        if (found !== null && !Buffer.isBuffer(found)) {
+          this.batch.succeedStored(request, found.stored, found.keyChecksum);
+          return;
+        }
+        result = found;
+      } else {
+        result = runRequest(store, request);
+      }
     } catch (error) {
       this.batch.fail(request, locateError(error, request, NAME));
       return;
     }
     this.batch.succeed(request, result);
   }
+
+  readonly #defersDecoding = (rawBytes: number): boolean => {
+    this.#defers ??= this.batch.defersDecoding(rawBytes);
+    return this.#defers;
+  };
 
   #hasConditional(): boolean {
     for (const request of this.batch.others) if (request.kind !== Kind.ttl) return true;

@@ -14,6 +14,11 @@ export interface FoundRecord extends FoundEntry {
   readonly record: Buffer;
 }
 
+export interface UndecodedValue {
+  readonly stored: Buffer;
+  readonly keyChecksum: number;
+}
+
 /**
  * Records and their expiry index. Knows nothing of transactions: inside one of the library's the same calls belong to
  * it, outside reads see what is committed and writes are queued for the library's thread.
@@ -62,6 +67,20 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
     const expiresAtMs = recordExpiry(record);
     if (expiresAtMs !== 0 && expiresAtMs <= this.nowMs) return null;
     return this.#codec.decode(record, RECORD_HEADER_BYTES, record.length, this.#checksum.of(key));
+  }
+
+  /** As `get`, but where `defers` says so a compressed value is returned as it is stored, in memory of its own. */
+  getOrDefer(key: CanonicalKey, defers: (rawBytes: number) => boolean): Buffer | null | UndecodedValue {
+    const record = this.data.getBinaryFast(key);
+    if (record === undefined) return null;
+    const expiresAtMs = recordExpiry(record);
+    if (expiresAtMs !== 0 && expiresAtMs <= this.nowMs) return null;
+    const keyChecksum = this.#checksum.of(key);
+    const rawBytes = this.#codec.claimedRawBytes(record, RECORD_HEADER_BYTES, record.length);
+    if (rawBytes >= 0 && defers(rawBytes)) {
+      return { stored: Buffer.from(record.subarray(RECORD_HEADER_BYTES)), keyChecksum };
+    }
+    return this.#codec.decode(record, RECORD_HEADER_BYTES, record.length, keyChecksum);
   }
 
   valueOf(key: CanonicalKey, entry: FoundRecord): Buffer {

@@ -137,11 +137,22 @@ class MemoryDriver implements Driver {
 }
 
 function executeGroups(session: MemorySession, batch: Batch): void {
-  const { store, nowMs } = session;
+  const { store, nowMs, codec } = session;
+  let defers: boolean | undefined;
   for (const request of batch.reads) {
     let value: Buffer | null;
     try {
       const entry = store.find(request.key, nowMs);
+      if (entry !== undefined && defers !== false) {
+        const rawBytes = codec.claimedRawBytes(entry.stored, 0, entry.stored.length);
+        if (rawBytes >= 0) {
+          defers ??= batch.defersDecoding(rawBytes);
+          if (defers) {
+            batch.succeedStored(request, entry.stored, entry.keyChecksum);
+            continue;
+          }
+        }
+      }
       value = entry === undefined ? null : session.valueOf(request.key, entry);
     } catch (error) {
       batch.fail(request, locateError(error, request, NAME));
