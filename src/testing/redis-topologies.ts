@@ -14,6 +14,8 @@ import { temporaryFolder } from "./temporary-folder.js";
 const PATIENCE_MS = 20_000;
 const SLOTS = 16_384;
 const NODE_TIMEOUT_MS = 1500;
+/** By default a master waits five seconds for more replicas that want a copy. */
+const COPY_AT_ONCE = ["--repl-diskless-sync-delay", "0"];
 
 export interface TlsRedis {
   /** Its own URL is the one without TLS. */
@@ -72,11 +74,11 @@ export async function startRedisSentinels(
     while (undo.length > 0) await undo.pop()!();
   };
   try {
-    const master = await startRedis({ args });
+    const master = await startRedis({ args: [...COPY_AT_ONCE, ...args] });
     undo.push(() => master.stop());
     const replicas: RedisServer[] = [];
     for (let i = 0; i < replicaCount; i++) {
-      const replica = await startRedis({ args: ["--replicaof", `127.0.0.1 ${master.port}`, ...args] });
+      const replica = await startRedis({ args: ["--replicaof", `127.0.0.1 ${master.port}`, ...COPY_AT_ONCE, ...args] });
       undo.push(() => replica.stop());
       replicas.push(replica);
     }
@@ -139,7 +141,7 @@ export async function startRedisCluster(
     for (let i = 0; i < masterCount * (1 + replicasPerMaster); i++) {
       const bus = ["--cluster-port", String(await freePort())];
       const cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS)];
-      nodes.push(await startRedis({ args: [...cluster, ...bus, ...args] }));
+      nodes.push(await startRedis({ args: [...cluster, ...bus, ...COPY_AT_ONCE, ...args] }));
     }
     const ids: string[] = [];
     for (const [index, node] of nodes.entries()) {
@@ -153,9 +155,13 @@ export async function startRedisCluster(
       await ask(node.port, ["CLUSTER", "SET-CONFIG-EPOCH", String(index + 1)]);
       await ask(node.port, ["CONFIG", "SET", "cluster-announce-ip", "127.0.0.1"]);
     }
-    for (const node of nodes.slice(1)) {
-      const bus = await ask(node.port, ["CONFIG", "GET", "cluster-port"]);
-      await ask(nodes[0]!.port, ["CLUSTER", "MEET", "127.0.0.1", String(node.port), bus.split(",")[1]!]);
+    const buses = await Promise.all(nodes.map(({ port }) => ask(port, ["CONFIG", "GET", "cluster-port"])));
+    // Everybody meets everybody: by gossip alone it takes them many seconds to hear of each other.
+    for (const [index, node] of nodes.entries()) {
+      for (const [other, bus] of buses.entries()) {
+        const address = ["127.0.0.1", String(nodes[other]!.port), bus.split(",")[1]!];
+        if (other < index) await ask(node.port, ["CLUSTER", "MEET", ...address]);
+      }
     }
     const knows = (reply: string): boolean =>
       countOf(/ connected/g, reply) === nodes.length && !/handshake/.test(reply);
