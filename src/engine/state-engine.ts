@@ -360,7 +360,11 @@ export class StateEngine implements Engine {
       });
     }
     if (signal.aborted)
-      throw new AbortedError("the caller's signal was aborted already", { ...place, cause: signal.reason });
+      throw new AbortedError("the caller's signal was aborted already", {
+        ...place,
+        reason: "ERR_ABORTED",
+        cause: signal.reason,
+      });
     return signal;
   }
 

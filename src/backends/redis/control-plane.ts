@@ -9,6 +9,9 @@ import { errorOfReply } from "./redis-errors.js";
 import { ErrorReply } from "./wire/protocol-error.js";
 
 const PAGE_KEYS = 512;
+/** Values are fetched so many at a time at first, then as many as come to about so many bytes: memory stays bounded. */
+const FIRST_VALUES = 8;
+const VALUE_BYTES_PER_PAGE = 4 * 1024 * 1024;
 const CONCURRENT_JOBS = 4;
 
 export interface ControlAddress {
@@ -43,16 +46,37 @@ export class ControlPlane {
   }
 
   async *scan(prefix: string, withValues: boolean): AsyncIterable<ScanPage> {
+    let count = FIRST_VALUES;
     for await (const stored of this.#pages(prefix)) {
       const keys = stored.map((key) => canonicalKeyOfBytes(key.subarray(this.#prefix.length)));
-      yield withValues ? await this.#withValues(stored, keys) : { keys };
+      if (!withValues) {
+        yield { keys };
+        continue;
+      }
+      for (let from = 0; from < keys.length; ) {
+        const asked = Math.min(count, keys.length - from);
+        const { page, bytes } = await this.#withValues(
+          stored.slice(from, from + asked),
+          keys.slice(from, from + asked),
+        );
+        from += asked;
+        count = Math.max(1, Math.min(count * 4, Math.floor((asked * VALUE_BYTES_PER_PAGE) / Math.max(1, bytes))));
+        if (page.keys.length > 0) yield page;
+      }
     }
   }
 
   async clear(prefix: string): Promise<number> {
     let cleared = 0;
-    for await (const stored of this.#pages(prefix)) {
-      cleared += await this.#job("clear", (client) => client.unlink(...stored));
+    let begun = false;
+    try {
+      for await (const stored of this.#pages(prefix)) {
+        begun = true;
+        cleared += await this.#job("clear", (client) => client.unlink(...stored));
+      }
+    } catch (error) {
+      if (error instanceof StateError && begun) throw error.concerning({ operation: "clear", outcome: "unknown" });
+      throw error;
     }
     return cleared;
   }
@@ -92,14 +116,16 @@ export class ControlPlane {
     } while (cursor !== "0");
   }
 
-  async #withValues(stored: readonly Buffer[], keys: readonly string[]): Promise<ScanPage> {
+  async #withValues(stored: readonly Buffer[], keys: readonly string[]): Promise<{ page: ScanPage; bytes: number }> {
     const codec: ValueCodec = this.#context.codec;
     const found = await this.#job("entries", (client) => client.mgetBuffer([...stored]));
     const page: { keys: string[]; values: Buffer[] } = { keys: [], values: [] };
+    let bytes = 0;
     for (const [index, value] of found.entries()) {
       // Gone since the scan, or a key of another type.
       if (value === null) continue;
       const key = keys[index]!;
+      bytes += value.length;
       try {
         page.values.push(codec.decode(value, 0, value.length, crc32(stored[index]!)));
       } catch (error) {
@@ -108,7 +134,7 @@ export class ControlPlane {
       }
       page.keys.push(key);
     }
-    return page;
+    return { page, bytes };
   }
 
   #job<T>(operation: string, work: (client: Redis) => Promise<T>): Promise<T> {

@@ -16,10 +16,17 @@ export interface RedisSettings {
   readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
 }
 
+/** A server that is back is found within about this, however long it was away. */
+const RECONNECT_CEILING_MS = 1000;
+/** A server that loads its data is asked again after so long when the engine opens. */
+const LOADING_WAIT_MS = 100;
+
 /** Frames, keys and headers around the longest value. */
 const BULK_OVERHEAD_BYTES = 64;
 /** The longest bulk a stock server sends; above it a length is damage, not data. */
 const MAX_BULK_BYTES = 512 * 1024 * 1024;
+
+const PASSING_REFUSALS = new Set(["LOADING", "BUSY", "MASTERDOWN"]);
 
 const { version: LIBRARY_VERSION } = createRequire(import.meta.url)("millrace/package.json") as { version: string };
 
@@ -62,13 +69,24 @@ class RedisDriver implements Driver {
     this.#control = new ControlPlane(this.#address, context);
     this.#reader = {
       codec: context.codec,
-      parser: new ReplyParser(MAX_BULK_BYTES),
+      parser: new ReplyParser(MAX_BULK_BYTES, context.maxValueBytes + BULK_OVERHEAD_BYTES),
       keyPrefix: Buffer.from(context.keyPrefix, "utf8"),
-      maxValueBytes: context.maxValueBytes + BULK_OVERHEAD_BYTES,
+      maxValueBytes: context.maxValueBytes,
       maxBulkBytes: MAX_BULK_BYTES,
       swapAgain: (request, storedForm, then) => this.#swapAgain(request, storedForm, then),
     };
-    await this.#connect();
+    const deadlineMs = performance.now() + context.connectTimeoutMs;
+    for (;;) {
+      try {
+        await this.#connect(Math.max(1, deadlineMs - performance.now()));
+        return;
+      } catch (error) {
+        // It is there and says "not yet", as opposed to a wrong address or a wrong password.
+        const isStarting = error instanceof StateError && PASSING_REFUSALS.has(error.reason ?? "");
+        if (!isStarting || performance.now() + LOADING_WAIT_MS >= deadlineMs) throw error;
+        await new Promise((resolve) => setTimeout(resolve, LOADING_WAIT_MS));
+      }
+    }
   }
 
   isWritable(): boolean {
@@ -158,11 +176,11 @@ class RedisDriver implements Driver {
     return new CommandSlab(this.#context.codec, this.#context.keyPrefix);
   }
 
-  async #connect(): Promise<void> {
+  async #connect(timeoutMs = this.#context.connectTimeoutMs): Promise<void> {
     const connection = new WireConnection({
       host: this.#address.host,
       port: this.#address.port,
-      connectTimeoutMs: this.#context.connectTimeoutMs,
+      connectTimeoutMs: timeoutMs,
       silenceMs: this.#context.operationTimeoutMs,
       parser: this.#reader.parser,
       onClosed: (cause) => this.#lost(cause),
@@ -177,7 +195,7 @@ class RedisDriver implements Driver {
       throw new ConnectionError(`${this.#hostPort}: ${(error as Error).message}`, {
         backend: this.name,
         reason: refused ? error.token : "ERR_CONNECTION",
-        retryable: !refused,
+        retryable: !refused || PASSING_REFUSALS.has(error.token),
         cause: error,
       });
     } finally {
@@ -196,7 +214,7 @@ class RedisDriver implements Driver {
 
   #reconnect(attempt: number): void {
     const { baseDelayMs, maxDelayMs, jitter } = this.#settings.retry;
-    const ceiling = Math.min(maxDelayMs, baseDelayMs * 2 ** attempt);
+    const ceiling = Math.min(maxDelayMs, RECONNECT_CEILING_MS, baseDelayMs * 2 ** attempt);
     const delayMs = attempt === 0 ? Math.random() * baseDelayMs : ceiling * (1 - jitter * Math.random());
     this.#reconnectTimer = setTimeout(() => {
       this.#connect().catch((error: Error) => {

@@ -3,8 +3,8 @@
  * and the raw one; none: the key must be absent), count first; then "del", or "set", the new stored form and its
  * lifetime in ms (0: none).
  *
- * Reply: 1 swapped, 0 not, or the stored bytes where only a decoder can tell: compressed, or the raw bytes behind another
- * header than ours would be, so that several stored forms mean the same value.
+ * Reply: 1 swapped, 0 not, or an array of the stored bytes where only a decoder can tell: compressed, or the raw bytes
+ * behind another header than ours would be, so that several stored forms mean the same value.
  */
 export const COMPARE_AND_SWAP = `
 local stored = redis.call('GET', KEYS[1])
@@ -14,8 +14,8 @@ if stored then
   for i = 2, forms + 1 do
     if stored == ARGV[i] then same = true break end
   end
-  if not same and forms > 0 and #stored >= 8 and string.byte(stored, 1) == 193 and string.byte(stored, 2) == 77
-    and (string.byte(stored, 7) % 16 ~= 0 or string.sub(stored, 9) == ARGV[3]) then return stored end
+  if not same and forms > 1 and #stored >= 8 and #stored <= #ARGV[3] + 12 and string.byte(stored, 1) == 193 and string.byte(stored, 2) == 77
+    and (string.byte(stored, 7) % 16 ~= 0 or string.sub(stored, 9) == ARGV[3]) then return {stored} end
 end
 if not same then return 0 end
 local at = forms + 2

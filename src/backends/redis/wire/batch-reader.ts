@@ -8,7 +8,7 @@ import { errorOfReply } from "../redis-errors.js";
 import { type EncodedBatch, KEYS_PER_COMMAND } from "./batch-encoder.js";
 import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { ReadSlab } from "./read-slab.js";
-import { INCOMPLETE, PushReply, type Reply, type ReplyParser } from "./reply-parser.js";
+import { INCOMPLETE, OversizedReply, PushReply, type Reply, type ReplyParser } from "./reply-parser.js";
 
 const CR = 13;
 const LF = 10;
@@ -367,12 +367,15 @@ export class BatchReader {
     }
     switch (request.kind) {
       case Kind.setIfNotExists:
+        if (reply !== "OK" && reply !== null) throw new ProtocolError("not the answer of a conditional put");
         batch.succeed(request, reply === "OK");
         break;
       case Kind.expire:
+        if (typeof reply !== "number") throw new ProtocolError("not the answer of a change of lifetime");
         batch.succeed(request, reply === 1);
         break;
       case Kind.ttl:
+        if (typeof reply !== "number") throw new ProtocolError("not a lifetime");
         batch.succeed(request, reply === -2 ? null : reply === -1 ? Number.POSITIVE_INFINITY : Number(reply));
         break;
       case Kind.getAndDelete:
@@ -392,6 +395,13 @@ export class BatchReader {
       batch.succeed(request, null);
       return;
     }
+    if (reply instanceof OversizedReply) {
+      batch.fail(
+        request,
+        this.#tooLarge(request, reply.bytes).concerning({ ...this.#place(request), outcome: "unknown" }),
+      );
+      return;
+    }
     if (!Buffer.isBuffer(reply)) throw new ProtocolError("not a value");
     try {
       batch.succeed(request, this.#context.codec.decode(reply, 0, reply.length, this.#keyChecksum(request)));
@@ -401,6 +411,8 @@ export class BatchReader {
         request,
         this.#undecodable(request, error).concerning({ ...this.#place(request), outcome: "unknown" }),
       );
+      // Damaged where it stood, it is gone and will not be met again; a reply too many would shift all that follow.
+      throw new ProtocolError("a value does not verify, and may be the answer to something else");
     }
   }
 
@@ -410,11 +422,13 @@ export class BatchReader {
       batch.succeed(request, reply === 1);
       return;
     }
-    if (!Buffer.isBuffer(reply)) throw new ProtocolError("not the answer of a compare-and-swap");
+    // In an array, so that a value which answers something else is not taken for it.
+    const stored = Array.isArray(reply) ? reply[0] : undefined;
+    if (!Buffer.isBuffer(stored)) throw new ProtocolError("not the answer of a compare-and-swap");
     const { expected } = request.detail as CompareAndSwapDetail;
     let current: Buffer;
     try {
-      current = this.#context.codec.decode(reply, 0, reply.length, this.#keyChecksum(request));
+      current = this.#context.codec.decode(stored, 0, stored.length, this.#keyChecksum(request));
     } catch (error) {
       batch.fail(request, this.#undecodable(request, error));
       return;
@@ -424,7 +438,7 @@ export class BatchReader {
       return;
     }
     this.#repeats++;
-    this.#context.swapAgain(request, reply, (again) => {
+    this.#context.swapAgain(request, stored, (again) => {
       this.#repeats--;
       if (again instanceof StateError) batch.fail(request, again);
       else if (again instanceof ErrorReply) batch.fail(request, this.#errorOf(request, again));

@@ -1,7 +1,17 @@
 import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { ReadSlab } from "./read-slab.js";
 
-export type Reply = null | number | bigint | boolean | string | Buffer | ErrorReply | Reply[] | PushReply;
+export type Reply =
+  | null
+  | number
+  | bigint
+  | boolean
+  | string
+  | Buffer
+  | ErrorReply
+  | Reply[]
+  | PushReply
+  | OversizedReply;
 
 /** RESP3 out-of-band data; never the answer to a command. */
 export class PushReply {
@@ -9,6 +19,15 @@ export class PushReply {
 
   constructor(items: readonly Reply[]) {
     this.items = items;
+  }
+}
+
+/** A value longer than the engine may allocate: it was read past, byte for byte, and not kept. */
+export class OversizedReply {
+  readonly bytes: number;
+
+  constructor(bytes: number) {
+    this.bytes = bytes;
   }
 }
 
@@ -29,24 +48,54 @@ const MAX_LINE_BYTES = 64 * 1024;
  */
 export class ReplyParser {
   readonly #maxBulkBytes: number;
+  readonly #maxKeptBytes: number;
   #at = 0;
   #needBytes = 0;
+  #skipBytes = 0;
+  #skipped: OversizedReply | undefined;
 
-  constructor(maxBulkBytes: number) {
+  /**
+   * @param maxBulkBytes longer bulks are a ProtocolError
+   * @param maxKeptBytes longer ones are read past, where they are a reply by themselves
+   */
+  constructor(maxBulkBytes: number, maxKeptBytes = maxBulkBytes) {
     this.#maxBulkBytes = maxBulkBytes;
+    this.#maxKeptBytes = maxKeptBytes;
+  }
+
+  /** Forgets a reply of which only a part has come; for a new connection. */
+  reset(): void {
+    this.#skipBytes = 0;
+    this.#skipped = undefined;
   }
 
   /** Consumes one reply from the slab, or nothing and returns INCOMPLETE. */
   take(slab: ReadSlab): Reply | typeof INCOMPLETE {
+    if (this.#skipped !== undefined) return this.#skip(slab);
     this.#at = slab.start;
     this.#needBytes = 0;
     const reply = this.#read(slab, 0);
+    if (this.#skipped !== undefined) {
+      slab.start = this.#at;
+      return this.#skip(slab);
+    }
     if (reply === INCOMPLETE) {
       slab.expectedBytes = this.#needBytes;
       return INCOMPLETE;
     }
     slab.start = this.#at;
     slab.expectedBytes = 0;
+    return reply;
+  }
+
+  #skip(slab: ReadSlab): OversizedReply | typeof INCOMPLETE {
+    const skipped = Math.min(this.#skipBytes, slab.end - slab.start);
+    slab.start += skipped;
+    this.#skipBytes -= skipped;
+    slab.expectedBytes = 0;
+    if (this.#skipBytes > 0) return INCOMPLETE;
+    const reply = this.#skipped!;
+    this.#skipped = undefined;
     return reply;
   }
 
@@ -63,8 +112,14 @@ export class ReplyParser {
       case 0x3a: // :
         return integer(line);
       case 0x24: // $
-      case 0x3d: // =
-        return this.#bulk(slab, line);
+      case 0x3d: {
+        // =
+        const length = count(line, this.#maxBulkBytes);
+        if (depth > 0 || length <= this.#maxKeptBytes) return this.#bulk(slab, line);
+        this.#skipped = new OversizedReply(length);
+        this.#skipBytes = length + 2;
+        return INCOMPLETE;
+      }
       case 0x21: {
         // !
         const text = this.#bulk(slab, line);

@@ -75,6 +75,7 @@ export class WireConnection {
 
   constructor(options: WireConnectionOptions) {
     this.#options = options;
+    options.parser.reset();
     this.#socket = connect({
       host: options.host,
       port: options.port,
