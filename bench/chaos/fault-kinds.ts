@@ -10,6 +10,8 @@ export interface FaultKind {
   readonly name: string;
   /** What is done, for the report. */
   readonly doing: string;
+  /** Whom it is done to. Faults on the way and faults of the server may come together. */
+  readonly at: "way" | "server";
   /** Injects it once and resolves, when it is over and the server as good as before, to how often it struck. */
   inject(arena: Arena, random: Random): Promise<number>;
 }
@@ -26,6 +28,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   {
     name: "cut-storm",
     doing: `all connections reset every ${CUT_EVERY_MS} ms`,
+    at: "way",
     async inject({ proxy }, random) {
       const before = (await proxy.statistics()).cuts;
       await proxy.set({ cutEveryMs: CUT_EVERY_MS });
@@ -60,6 +63,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   {
     name: "kill-9",
     doing: "the server is killed and started again",
+    at: "server",
     async inject({ server }, random) {
       await server.kill();
       await delay(between(random, 0, 300));
@@ -70,6 +74,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   {
     name: "freeze",
     doing: "SIGSTOP, then SIGCONT",
+    at: "server",
     async inject({ server }, random) {
       server.pause();
       await delay(between(random, 50, 1200));
@@ -80,6 +85,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   {
     name: "client-pause",
     doing: "CLIENT PAUSE, writes or all",
+    at: "server",
     async inject({ admin }, random) {
       const forMs = between(random, 50, 700);
       await admin.call("CLIENT", "PAUSE", forMs, pick(random, ["WRITE", "ALL"]));
@@ -90,6 +96,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   {
     name: "loading",
     doing: "the server reloads its data and answers LOADING",
+    at: "server",
     async inject({ admin }) {
       const keys = await admin.dbsize();
       await admin.config("SET", "key-load-delay", Math.ceil(300_000 / Math.max(1, keys)));
@@ -101,6 +108,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   {
     name: "busy-script",
     doing: "a script that does not end, then SCRIPT KILL",
+    at: "server",
     async inject({ admin, server }, random) {
       const looper = adminClient(server.port);
       const ended = looper.eval("while true do end", 0).catch((error: Error) => error.message);
@@ -117,6 +125,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   {
     name: "read-only",
     doing: "the server becomes a replica of nobody",
+    at: "server",
     async inject({ admin }, random) {
       await admin.config("SET", "replica-serve-stale-data", pick(random, ["yes", "no"]));
       await admin.replicaof("127.0.0.1", 1);
@@ -128,6 +137,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   {
     name: "script-flush",
     doing: "SCRIPT FLUSH",
+    at: "server",
     async inject({ admin }) {
       await admin.script("FLUSH");
       return 1;
@@ -143,6 +153,7 @@ function once(name: string, doing: string, fault: (random: Random) => SingleFaul
   return {
     name,
     doing,
+    at: "way",
     async inject({ proxy }, random) {
       const { happened } = await proxy.arm(fault(random));
       const timer = setTimeout(() => void proxy.clear(), PATIENCE_MS);
@@ -163,6 +174,7 @@ function lasting(
   return {
     name,
     doing,
+    at: "way",
     async inject({ proxy }, random) {
       await proxy.set(faults(random));
       await delay(between(random, fromMs, untilMs));
@@ -177,6 +189,7 @@ function afresh(name: string, doing: string, faults: Faults): FaultKind {
   return {
     name,
     doing,
+    at: "way",
     async inject({ proxy }, random) {
       await proxy.set(faults);
       await proxy.cut();
@@ -198,6 +211,7 @@ function settings(
   return {
     name,
     doing,
+    at: "server",
     async inject({ admin, proxy }, random) {
       await admin.config("SET", setting, during);
       if (cuts) await proxy.cut();

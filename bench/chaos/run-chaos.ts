@@ -56,6 +56,7 @@ export interface ChaosResult {
 export const OPERATION_MS = 500;
 const LATE_BUDGET_MS = 100;
 const FAULTS_PER_ROUND = 6;
+const PAIRED_SHARE = 0.5;
 const LOAD = { callers: 64, burst: 8, registers: 2000, counters: 400 };
 const MAX_EXAMPLES = 20;
 
@@ -132,19 +133,22 @@ async function runRound(
   const load = new Load(ledger, `${round}:`, seededRandom(below(schedule, 2 ** 31)), LOAD);
   const log: string[] = [];
   try {
-    for (const kind of kinds) {
+    for (const together of paired(kinds, schedule)) {
       await delay(20 + below(schedule, 80));
       const fromMs = performance.now();
-      const strikes = await kind.inject(arena, schedule);
+      const strikes = await Promise.all(together.map((kind) => kind.inject(arena, schedule)));
       const untilMs = performance.now();
       const tookMs = await probe.served();
-      log.push(`${kind.name} @${fromMs.toFixed(1)} to ${untilMs.toFixed(1)}, served after ${tookMs.toFixed(1)} ms`);
-      if (strikes === 0) continue;
-      const tally = result.byKind[kind.name]!;
-      tally.injected++;
-      tally.strikes += strikes;
-      tally.recoveriesMs.push(tookMs);
-      result.faults++;
+      const names = together.map(({ name }) => name).join(" and ");
+      log.push(`${names} @${fromMs.toFixed(1)} to ${untilMs.toFixed(1)}, served after ${tookMs.toFixed(1)} ms`);
+      for (const [index, { name }] of together.entries()) {
+        if (strikes[index] === 0) continue;
+        const tally = result.byKind[name]!;
+        tally.injected++;
+        tally.strikes += strikes[index]!;
+        tally.recoveriesMs.push(tookMs);
+        result.faults++;
+      }
     }
   } finally {
     await load.stop();
@@ -172,6 +176,17 @@ function add(result: ChaosResult, report: LedgerReport, faults: readonly string[
   for (const violation of report.examples) {
     if (result.examples.length < MAX_EXAMPLES) result.examples.push({ violation, faults });
   }
+}
+
+/** Some faults together with the next one, where one is on the way and the other the server's. */
+function paired(kinds: readonly FaultKind[], random: Random): FaultKind[][] {
+  const groups: FaultKind[][] = [];
+  for (const kind of kinds) {
+    const last = groups.at(-1);
+    if (last?.length === 1 && last[0]!.at !== kind.at && random() < PAIRED_SHARE) last.push(kind);
+    else groups.push([kind]);
+  }
+  return groups;
 }
 
 /** Every kind as often as every other, in an order that the seed decides. */
