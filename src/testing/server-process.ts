@@ -75,11 +75,11 @@ export class ServerProcess {
 
   /** Freezes the server and the processes it started. */
   pause(): void {
-    for (const pid of this.#family()) process.kill(pid, "SIGSTOP");
+    for (const pid of this.#family()) signalIfAlive(pid, "SIGSTOP");
   }
 
   resume(): void {
-    for (const pid of this.#family()) process.kill(pid, "SIGCONT");
+    for (const pid of this.#family()) signalIfAlive(pid, "SIGCONT");
   }
 
   /** As a crash would, the processes it started included; resolves when all are gone. */
@@ -99,7 +99,7 @@ export class ServerProcess {
       const exited = once(child, "exit");
       const others = signal === "SIGKILL" ? childrenOf(child.pid) : [];
       child.kill(signal);
-      for (const pid of others) if (isAlive(pid)) process.kill(pid, signal);
+      for (const pid of others) signalIfAlive(pid, signal);
       await exited;
     }
     this.#child = null;
@@ -126,25 +126,35 @@ function childrenOf(parent: number): number[] {
   } catch {
     return [];
   }
-  return entries.filter((name) => /^\d+$/.test(name) && parentOf(name) === parent).map(Number);
+  return entries.filter((name) => /^\d+$/.test(name) && factsOf(name)?.parent === parent).map(Number);
 }
 
-function parentOf(pid: string): number | undefined {
+interface ProcessFacts {
+  readonly state: string;
+  readonly parent: number;
+}
+
+/** Undefined: there is no such process any more. */
+function factsOf(pid: number | string): ProcessFacts | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The name, in parentheses, may hold anything: state and parent follow its end.
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { state: state!, parent: Number(parent) };
   } catch {
-    // Ended since it was listed.
     return undefined;
   }
 }
 
+/** One that has ended and that nobody has asked about is not alive. */
 function isAlive(pid: number): boolean {
+  return !["Z", "X", undefined].includes(factsOf(pid)?.state);
+}
+
+function signalIfAlive(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
