@@ -114,7 +114,7 @@ export class WireConnection {
   async open<T>(handshake: (ask: (...args: string[]) => Promise<Reply>) => Promise<T>): Promise<T> {
     const { connectTimeoutMs } = this.#options;
     const timer = setTimeout(() => {
-      this.destroy(this.#connectionError(`no answer within ${connectTimeoutMs} ms (timeouts.connectMs)`));
+      this.destroy(this.#connectionError(`no answer within ${Math.round(connectTimeoutMs)} ms (timeouts.connectMs)`));
     }, connectTimeoutMs);
     try {
       const result = await handshake((...args) => this.#ask(args));
