@@ -188,7 +188,7 @@ class RedisDriver implements Driver {
     });
     this.#opening = connection;
     try {
-      this.#facts = await connection.open((ask) => shakeHands(ask, this.#address, LIBRARY_VERSION));
+      this.#facts = await connection.open((ask) => shakeHands(ask, this.#address, LIBRARY_VERSION, this.#facts));
     } catch (error) {
       if (error instanceof StateError) throw error;
       const refused = error instanceof HandshakeRefused;

@@ -12,6 +12,10 @@ export interface ServerFacts {
   readonly version: string;
   readonly protocol: 2 | 3;
   readonly hasMsetex: boolean;
+  /** Of this connection; undefined where the server does not tell. */
+  readonly clientId: number | undefined;
+  /** Of this run of the server: ids of connections begin anew with the next. */
+  readonly runId: string | undefined;
 }
 
 type Ask = (...args: string[]) => Promise<Reply>;
@@ -30,13 +34,21 @@ export class HandshakeRefused extends Error {
 /**
  * Logs in, in RESP3 where the server knows it, selects the database and introduces the client.
  *
+ * A connection that was given up may have bytes at the server that it has not read, a frozen server above all: read
+ * later, they would put older values over newer ones. So `previous`, what is known of that connection, is ended by the
+ * server itself before anything is sent over this one. Servers that do not allow CLIENT KILL leave that gap open.
+ *
  * @throws HandshakeRefused
  */
-export async function shakeHands(ask: Ask, login: Login, libraryVersion: string): Promise<ServerFacts> {
+export async function shakeHands(
+  ask: Ask,
+  login: Login,
+  libraryVersion: string,
+  previous?: ServerFacts,
+): Promise<ServerFacts> {
   const credentials = login.password === undefined ? [] : ["AUTH", login.username ?? "default", login.password];
   const hello = await ask("HELLO", "3", ...credentials);
-  let facts = Array.isArray(hello) ? pairs(hello) : undefined;
-  const protocol = facts === undefined ? 2 : 3;
+  const greeting = Array.isArray(hello) ? pairs(hello) : undefined;
   if (hello instanceof ErrorReply) {
     if (!/unknown command|NOPROTO/i.test(hello.message)) throw new HandshakeRefused("login", hello);
     if (login.password !== undefined) {
@@ -45,21 +57,29 @@ export async function shakeHands(ask: Ask, login: Login, libraryVersion: string)
     }
   }
   if (login.database !== 0) accept(`SELECT ${login.database}`, await ask("SELECT", String(login.database)));
-  const [ping, msetex, info] = await Promise.all([
+  const [ping, msetex, info, clientId] = await Promise.all([
     ask("PING"),
     ask("COMMAND", "INFO", "MSETEX"),
-    facts === undefined ? ask("INFO", "server") : Promise.resolve(null),
+    ask("INFO", "server"),
+    ask("CLIENT", "ID"),
     // Servers before 7.2 do not know these, and nothing depends on them.
     ask("CLIENT", "SETINFO", "LIB-NAME", "millrace"),
     ask("CLIENT", "SETINFO", "LIB-VER", libraryVersion),
   ]);
   accept("PING", ping);
-  facts ??= infoLines(info);
+  const lines = infoLines(info);
+  const runId = lines.get("run_id");
+  if (previous?.clientId !== undefined && runId !== undefined && previous.runId === runId) {
+    await ask("CLIENT", "KILL", "ID", String(previous.clientId));
+  }
+  const facts = greeting ?? lines;
   return {
     server: facts.get("server") ?? (facts.has("valkey_version") ? "valkey" : "redis"),
     version: facts.get("version") ?? facts.get("valkey_version") ?? facts.get("redis_version") ?? "unknown",
-    protocol,
+    protocol: greeting === undefined ? 2 : 3,
     hasMsetex: Array.isArray(msetex) && Array.isArray(msetex[0]) && msetex[0].length > 0,
+    clientId: typeof clientId === "number" ? clientId : undefined,
+    runId,
   };
 }
 
