@@ -1,6 +1,6 @@
 import { UnsupportedOperationError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
-import { type Value, valueToBuffer } from "../core/value.js";
+import { copyOfValue, type Value, valueToBuffer } from "../core/value.js";
 import { addToCounter } from "./counter.js";
 import { type CompareAndSwapDetail, Kind, type Request, type TransactionStep } from "./request.js";
 
@@ -56,7 +56,7 @@ function increment<Entry extends FoundEntry>(access: EntryAccess<Entry>, request
   const entry = access.find(key);
   const expiresAtMs = entry?.expiresAtMs ?? 0;
   const sum = addToCounter(entry === undefined ? null : access.valueOf(key, entry), request.detail as bigint);
-  access.putEncoded(key, Buffer.from(String(sum), "latin1"), expiresAtMs);
+  access.putEncoded(key, copyOfValue(String(sum)), expiresAtMs);
   return sum;
 }
 

@@ -1,6 +1,7 @@
 import { crc32 } from "../core/crc32.js";
 import { CorruptValueError, UnsupportedOperationError } from "../core/errors.js";
 import type { Value } from "../core/value.js";
+import { allocateValue, copyOfBytes } from "../core/value-memory.js";
 import type { CodecDirection } from "./batch-codec.js";
 import { type Compressor, FRAME_HEADER_BYTES, type FrameSealer } from "./compression/compressor.js";
 import type { CompressionHint } from "./compression-hint.js";
@@ -87,10 +88,10 @@ export class Envelope implements ValueCodec {
 
   encode(keyChecksum: number, value: Value, hint?: CompressionHint): Buffer {
     const bytes = typeof value === "string" ? Buffer.byteLength(value) : value.length;
-    const target = Buffer.allocUnsafe(COMPRESSED_HEADER_BYTES + bytes);
+    const target = allocateValue(COMPRESSED_HEADER_BYTES + bytes);
     const end = this.encodeInto(target, 0, keyChecksum, value, hint);
     // A compressed value must not keep the room alive that it did not need.
-    return end * 4 < target.length * 3 ? Buffer.from(target.subarray(0, end)) : target.subarray(0, end);
+    return end * 4 < target.length * 3 ? copyOfBytes(target.subarray(0, end)) : target.subarray(0, end);
   }
 
   encodeInto(target: Buffer, at: number, keyChecksum: number, value: Value, hint?: CompressionHint): number {
@@ -133,7 +134,7 @@ export class Envelope implements ValueCodec {
     const body = this.#bodyAt(source, start, end, keyChecksum);
     if (body < 0) return this.#decompress(source, start, end);
     this.#refuseOversize(end - body);
-    const copy = Buffer.allocUnsafe(end - body);
+    const copy = allocateValue(end - body);
     source.copy(copy, 0, body, end);
     return copy;
   }

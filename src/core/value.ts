@@ -1,3 +1,4 @@
+import { allocateValue, copyOfBytes } from "./value-memory.js";
 /** A value as callers give it; strings are stored as UTF-8. */
 export type Value = string | Uint8Array;
 export type Key = string | Uint8Array;
@@ -9,5 +10,8 @@ export function valueToBuffer(value: Value): Buffer {
 
 /** A copy that shares no memory with the caller's bytes. */
 export function copyOfValue(value: Value): Buffer {
-  return typeof value === "string" ? Buffer.from(value, "utf8") : Buffer.from(value);
+  if (typeof value !== "string") return copyOfBytes(value);
+  const copy = allocateValue(Buffer.byteLength(value));
+  copy.write(value);
+  return copy;
 }

@@ -2,6 +2,7 @@ import type { Batch } from "../backends/batch.js";
 import { Kind, NO_ANSWER, OPERATION_NAMES, type Request } from "../backends/request.js";
 import type { ErrorDetails, StateError } from "../core/errors.js";
 import { copyOfValue, type Value } from "../core/value.js";
+import { copyOfBytes } from "../core/value-memory.js";
 import { OperationCounters } from "./operation-counters.js";
 
 export function isRead(kind: Kind): boolean {
@@ -95,7 +96,7 @@ export class Completion {
           if (request.kind === Kind.contains && leader.kind === Kind.get) {
             answer = result !== null;
           } else if (Buffer.isBuffer(result)) {
-            answer = given ? Buffer.from(result) : result;
+            answer = given ? copyOfBytes(result) : result;
             given = true;
           } else {
             answer = result;

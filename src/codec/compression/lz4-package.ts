@@ -1,4 +1,5 @@
 import type { Value } from "../../core/value.js";
+import { allocateValue } from "../../core/value-memory.js";
 import { corruptBody } from "./corrupt-body.js";
 import type { Lz4Instance } from "./lz4-instance.js";
 import { compilePackagedWasm, instantiateWasm, isWasmTrap, type WasmMemory, type WasmModule } from "./packaged-wasm.js";
@@ -93,7 +94,7 @@ export class PackagedLz4Instance implements Lz4Instance {
     const outputBytes = this.#words[word + 1]!;
     let raw: Buffer | undefined;
     if (outputBytes === rawBytes) {
-      raw = Buffer.allocUnsafe(rawBytes);
+      raw = allocateValue(rawBytes);
       this.#bytes.copy(raw, 0, output, output + outputBytes);
     }
     wasm.__wbindgen_free(output, outputBytes);

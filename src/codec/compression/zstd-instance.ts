@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { BackendError } from "../../core/errors.js";
+import { allocateValue } from "../../core/value-memory.js";
 import { corruptBody } from "./corrupt-body.js";
 import { compilePackagedWasm, instantiateWasm, isWasmTrap, type WasmMemory, type WasmModule } from "./packaged-wasm.js";
 
@@ -120,7 +121,7 @@ export class ZstdInstance {
     }
     if (size !== rawBytes) return undefined;
     this.#followMemory();
-    const raw = Buffer.allocUnsafe(rawBytes);
+    const raw = allocateValue(rawBytes);
     this.#bytes.copy(raw, 0, this.#output, this.#output + rawBytes);
     return raw;
   }

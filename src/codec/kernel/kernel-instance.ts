@@ -1,5 +1,6 @@
 import { crc32 } from "../../core/crc32.js";
 import type { Value } from "../../core/value.js";
+import { allocateValue } from "../../core/value-memory.js";
 import { FRAME_HEADER_BYTES } from "../compression/compressor.js";
 import { corruptBody } from "../compression/corrupt-body.js";
 import type { Lz4Instance } from "../compression/lz4-instance.js";
@@ -141,7 +142,7 @@ export class KernelInstance implements Lz4Instance {
   }
 
   #copyOf(at: number, bytes: number): Buffer {
-    const copy = Buffer.allocUnsafe(bytes);
+    const copy = allocateValue(bytes);
     copy.set(this.#view(at, bytes), 0);
     return copy;
   }

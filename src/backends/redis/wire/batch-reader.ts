@@ -3,6 +3,7 @@ import { crc32 } from "../../../core/crc32.js";
 import { BackendError, CorruptValueError, type ErrorDetails, StateError } from "../../../core/errors.js";
 import { keyBytes } from "../../../core/key.js";
 import { copyOfValue } from "../../../core/value.js";
+import { allocateValue } from "../../../core/value-memory.js";
 import { type CompareAndSwapDetail, Kind, OPERATION_NAMES, type Request, type TransactionStep } from "../../request.js";
 import { errorOfReply } from "../redis-errors.js";
 import { type EncodedBatch, KEYS_PER_COMMAND } from "./batch-encoder.js";
@@ -562,7 +563,7 @@ export class BatchReader {
 /** The bytes from `from` on, at most a block of them, in memory of their own. */
 function copyOfRun(bytes: Buffer, from: number, end: number): Buffer {
   const length = Math.min(BLOCK_BYTES, end - from);
-  const block = length > BLOCK_BYTES / 2 ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
+  const block = allocateValue(length);
   bytes.copy(block, 0, from, from + length);
   return block;
 }

@@ -1,3 +1,4 @@
+import { copyOfBytes } from "../../../core/value-memory.js";
 import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { ReadSlab } from "./read-slab.js";
 
@@ -172,7 +173,7 @@ export class ReplyParser {
     }
     if (slab.bytes[until] !== CR || slab.bytes[until + 1] !== LF) throw new ProtocolError("bulk longer than it says");
     this.#at = until + 2;
-    return Buffer.from(slab.bytes.subarray(from, until));
+    return copyOfBytes(slab.bytes.subarray(from, until));
   }
 
   #elements(slab: ReadSlab, line: string, per: number, depth: number): Reply[] | null | typeof INCOMPLETE {
