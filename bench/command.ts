@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { StateError } from "../src/index.js";
+import { CODEC_PARTS, type CodecPart } from "./codec/codec-bench.js";
 import { HELP } from "./lib/help.js";
 import { htmlPage } from "./lib/html-page.js";
 import { junitXml } from "./lib/junit.js";
@@ -9,7 +10,7 @@ import { comparisonText, environmentText, targetsText, verdictsText } from "./li
 import { openProgress } from "./lib/progress.js";
 import { type BenchReport, hasFailed } from "./lib/report.js";
 import { UsageError } from "./lib/usage-error.js";
-import { EXTRA_WORKLOADS } from "./load/plan.js";
+import { CODEC, EXTRA_WORKLOADS } from "./load/plan.js";
 import { runBench } from "./load/run-bench.js";
 import { WORKLOADS } from "./load/workload.js";
 import { MILLRACE, SUBJECT_NAMES } from "./peers/all-peers.js";
@@ -50,8 +51,20 @@ function listText(): string {
     targets: "the published targets T1 to T8",
     soak: "60 s at 1000 in flight: does memory grow? (only when asked for)",
   };
+  const parts: Record<CodecPart, string> = {
+    "codec-1KiB": "LZ4 against none and against others' LZ4, also over a link of 1 Gbit/s",
+    "codec-grid": "offload auto against never and always: codecs, sizes, depths, stores",
+    "codec-offload": "what is left of the main thread's work when zstd is offloaded",
+    "codec-faults": "codec threads that exit, run out of memory or never end",
+    "codec-ratio": "how much smaller the bench's records become",
+    "codec-header": "header and checksum of 100 B",
+  };
+  const codecs = [
+    `  ${CODEC.padEnd(24)}all of the following (only when asked for)`,
+    ...CODEC_PARTS.map((name) => `  ${name.padEnd(24)}${parts[name]}`),
+  ];
   const others = EXTRA_WORKLOADS.map((name) => `  ${name.padEnd(24)}${extras[name]}`);
-  return ["workloads", ...cells, ...others, "peers", ...SUBJECT_NAMES.map((name) => `  ${name}`)].join("\n");
+  return ["workloads", ...cells, ...others, ...codecs, "peers", ...SUBJECT_NAMES.map((name) => `  ${name}`)].join("\n");
 }
 
 async function benchAndReport(options: BenchOptions, output: CliOutput): Promise<boolean> {

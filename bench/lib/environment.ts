@@ -45,13 +45,13 @@ async function packageVersion(file: string, name: string): Promise<string | null
   return manifest.name === name ? (manifest.version ?? null) : null;
 }
 
-/** Looked for upwards from the package's entry, because many do not export their package.json. */
+/** Read where it lies, because many packages do not export their package.json and some have no entry for Node.js. */
 async function versionOf(name: string): Promise<string> {
-  for (let folder = dirname(createRequire(import.meta.url).resolve(name)); ; folder = dirname(folder)) {
-    const version = await packageVersion(join(folder, "package.json"), name);
+  for (const folder of createRequire(import.meta.url).resolve.paths(name) ?? []) {
+    const version = await packageVersion(join(folder, name, "package.json"), name);
     if (version !== null) return version;
-    if (folder === dirname(folder)) return "unknown";
   }
+  return "unknown";
 }
 
 async function ownVersion(): Promise<string> {

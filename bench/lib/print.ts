@@ -15,19 +15,29 @@ export function environmentText(environment: Environment): string {
 }
 
 export function comparisonText(title: string, rows: readonly Comparison[]): string {
-  const own = rows.find((row) => row.subject === "millrace")?.opsPerSec;
+  const own = rows.find((row) => row.subject.startsWith("millrace"));
+  const withMain = rows.some((row) => row.mainCpuUsPerOp !== undefined);
   const cells = rows.map((row) => [
     row.subject,
     formatRate(row.opsPerSec),
-    own === undefined || row.subject === "millrace" ? "" : `${(own / row.opsPerSec).toFixed(2)}x`,
+    own === undefined || row === own ? "" : `${(own.opsPerSec / row.opsPerSec).toFixed(2)}x`,
     formatUs(row.p50Us),
     formatUs(row.p99Us),
     formatUs(row.p999Us),
     row.cpuUsPerOp === null ? "-" : `${row.cpuUsPerOp.toFixed(2)} us`,
+    ...(withMain ? mainCells(row) : []),
     String(row.errors),
   ]);
-  const header = [rows[0]?.workload ?? "", "ops/s", "millrace", "p50", "p99", "p99.9", "CPU/op", "errors"];
+  const header = [rows[0]?.workload ?? "", "ops/s", own?.subject ?? "", "p50", "p99", "p99.9", "CPU/op"];
+  header.push(...(withMain ? ["main thread/op", "loop delay p99"] : []), "errors");
   return `\n${title}\n${formatTable(header, cells)}`;
+}
+
+function mainCells({ mainCpuUsPerOp, loopDelayP99Ms }: Comparison): string[] {
+  return [
+    mainCpuUsPerOp === undefined ? "-" : `${mainCpuUsPerOp.toFixed(2)} us`,
+    loopDelayP99Ms == null ? "-" : `${loopDelayP99Ms.toFixed(1)} ms`,
+  ];
 }
 
 const SIGNS: Record<Target["bound"], string> = { "at least": ">=", "at most": "<=", below: "<" };

@@ -1,6 +1,7 @@
+import { CODEC_PARTS, type CodecPart } from "../codec/codec-bench.js";
 import type { BenchOptions } from "../lib/options.js";
 import { UsageError } from "../lib/usage-error.js";
-import { SUBJECT_NAMES, YARDSTICK } from "../peers/all-peers.js";
+import { MILLRACE, SUBJECT_NAMES, YARDSTICK } from "../peers/all-peers.js";
 import { WORKLOADS, type Workload } from "./workload.js";
 
 export const EXTRA_WORKLOADS = ["trace", "targets", "soak"] as const;
@@ -9,6 +10,8 @@ export type ExtraWorkload = (typeof EXTRA_WORKLOADS)[number];
 export interface Plan {
   readonly cells: readonly { readonly workload: Workload; readonly names: readonly string[] }[];
   readonly extras: readonly ExtraWorkload[];
+  /** Parts of the workload `codec`, which runs only when asked for. */
+  readonly codecParts: readonly CodecPart[];
   readonly peers: readonly string[];
   /** Length of one throughput round. */
   readonly roundMs: number;
@@ -21,6 +24,8 @@ const ROUND_MS = 170;
 const QUICK_ROUND_MS = 60;
 const QUICK_ROUNDS = 2;
 const MIN_ROUND_MS = 20;
+/** The workload that means all of its parts. */
+export const CODEC = "codec";
 const OPEN_MS = 3000;
 const SOAK_MS = 60_000;
 /** Rounds' worth of time that the targets take, and that a cell takes around its rounds. */
@@ -38,7 +43,8 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
   const wanted = options.workloads;
   for (const name of wanted ?? []) {
     const known =
-      (EXTRA_WORKLOADS as readonly string[]).includes(name) || WORKLOADS.some((workload) => selects(name, workload));
+      [...EXTRA_WORKLOADS, CODEC, ...CODEC_PARTS].includes(name) ||
+      WORKLOADS.some((workload) => selects(name, workload));
     if (!known) throw new UsageError(`there is no workload ${JSON.stringify(name)}; --list shows them all`);
   }
   for (const name of options.peers ?? []) {
@@ -46,7 +52,12 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
       throw new UsageError(`there is no peer ${JSON.stringify(name)}; there are ${SUBJECT_NAMES.join(", ")}`);
     }
   }
-  const peers = (options.peers ?? SUBJECT_NAMES).filter((name) => clientsOnly?.includes(name) ?? true);
+  const codecParts = CODEC_PARTS.filter((name) => wanted?.includes(CODEC) === true || wanted?.includes(name) === true);
+  // The codec parts bring their own clients.
+  const onlyCodecs = wanted?.every((name) => name === CODEC || codecParts.some((part) => part === name)) === true;
+  const peers = onlyCodecs
+    ? [MILLRACE]
+    : (options.peers ?? SUBJECT_NAMES).filter((name) => clientsOnly?.includes(name) ?? true);
   const chosen = WORKLOADS.filter((workload) => wanted?.some((name) => selects(name, workload)) ?? true);
   const cells = chosen.map((workload) => ({
     workload: options.quick ? { ...workload, rounds: QUICK_ROUNDS } : workload,
@@ -63,6 +74,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
   return {
     cells,
     extras,
+    codecParts,
     peers,
     roundMs: budgetMs === null ? usual : Math.max(MIN_ROUND_MS, (budgetMs * OVERHEAD_SHARE) / Math.max(1, allUnits)),
     openMs: budgetMs === null ? (options.quick ? OPEN_MS / 3 : OPEN_MS) : budgetMs / Math.max(1, openRuns),

@@ -39,7 +39,7 @@ function event(random: Random): Record<string, unknown> {
 }
 
 /** A JSON text of exactly `bytes` ASCII characters, the last field taking up what is left over. */
-function jsonRecord(random: Random, bytes: number): string {
+export function jsonRecord(random: Random, bytes: number): string {
   const record: Record<string, unknown> = bytes < 4096 ? event(random) : { page: below(random, 1e6), events: [] };
   const list = (bytes < 4096 ? record.readings : record.events) as object[];
   const next =

@@ -1,3 +1,6 @@
+import { codecBudget } from "../codec/budget.js";
+import { CODEC_PEER_PACKAGES } from "../codec/one-kib.js";
+import { runCodec } from "../codec/run-codec.js";
 import { compareWithBaseline, readBaseline } from "../lib/baseline.js";
 import { stampEnvironment } from "../lib/environment.js";
 import { MachineLoad } from "../lib/machine-load.js";
@@ -102,7 +105,7 @@ class BenchRun {
     this.#environment = await stampEnvironment({
       redis: redis === null ? null : `${redis.kind} ${redis.version}`,
       backend: shown,
-      packages: this.#subjects.clients.flatMap((client) => client.packageName ?? []),
+      packages: [...this.#subjects.clients.flatMap((client) => client.packageName ?? []), ...this.#codecPackages()],
       settings: {
         roundMs: Math.round(this.#plan.roundMs),
         rate: this.#options.ratePerSec ?? "closed loop",
@@ -126,6 +129,7 @@ class BenchRun {
     if (extras.includes("targets")) await this.#measureTargets();
     if (extras.includes("soak")) await this.#soak();
     this.#targets.push(...measureGoals(this.#comparisons));
+    if (this.#plan.codecParts.length > 0) await this.#measureCodecs();
     for (const slo of this.#options.slos) this.#verdicts.push(await this.#judge(slo));
   }
 
@@ -160,6 +164,10 @@ class BenchRun {
       comparisons: this.#comparisons,
       verdicts: this.#verdicts,
     };
+  }
+
+  #codecPackages(): readonly string[] {
+    return this.#plan.codecParts.includes("codec-1KiB") && this.#store.redis !== null ? CODEC_PEER_PACKAGES : [];
   }
 
   async #closedCells(): Promise<void> {
@@ -202,6 +210,20 @@ class BenchRun {
     const { targets, comparisons } = await measureTargets(millrace as MillracePeer, { small, json }, options);
     this.#targets.push(...targets);
     this.#add("get and put, 100 B, 100,000 ops/s offered", comparisons);
+  }
+
+  async #measureCodecs(): Promise<void> {
+    const { codecParts } = this.#plan;
+    const { peers, quick, durationS } = this.#options;
+    const { redis } = this.#store;
+    await runCodec(codecParts, {
+      ...codecBudget(codecParts, durationS === null ? null : durationS * 1000),
+      ...{ stores: redis === null ? {} : { redis }, peers, quick, progress: this.#progress },
+      note: (text) => this.#observer.note(text),
+      measured: (title, rows) => this.#add(title, rows),
+      recorded: (rows) => void this.#comparisons.push(...rows),
+      target: (target) => void this.#targets.push(target),
+    });
   }
 
   async #soak(): Promise<void> {

@@ -186,7 +186,7 @@ function getBatch(engine: Engine, inputs: Inputs, size: number): () => Promise<u
   return async () => ((await engine.batchGet(nextKeys())).includes(null) ? null : true);
 }
 
-async function compressionRatios(): Promise<Record<"lz4" | "snappy" | "zstd", number>> {
+export async function compressionRatios(): Promise<Record<"lz4" | "snappy" | "zstd", number>> {
   const records = makeValues(seededRandom(8), "1KiB", 500);
   const ratio = async (codec: "lz4" | "snappy" | "zstd"): Promise<number> => {
     const engine = await createEngine({ backend: "memory:", compression: { codec } });

@@ -1,15 +1,21 @@
-import { createEngine, type Engine } from "../../src/index.js";
+import { createEngine, type Engine, type EngineOptions } from "../../src/index.js";
 import type { Peer } from "./peer.js";
 
 /** Default options, checksums on: what somebody gets who only gives a URL. */
 export class MillracePeer implements Peer {
-  readonly name = "millrace";
+  readonly name: string;
   readonly packageName = null;
   readonly format = "millrace";
+  readonly #options: EngineOptions;
   #engine!: Engine;
 
+  constructor(name = "millrace", options: EngineOptions = {}) {
+    this.name = name;
+    this.#options = options;
+  }
+
   async connect(url: string): Promise<void> {
-    this.#engine = await createEngine(url);
+    this.#engine = await createEngine({ ...this.#options, backend: url });
   }
 
   get engine(): Engine {

@@ -3,8 +3,8 @@ export interface Peer {
   readonly name: string;
   /** npm package whose version is stamped into the report; null: this package. */
   readonly packageName: string | null;
-  /** Peers of one format read each other's values, so keys are loaded once for all of them. */
-  readonly format: "plain" | "millrace";
+  /** Peers of one format read each other's values, so keys are loaded once for all of them; "own": nobody else does. */
+  readonly format: "plain" | "millrace" | "own";
   connect(url: string): Promise<void>;
   /** Resolves to null when there is no such key. */
   get(key: string): Promise<Uint8Array | string | null>;

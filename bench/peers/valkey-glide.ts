@@ -1,4 +1,4 @@
-import { GlideClient, type GlideString, TimeUnit } from "@valkey/valkey-glide";
+import { CompressionBackend, GlideClient, type GlideString, TimeUnit } from "@valkey/valkey-glide";
 import type { Peer } from "./peer.js";
 
 /** The default of 1000 requests in flight would refuse the last of a load of 1000 tasks now and then. */
@@ -6,10 +6,17 @@ const IN_FLIGHT_LIMIT = 10_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 
 export class ValkeyGlidePeer implements Peer {
-  readonly name = "valkey-glide";
+  readonly name: string;
   readonly packageName = "@valkey/valkey-glide";
-  readonly format = "plain";
+  readonly format: Peer["format"];
+  readonly #compresses: boolean;
   #client!: GlideClient;
+
+  constructor(compression: "lz4" | "none" = "none") {
+    this.#compresses = compression === "lz4";
+    this.name = this.#compresses ? "valkey-glide+lz4" : "valkey-glide";
+    this.format = this.#compresses ? "own" : "plain";
+  }
 
   async connect(url: string): Promise<void> {
     const { hostname, port, username, password, pathname, protocol } = new URL(url);
@@ -19,6 +26,7 @@ export class ValkeyGlidePeer implements Peer {
       databaseId: Number(pathname.slice(1)),
       requestTimeout: REQUEST_TIMEOUT_MS,
       inflightRequestsLimit: IN_FLIGHT_LIMIT,
+      ...(this.#compresses ? { compression: { enabled: true, backend: CompressionBackend.LZ4 } } : {}),
       ...(password === ""
         ? {}
         : {

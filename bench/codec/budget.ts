@@ -1,0 +1,38 @@
+import type { CodecPart } from "./codec-bench.js";
+import { gridCells } from "./grid-cells.js";
+
+/** From here on a duration has room for every cell of the grid. */
+const FULL_FROM_MS = 300_000;
+const MIN_ROUND_MS = 20;
+const ONE_KIB_ROUNDS = 120;
+const OFFLOAD_ROUNDS = 60;
+const CELL_ROUNDS = 15;
+/** What does not grow with the rounds: opening, loading, learning. */
+const FIXED_MS: Record<CodecPart, number> = {
+  "codec-1KiB": 8000,
+  "codec-grid": 0,
+  "codec-offload": 12_000,
+  "codec-faults": 18_000,
+  "codec-ratio": 500,
+  "codec-header": 1500,
+};
+const CELL_FIXED_MS = 1200;
+
+export interface CodecBudget {
+  readonly full: boolean;
+  /** Undefined: each part's own. */
+  readonly roundMs?: number;
+}
+
+/** How much of the grid a given time has room for, and how long a round is then. */
+export function codecBudget(parts: readonly CodecPart[], budgetMs: number | null): CodecBudget {
+  if (budgetMs === null) return { full: false };
+  const full = budgetMs >= FULL_FROM_MS;
+  const cells = parts.includes("codec-grid") ? gridCells(full ? "full" : "reduced", ["memory", "redis"]).length : 0;
+  const rounds =
+    cells * CELL_ROUNDS +
+    (parts.includes("codec-1KiB") ? ONE_KIB_ROUNDS : 0) +
+    (parts.includes("codec-offload") ? OFFLOAD_ROUNDS : 0);
+  const fixedMs = parts.reduce((sum, part) => sum + FIXED_MS[part], cells * CELL_FIXED_MS);
+  return { full, roundMs: Math.max(MIN_ROUND_MS, (budgetMs - fixedMs) / Math.max(1, rounds)) };
+}
