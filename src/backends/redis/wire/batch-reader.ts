@@ -116,16 +116,22 @@ export class BatchReader {
   /** Fails everything that has no answer yet; the connection is gone. */
   abort(errorFor: (request: Request) => StateError): void {
     const { batch } = this.encoded;
-    // Requests that have their answer ignore a second one.
+    const answered = this.#answered();
     batch.forEachLeader((leader) => {
-      if (!this.#answered(leader)) batch.fail(leader, errorFor(leader));
+      if (!answered.has(leader)) batch.fail(leader, errorFor(leader));
     });
     this.#read = true;
     this.#completeIfDone();
   }
 
-  #answered(leader: Request): boolean {
-    return leader.kind === Kind.compareAndSwap && leader.settled;
+  /**
+   * Those whose reply has been read. One that the server refused may be on its way again already, and a swap that was
+   * sent again has an expectation of its own: neither may be failed a second time.
+   */
+  #answered(): Set<Request> {
+    const { batch, singles, increments } = this.encoded;
+    const inOrder = [batch.reads, batch.probes, batch.deletes, batch.puts, batch.expiringPuts, singles, increments];
+    return new Set([...inOrder.slice(0, this.#phase).flat(), ...(inOrder[this.#phase] ?? []).slice(0, this.#index)]);
   }
 
   #completeIfDone(): void {
