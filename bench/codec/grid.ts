@@ -8,7 +8,7 @@ import { keyOf } from "../load/inputs.js";
 import { jsonRecord } from "../load/records.js";
 import type { CodecBench } from "./codec-bench.js";
 import { cellName, type GridCell, gridCells, sizeName } from "./grid-cells.js";
-import { type CellResult, gridGoals, judgeCell, mainUs } from "./grid-goals.js";
+import { type CellResult, delayMs, gridGoals, judgeCell, mainUs } from "./grid-goals.js";
 import { MAIN_THREAD_MEASURE } from "./main-thread-meter.js";
 import { type Contender, measureSideBySide, warmUp } from "./side-by-side.js";
 
@@ -140,7 +140,6 @@ function hasSettled(workers: Record<string, unknown>): boolean {
 function gridText(store: string, results: readonly CellResult[]): string {
   const header = ["codec", "load", "auto/s", "never/s", "always/s", "auto/best", "goal", "main us/op auto"];
   header.push("never", "always", "loop p99 ms auto", "never", "always");
-  const delay = (ms: number | null | undefined): string => (ms == null ? "-" : ms.toFixed(1));
   const rows = results
     .filter(({ cell }) => cell.store === store)
     .map((result) => {
@@ -151,7 +150,7 @@ function gridText(store: string, results: readonly CellResult[]): string {
         ...[auto, never, always].map((row) => formatRate(row.opsPerSec)),
         ...[`${ratio.toFixed(2)} of ${better}`, ratio >= required ? `${required}` : `${required} MISSED`],
         ...[auto, never, always].map((row) => mainUs(row).toFixed(1)),
-        ...[auto, never, always].map((row) => delay(row.loopDelayP99Ms)),
+        ...[auto, never, always].map((row) => delayMs(row).toFixed(1)),
       ];
     });
   return `grid on ${store} (main thread: ${MAIN_THREAD_MEASURE})\n${formatTable(header, rows, [0, 1, 6])}`;

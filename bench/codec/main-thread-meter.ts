@@ -3,13 +3,14 @@ import { type IntervalHistogram, monitorEventLoopDelay, performance } from "node
 
 export interface MainThreadLoad {
   readonly busyUs: number;
-  /** How late the event loop was for a timer; null: it did not come round often enough to tell. */
-  readonly loopDelayP99Ms: number | null;
+  /** How late the event loop was for a timer. */
+  readonly loopDelayP99Ms: number;
 }
 
 /** The processor time of one thread; the main thread of a process has the process's own number. */
 const SCHEDULER_FILE = `/proc/self/task/${process.pid}/schedstat`;
 const RESOLUTION_MS = 1;
+/** With fewer the loop hardly turned at all, and what it missed is in no histogram. */
 const MIN_SAMPLES = 5;
 const NS_PER_US = 1000;
 const NS_PER_MS = 1e6;
@@ -21,6 +22,7 @@ export const MAIN_THREAD_MEASURE = readThreadCpuUs() === null ? "event loop util
 export class MainThreadMeter {
   readonly #cpuUs = readThreadCpuUs();
   readonly #utilization = performance.eventLoopUtilization();
+  readonly #startedMs = performance.now();
   readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 
   constructor() {
@@ -31,10 +33,12 @@ export class MainThreadMeter {
     this.#delay.disable();
     const cpuUs = readThreadCpuUs();
     const activeUs = performance.eventLoopUtilization(this.#utilization).active * 1000;
-    const p99Ms = this.#delay.percentile(99) / NS_PER_MS - RESOLUTION_MS;
+    const { count } = this.#delay;
+    const meanMs = (performance.now() - this.#startedMs) / (count + 1);
+    const p99Ms = count < MIN_SAMPLES ? meanMs : this.#delay.percentile(99) / NS_PER_MS;
     return {
       busyUs: cpuUs === null || this.#cpuUs === null ? activeUs : cpuUs - this.#cpuUs,
-      loopDelayP99Ms: this.#delay.count < MIN_SAMPLES ? null : Math.max(0, p99Ms),
+      loopDelayP99Ms: Math.max(0, p99Ms - RESOLUTION_MS),
     };
   }
 }

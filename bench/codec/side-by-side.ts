@@ -69,7 +69,7 @@ class Measured {
     this.#rates.push(result.opsPerSec * perCall);
     this.#cpuUs.push(result.cpuUsPerOp / perCall);
     this.#mainUs.push(load.busyUs / (result.operations * perCall));
-    if (load.loopDelayP99Ms !== null) this.#delaysMs.push(load.loopDelayP99Ms);
+    this.#delaysMs.push(load.loopDelayP99Ms);
     this.#errors += result.errors;
   }
 
@@ -95,7 +95,7 @@ class Measured {
       p999Us: latency?.p999Us ?? null,
       cpuUsPerOp: median(this.#cpuUs),
       mainCpuUsPerOp: median(this.#mainUs),
-      loopDelayP99Ms: this.#delaysMs.length === 0 ? null : median(this.#delaysMs),
+      loopDelayP99Ms: median(this.#delaysMs),
       errors: this.#errors,
       meanUs: latency?.meanUs ?? null,
       maxUs: latency?.maxUs ?? null,

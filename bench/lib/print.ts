@@ -36,7 +36,7 @@ export function comparisonText(title: string, rows: readonly Comparison[]): stri
 function mainCells({ mainCpuUsPerOp, loopDelayP99Ms }: Comparison): string[] {
   return [
     mainCpuUsPerOp === undefined ? "-" : `${mainCpuUsPerOp.toFixed(2)} us`,
-    loopDelayP99Ms == null ? "-" : `${loopDelayP99Ms.toFixed(1)} ms`,
+    loopDelayP99Ms === undefined ? "-" : `${loopDelayP99Ms.toFixed(1)} ms`,
   ];
 }
 

@@ -53,8 +53,8 @@ export interface Comparison {
   readonly cpuUsPerOp: number | null;
   /** The main thread's share of it; only where that is the point. */
   readonly mainCpuUsPerOp?: number;
-  /** How late the event loop was under this load; null: it turned too seldom to tell. */
-  readonly loopDelayP99Ms?: number | null;
+  /** How late the event loop was for timers under this load. */
+  readonly loopDelayP99Ms?: number;
   readonly errors: number;
   readonly meanUs: number | null;
   readonly maxUs: number | null;
