@@ -2,7 +2,7 @@ import type { CodecPart } from "./codec-bench.js";
 import { gridCells } from "./grid-cells.js";
 
 /** From here on a duration has room for every cell of the grid. */
-const FULL_FROM_MS = 300_000;
+const FULL_FROM_MS = 900_000;
 const MIN_ROUND_MS = 20;
 const ONE_KIB_ROUNDS = 120;
 const OFFLOAD_ROUNDS = 60;
@@ -16,7 +16,7 @@ const FIXED_MS: Record<CodecPart, number> = {
   "codec-ratio": 500,
   "codec-header": 1500,
 };
-const CELL_FIXED_MS = 1200;
+const CELL_FIXED_MS = 3000;
 
 export interface CodecBudget {
   readonly full: boolean;

@@ -18,7 +18,9 @@ const ROUND_MS = 90;
 const WARM_UP_MS = 120;
 /** The automatic choice learns by trying: it is measured once it has settled, or has had this long for it. */
 const LEARNING_STEP_MS = 300;
-const MAX_LEARNING_MS = 2100;
+const MAX_LEARNING_MS = 3000;
+/** The time to the next trial doubles with each that confirms the one before; the first is a second. */
+const CONFIRMED_MS = 2000;
 const OPERATION_TIMEOUT_MS = 60_000;
 const LOAD_IN_FLIGHT = 64;
 const SPARE_KEYS = 64;
@@ -126,15 +128,16 @@ async function learn(contender: Contender, engine: Engine, inFlight: number): Pr
   }
 }
 
-/** Nothing is being tried, and whatever came up often was tried. */
+/** Nothing is being tried, and what was found by trying has been confirmed once. */
 function hasSettled(workers: Record<string, unknown>): boolean {
-  const { state, model } = workers as {
-    readonly state?: string;
-    readonly model?: { readonly trial?: string; readonly classes?: readonly { readonly verdict?: string }[] };
-  };
-  const classes = model?.classes ?? [];
+  const { state, model } = workers as { readonly state?: string; readonly model?: ModelState };
   if (state === "starting" || model?.trial !== "none") return false;
-  return classes.length === 0 || classes.some(({ verdict }) => verdict !== "none");
+  return (model.classes ?? []).every((one) => one.verdict !== "none" && one.nextTrialAfterMs >= CONFIRMED_MS);
+}
+
+interface ModelState {
+  readonly trial?: string;
+  readonly classes?: readonly { readonly verdict: string; readonly nextTrialAfterMs: number }[];
 }
 
 function gridText(store: string, results: readonly CellResult[]): string {

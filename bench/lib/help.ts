@@ -6,7 +6,7 @@ What to measure
   --workload NAME...      groups (get, put, put-ttl, mixed, trace, targets, soak), sizes (100B, 1KiB, 16KiB), a group
                           with a size (get-1KiB) or one cell (get-1KiB@100); default: all but soak and codec.
                           codec: compression and its threads, about three minutes, or by part (codec-1KiB, codec-grid,
-                          codec-offload, codec-faults, codec-ratio, codec-header); --duration of 300 s and more
+                          codec-offload, codec-faults, codec-ratio, codec-header); --duration of 900 s and more
                           measures every cell of its grid
   --peers NAME...         subjects; default: all
   --rate OPS              open loop: operations begin by the clock at this rate and latency counts from the intended

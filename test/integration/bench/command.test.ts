@@ -100,6 +100,45 @@ describe("the bench command", () => {
     assert.match(missed.output, /ops>9M.*MISSED/);
   });
 
+  test("measures compression beside none and beside others' on keys of everybody's own", async (t) => {
+    const server = await startRedis();
+    t.after(() => server.stop());
+    const json = join(folder.path, "codec.json");
+    const args = ["--workload", "codec-1KiB", "--quick", "--backend", server.url, "--json", json];
+    const { code, output } = await bench(args);
+    assert.equal(code, 0, output);
+    const { comparisons, targets } = JSON.parse(await readFile(json, "utf8")) as BenchReport;
+    assert.deepEqual(
+      comparisons.slice(0, 5).map((row) => row.subject),
+      ["millrace lz4", "millrace none", "ioredis-auto+lz4-wasm", "keyv+lz4", "valkey-glide+lz4"],
+    );
+    for (const row of comparisons) assert.equal(row.errors, 0, `${row.workload} ${row.subject}`);
+    assert.deepEqual(
+      targets.map(({ id }) => id),
+      ["M2.1KiB-put", "M2.1KiB-get", "M2.1Gbit-put", "M2.1Gbit-get"],
+    );
+    const client = new Redis(server.url);
+    t.after(() => client.disconnect());
+    assert.equal(await client.dbsize(), 0, "keys were left behind");
+  });
+
+  test("brings codec threads down under load, and every operation succeeds", async () => {
+    const json = join(folder.path, "faults.json");
+    const { code, output } = await bench(["--workload", "codec-faults", "codec-grid", "--quick", "--json", json]);
+    assert.equal(code, 0, output);
+    const { comparisons, targets } = JSON.parse(await readFile(json, "utf8")) as BenchReport;
+    for (const id of ["M2.faults-memory", "M2.faults-redis"]) {
+      const target = targets.find((candidate) => candidate.id === id);
+      assert.equal(target?.pass, true, target?.note);
+      assert.match(target?.note ?? "", /exit [1-9].*memory [1-9].*loop [1-9]/);
+    }
+    assert.equal(comparisons.length, 6);
+    for (const row of comparisons) {
+      assert.equal(row.errors, 0, `${row.workload} ${row.subject}`);
+      assert.ok((row.mainCpuUsPerOp ?? 0) > 0 && (row.loopDelayP99Ms ?? -1) >= 0);
+    }
+  });
+
   test("says so when there is no Redis, and measures the embedded default", async () => {
     const { code, output } = await bench(["--workload", "get-100B@100", "targets", "--quick"], {
       MILLRACE_REDIS_URL: "",
