@@ -87,7 +87,8 @@ export class ArmComparison {
     const costClass = this.#classes[index] ?? this.#add(direction, index);
     costClass.batches++;
     if (this.#trial !== undefined && this.#trial.subject.direction === direction) return this.#trialOffloads;
-    return costClass.verdict === undefined ? assumed : costClass.verdict === "offload";
+    const verdict = costClass.verdict ?? this.#nearestVerdict(index);
+    return verdict === undefined ? assumed : verdict === "offload";
   }
 
   /** Whether a trial or a verdict covers such a batch. */
@@ -144,6 +145,18 @@ export class ArmComparison {
     this.#classes[index] = costClass;
     this.#known.push(costClass);
     return costClass;
+  }
+
+  /** Of the same direction: batches too rare to be tried are judged as those most like them. */
+  #nearestVerdict(index: number): Verdict | undefined {
+    const first = index - (index % COST_CLASSES);
+    for (let distance = 1; distance < COST_CLASSES; distance++) {
+      for (const near of [index - distance, index + distance]) {
+        const verdict = near >= first && near < first + COST_CLASSES ? this.#classes[near]?.verdict : undefined;
+        if (verdict !== undefined) return verdict;
+      }
+    }
+    return undefined;
   }
 
   #beginWindow(nowMs: number): void {

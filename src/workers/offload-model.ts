@@ -19,8 +19,11 @@ const HOP_BUSY_NS = 20_000;
 const FIRST_HOP_NS = 60_000;
 const LEAST_INLINE_NS = 2 * HOP_BUSY_NS;
 const WORTH_HANDING_OVER = 0.7;
-/** Inline codec work in one turn of the event loop. */
-const TURN_BUDGET_NS = 2.5 * NS_PER_MS;
+/**
+ * Inline codec work in one turn of the event loop. What goes for its sake goes whatever that does to throughput, so it
+ * is no smaller than the pause that may be felt asks for.
+ */
+const TURN_BUDGET_NS = 4 * NS_PER_MS;
 const SPARE_BUSY_SHARE = 0.75;
 const HOPS_WORTH_WAITING = 3;
 /** Without trials, at light load, only long work goes. */

@@ -78,7 +78,7 @@ test("a batch that would hold up the event loop goes, before anything was learne
 test("batches stay until a turn's budget is spent, then go until the turn has ended", () => {
   const process = new Process();
   const batch = (): boolean => process.model.offloads("encode", 128, 128 * KIB, 0);
-  const choices = Array.from({ length: 15 }, batch);
+  const choices = Array.from({ length: 20 }, batch);
   const firstGone = choices.indexOf(true);
   assert.ok(firstGone > 2);
   assert.ok(choices.slice(firstGone).every((gone) => gone));
@@ -126,6 +126,15 @@ test("a load that changed is judged anew", () => {
   const now = saturated(3, 1.2, 0.4);
   process.run(now, 3000);
   assert.ok(process.run(now, 5000) > 0.9);
+});
+
+test("a batch of a size too rare to be tried is judged as those most like it", () => {
+  const process = new Process();
+  const rare = (): boolean => process.model.offloads("encode", 1024, 1024 * KIB, 0);
+  assert.equal(rare(), true, "long work is assumed to be worth it while nothing is known");
+  process.endTurn();
+  process.run(saturated(1, 1.7, 0.4), 2000);
+  assert.equal(rare(), false);
 });
 
 test("trials take a few per cent of the time at first and less and less later", () => {
