@@ -92,6 +92,8 @@ export class Request {
   order = 0;
   /** How often it has been handed to a driver and failed. */
   failedAttempts = 0;
+  /** It has left a batch and is about to be planned again; a driver that fails it once more changes nothing. */
+  isReturning = false;
   /** An attempt may have been applied, whatever becomes of the next. */
   outcomeUnknown = false;
   /** True from the moment the caller has its answer (a result, an error, a timeout). */

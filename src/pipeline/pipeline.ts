@@ -207,6 +207,7 @@ export class Pipeline implements BatchOwner {
 
   requestFailed(batch: Batch, leader: Request, error: StateError): void {
     batch.hasFailed = true;
+    if (leader.isReturning) return;
     if (this.#isWorthRetrying(batch, leader, error)) {
       this.#tryAgain(leader, error);
       return;

@@ -50,7 +50,11 @@ export class RequestQueue {
   /** Has these leave before everything else, and flushes that were passed wait for them as well. */
   putBack(requests: readonly Request[]): void {
     this.marks.waitAgain(this.#taken);
-    for (const request of requests) this.#returning.push(request);
+    for (const request of requests) {
+      if (request.isReturning) continue;
+      request.isReturning = true;
+      this.#returning.push(request);
+    }
   }
 
   /** Something to happen when everything pushed so far has left. */
@@ -156,7 +160,10 @@ export class RequestQueue {
     if (this.#returning.length === 0) return;
     const requests = inOrder(this.#returning.filter((request) => !request.settled));
     this.#returning = [];
-    for (const request of requests) forgetPlan(request);
+    for (const request of requests) {
+      request.isReturning = false;
+      forgetPlan(request);
+    }
     this.#ring.unshiftAll(requests);
     this.#taken -= requests.length;
   }

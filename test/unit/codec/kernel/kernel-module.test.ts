@@ -51,30 +51,31 @@ const MARKS = Buffer.alloc(MEMORY_BYTES, UNTOUCHED);
 
 /** The places of the format that readers in a hurry rely on. */
 function assertEndRules(block: Buffer, rawBytes: number): void {
-  let at = 0;
-  let out = 0;
-  let lastMatchStart = -1;
+  const cursor = { at: 0 };
   const lengthFrom = (nibble: number): number => {
     let length = nibble;
-    for (let more = nibble === 15 ? 255 : 0; more === 255; length += more) more = block[at++]!;
+    for (let more = nibble === 15 ? 255 : 0; more === 255; length += more) more = block[cursor.at++]!;
     return length;
   };
-  for (;;) {
-    const token = block[at++]!;
+  let out = 0;
+  let lastMatchStart = -1;
+  while (cursor.at < block.length) {
+    const token = block[cursor.at++]!;
     const literals = lengthFrom(token >>> 4);
-    at += literals;
+    cursor.at += literals;
     out += literals;
-    if (at === block.length) {
+    if (cursor.at === block.length) {
       assert.equal(out, rawBytes);
       if (lastMatchStart < 0) return;
       assert.ok(literals >= 5, `the block ends in ${literals} literals`);
       assert.ok(lastMatchStart <= rawBytes - 12, `a match starts ${rawBytes - lastMatchStart} bytes before the end`);
       return;
     }
-    at += 2;
+    cursor.at += 2;
     lastMatchStart = out;
     out += lengthFrom(token & 15) + 4;
   }
+  assert.fail(`a length leads to byte ${cursor.at} of a block of ${block.length}: ${block.toString("hex")}`);
 }
 
 test("the kernel's CRC-32 is zlib's at every length, place and seed", () => {
