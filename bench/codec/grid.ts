@@ -9,6 +9,7 @@ import { jsonRecord } from "../load/records.js";
 import type { CodecBench } from "./codec-bench.js";
 import { cellName, type GridCell, gridCells, sizeName } from "./grid-cells.js";
 import { type CellResult, delayMs, gridGoals, judgeCell, mainUs } from "./grid-goals.js";
+import { learn } from "./learn.js";
 import { MAIN_THREAD_MEASURE } from "./main-thread-meter.js";
 import { type Contender, measureSideBySide, warmUp } from "./side-by-side.js";
 
@@ -16,11 +17,6 @@ const ROUNDS = 5;
 const QUICK_ROUNDS = 2;
 const ROUND_MS = 90;
 const WARM_UP_MS = 120;
-/** The automatic choice learns by trying: it is measured once it has settled, or has had this long for it. */
-const LEARNING_STEP_MS = 300;
-const MAX_LEARNING_MS = 3000;
-/** The time to the next trial doubles with each that confirms the one before; the first is a second. */
-const CONFIRMED_MS = 2000;
 const OPERATION_TIMEOUT_MS = 60_000;
 const LOAD_IN_FLIGHT = 64;
 const SPARE_KEYS = 64;
@@ -119,25 +115,6 @@ function bindCell(cell: GridCell, engine: Engine, keys: readonly string[], value
   };
   if (cell.operation === "put") return put;
   return cell.operation === "get" ? get : () => (random() < 0.5 ? put() : get());
-}
-
-async function learn(contender: Contender, engine: Engine, inFlight: number): Promise<void> {
-  for (let spentMs = 0; spentMs < MAX_LEARNING_MS; spentMs += LEARNING_STEP_MS) {
-    await warmUp(contender, inFlight, LEARNING_STEP_MS);
-    if (hasSettled(engine.stats().workers)) return;
-  }
-}
-
-/** Nothing is being tried, and what was found by trying has been confirmed once. */
-function hasSettled(workers: Record<string, unknown>): boolean {
-  const { state, model } = workers as { readonly state?: string; readonly model?: ModelState };
-  if (state === "starting" || model?.trial !== "none") return false;
-  return (model.classes ?? []).every((one) => one.verdict !== "none" && one.nextTrialAfterMs >= CONFIRMED_MS);
-}
-
-interface ModelState {
-  readonly trial?: string;
-  readonly classes?: readonly { readonly verdict: string; readonly nextTrialAfterMs: number }[];
 }
 
 function gridText(store: string, results: readonly CellResult[]): string {

@@ -9,6 +9,7 @@ import { MillracePeer } from "../peers/millrace.js";
 import type { Peer } from "../peers/peer.js";
 import { ValkeyGlidePeer } from "../peers/valkey-glide.js";
 import type { CodecBench } from "./codec-bench.js";
+import { learn } from "./learn.js";
 import { openLink } from "./link.js";
 import { measureSideBySide, pairedRatio, warmUp } from "./side-by-side.js";
 
@@ -77,7 +78,11 @@ async function measureWay(
         bind: () => bindOperation(operation, peer, inputs),
       }));
       collectGarbage();
-      for (const contender of contenders) await warmUp(contender, IN_FLIGHT, WARM_UP_MS);
+      for (const [index, contender] of contenders.entries()) {
+        await warmUp(contender, IN_FLIGHT, WARM_UP_MS);
+        const { peer } = subjects[index]!;
+        if (peer instanceof MillracePeer) await learn(contender, peer.engine, IN_FLIGHT);
+      }
       const rows = await measureSideBySide(contenders, {
         ...{ workload, inFlight: IN_FLIGHT, timed: true, progress: bench.progress },
         roundMs: bench.roundMs ?? ROUND_MS,

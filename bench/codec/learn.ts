@@ -1,0 +1,28 @@
+import type { Engine } from "../../src/index.js";
+import { type Contender, warmUp } from "./side-by-side.js";
+
+/** The automatic choice learns by trying: it is measured once it has settled, or has had this long for it. */
+const LEARNING_STEP_MS = 300;
+const MAX_LEARNING_MS = 3000;
+/** The time to the next trial doubles with each that confirms the one before; the first is a second. */
+const CONFIRMED_MS = 2000;
+
+/** Warms up until the automatic choice has settled. */
+export async function learn(contender: Contender, engine: Engine, inFlight: number): Promise<void> {
+  for (let spentMs = 0; spentMs < MAX_LEARNING_MS; spentMs += LEARNING_STEP_MS) {
+    await warmUp(contender, inFlight, LEARNING_STEP_MS);
+    if (hasSettled(engine.stats().workers)) return;
+  }
+}
+
+/** Nothing is being tried, and what was found by trying has been confirmed once. */
+function hasSettled(workers: Record<string, unknown>): boolean {
+  const { state, model } = workers as { readonly state?: string; readonly model?: ModelState };
+  if (state === "starting" || model?.trial !== "none") return false;
+  return (model.classes ?? []).every((one) => one.verdict !== "none" && one.nextTrialAfterMs >= CONFIRMED_MS);
+}
+
+interface ModelState {
+  readonly trial?: string;
+  readonly classes?: readonly { readonly verdict: string; readonly nextTrialAfterMs: number }[];
+}
