@@ -15,13 +15,12 @@ export type PipelineCodec = Omit<CodecStageOptions, "execute">;
 
 /** Batches above this may carry some milliseconds of codec work. */
 const HEAVY_BATCH_BYTES = 128 * 1024;
-/** So many of them leave in one turn of the event loop; then everything else in the process has its turn. */
-const MAX_HEAVY_BATCHES_PER_TURN = 2;
-
-/** Operations that follow each other within this are taken for one chain in one turn of the event loop. */
-const IDLE_GAP_MS = 0.2;
-/** How long such a chain may keep the turn. */
+/**
+ * How long batches may keep one turn of the event loop, by their compression or because the store answers at once and
+ * its callers' next operations come in the same turn.
+ */
 const MAX_TURN_MS = 2;
+const WATCHED_TURNS = 64;
 
 /**
  * The front-end queue. Requests wait in one ring in program order; a batch is planned from its head when there is
@@ -54,10 +53,12 @@ export class Pipeline implements BatchOwner {
   #pending = 0;
   #sequence = 0;
   #scheduled = false;
-  /** The driver has settled a batch before `execute` returned. */
-  #answersAtOnce = false;
-  #busySinceMs = 0;
-  #lastTurnMs = 0;
+  /** Turns of the event loop to look at the time in: a batch settled before `execute` returned, or was large. */
+  #turnsToWatch = 0;
+  /** An immediate waits for the event loop to turn since then; 0: none does. */
+  #turnBeganMs = 0;
+  /** Nothing leaves before the event loop has turned. */
+  #isHeld = false;
   #runningAlone = false;
   #idleWaiters: (() => void)[] = [];
 
@@ -272,33 +273,42 @@ export class Pipeline implements BatchOwner {
     if (this.#scheduled) return;
     this.#scheduled = true;
     if (this.#options.lingerMs > 0) setTimeout(this.#turn, this.#options.lingerMs);
-    else if (this.#inFlight.length === 0 && !this.#holdsTheLoop()) process.nextTick(this.#turn);
+    else if (this.#inFlight.length === 0) process.nextTick(this.#turn);
     else setImmediate(this.#turn);
   }
 
   /**
-   * Whether a store that answers at once has kept the event loop from turning for too long: its callers' next
-   * operations come in the same turn, and again, and timers and sockets would never have theirs.
+   * Whether this turn has been used up: a store that answers at once brings its callers' next operations in the same
+   * turn, and again, and timers and sockets would never have theirs; so do batch after batch of large values.
    */
   #holdsTheLoop(): boolean {
-    if (!this.#answersAtOnce) return false;
-    const nowMs = performance.now();
-    if (nowMs - this.#lastTurnMs > IDLE_GAP_MS) this.#busySinceMs = nowMs;
-    if (nowMs - this.#busySinceMs < MAX_TURN_MS) return false;
-    this.#busySinceMs = nowMs;
-    return true;
+    if (this.#turnsToWatch === 0) return false;
+    if (this.#turnBeganMs !== 0) return performance.now() - this.#turnBeganMs >= MAX_TURN_MS;
+    this.#turnBeganMs = performance.now();
+    setImmediate(this.#loopTurned);
+    return false;
   }
+
+  readonly #loopTurned = (): void => {
+    this.#turnBeganMs = 0;
+    this.#turnsToWatch--;
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#dispatch();
+  };
 
   readonly #turn = (): void => {
     this.#scheduled = false;
     this.#dispatch();
-    if (this.#answersAtOnce) this.#lastTurnMs = performance.now();
   };
 
   #dispatch(): void {
-    let heavy = 0;
-    if (this.#pause !== undefined) return;
+    if (this.#pause !== undefined || this.#isHeld) return;
     while (!this.#runningAlone && this.#inFlight.length < this.#maxInFlight) {
+      if (this.#holdsTheLoop()) {
+        this.#isHeld = true;
+        return;
+      }
       if (this.#queue.marks.waiting) {
         this.#queue.passMarks(this.#inFlight.length, this.#sequence - 1);
         if (this.#runningAlone) return;
@@ -312,12 +322,7 @@ export class Pipeline implements BatchOwner {
       this.counters.batches++;
       this.counters.batchedOperations += batch.size;
       if (this.#stage === undefined || !this.#stage.take(batch)) this.#driver.execute(batch);
-      if (this.#inFlight.length === 0) this.#answersAtOnce = true;
-      // What was compressed just now took its time of this thread; others have a right to the next.
-      if (batch.bytes > HEAVY_BATCH_BYTES && ++heavy >= MAX_HEAVY_BATCHES_PER_TURN) {
-        this.#schedule();
-        return;
-      }
+      if (this.#inFlight.length === 0 || batch.bytes > HEAVY_BATCH_BYTES) this.#turnsToWatch = WATCHED_TURNS;
     }
   }
 

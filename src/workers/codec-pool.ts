@@ -32,7 +32,7 @@ export interface CodecPool extends BatchCodec {
 }
 
 /** Long enough for a thread that has just been replaced to start on a machine that is short of cores. */
-const WATCHDOG_FLOOR_MS = 2000;
+const WATCHDOG_FLOOR_MS = 1500;
 /** A thread on a busy machine may get a small share of a core. */
 const WATCHDOG_FACTOR = 20;
 /** Before a job is done, only the compressed size of what it decodes is known. */

@@ -10,6 +10,9 @@ import { INCOMPLETE, PushReply, type Reply, type ReplyParser } from "./reply-par
 /** Bytes that may wait in this process for a peer that reads slowly before no more are accepted. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 const KEEP_ALIVE_MS = 10_000;
+/** Reads that take less are not counted against the turn. */
+const LIGHT_READ_MS = 0.3;
+const MAX_TURN_MS = 2;
 
 /** Something whose replies are due, in the order in which the things were sent. */
 export interface Expectation {
@@ -72,6 +75,8 @@ export class WireConnection {
   #lastProgressMs = 0;
   #watchdog: NodeJS.Timeout | undefined;
   #unsentWrites = 0;
+  /** Time that heavy reads took in this turn of the event loop. */
+  #turnMs = 0;
 
   constructor(options: WireConnectionOptions) {
     this.#options = options;
@@ -194,7 +199,8 @@ export class WireConnection {
     if (this.#state === "closed") return false;
     const slab = this.#slab;
     slab.end += received;
-    this.#lastProgressMs = performance.now();
+    const startedMs = performance.now();
+    this.#lastProgressMs = startedMs;
     try {
       while (slab.start < slab.end) {
         const expectation = this.#due.peek();
@@ -209,8 +215,24 @@ export class WireConnection {
       if (!(error instanceof ProtocolError)) throw error;
       this.destroy(this.#connectionError(`the replies cannot be trusted any more: ${error.message}`, error));
     }
-    return true;
+    return !this.#keptTheLoop(performance.now() - startedMs);
   }
+
+  /**
+   * Whether replies, decompressed as they come, have kept the event loop long enough for this turn: a socket offers up
+   * to 32 reads in a row. Reading goes on in the next turn.
+   */
+  #keptTheLoop(tookMs: number): boolean {
+    if (tookMs < LIGHT_READ_MS) return false;
+    if (this.#turnMs === 0) setImmediate(this.#loopTurned);
+    this.#turnMs += tookMs;
+    return this.#turnMs > MAX_TURN_MS && this.#state !== "closed";
+  }
+
+  readonly #loopTurned = (): void => {
+    if (this.#turnMs > MAX_TURN_MS && this.#state !== "closed") this.#socket.resume();
+    this.#turnMs = 0;
+  };
 
   /** Bytes with nothing due: pushed messages are fine, anything else means that the replies have shifted. */
   #takeUnasked(): void {
