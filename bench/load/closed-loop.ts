@@ -6,6 +6,8 @@ export interface ClosedLoopOptions {
   readonly issue: () => Promise<unknown>;
   readonly inFlight: number;
   readonly durationMs: number;
+  /** The load runs so long before it counts: what ran before has left caches and heap as it needed them. Default 0. */
+  readonly warmUpMs?: number;
   /** Absent: nothing is timed per operation. */
   readonly recorder?: LatencyRecorder;
 }
@@ -63,17 +65,25 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<LoopRes
     }
   };
 
-  const cpu = new CpuMeter();
-  const start = performance.now();
-  const deadline = start + options.durationMs;
+  const warmUpMs = options.warmUpMs ?? 0;
+  let cpu = new CpuMeter();
+  let start = performance.now();
+  const deadline = start + warmUpMs + options.durationMs;
   const timer = setTimeout(() => {
     running = false;
-  }, options.durationMs);
+  }, warmUpMs + options.durationMs);
+  const warm = setTimeout(() => {
+    operations = 0;
+    cpu = new CpuMeter();
+    start = performance.now();
+  }, warmUpMs);
+  if (warmUpMs === 0) clearTimeout(warm);
   const tasks: Promise<void>[] = [];
   for (let i = 0; i < inFlight; i++) tasks.push(recorder === undefined ? task() : timedTask(recorder));
   await Promise.all(tasks);
   const elapsedMs = performance.now() - start;
   clearTimeout(timer);
+  clearTimeout(warm);
   return {
     operations,
     elapsedMs,

@@ -6,13 +6,15 @@ import { makeValues, VALUE_BYTES, type ValueSize } from "./records.js";
 export interface Inputs {
   readonly size: ValueSize;
   readonly valueBytes: number;
-  /** Name of the key space; keys are `bench:<space>:` and twelve digits, as redis-benchmark writes them. */
+  /** Name of the key space; keys are `%mb:<space>` and six digits. */
   readonly space: string;
   readonly keyCount: number;
   /** Every key once. */
   readonly allKeys: readonly string[];
-  /** Keys in the order of use; its length is a power of two. */
-  readonly keys: readonly string[];
+  /** What all keys begin with; a key is made for each operation from this and its number, as services make theirs. */
+  readonly keyHead: string;
+  /** Indices of keys in the order of use; its length is a power of two. */
+  readonly indices: Uint32Array;
   /** Distinct values; a prime number of them, so that a key gets another value each time the order repeats. */
   readonly values: readonly string[];
   /** 1: write, 0: read, for mixed loads; as long as `keys`. */
@@ -21,7 +23,8 @@ export interface Inputs {
 
 export const SEQUENCE_LENGTH = 131_072;
 const VALUE_COUNT: Record<ValueSize, number> = { "100B": 8191, "1KiB": 2039, "16KiB": 251 };
-export const KEY_PREFIX = "bench:";
+/** Unlike anything an application would use, since a server that was there before is rid of these keys afterwards. */
+export const KEY_PREFIX = "%mb:";
 
 export interface InputShape {
   readonly size: ValueSize;
@@ -36,21 +39,36 @@ export function makeInputs(shape: InputShape, seed: number): Inputs {
   const allKeys = Array.from({ length: shape.keyCount }, (_, index) => keyOf(shape.space, index));
   const nextIndex =
     shape.zipf === undefined ? () => below(random, shape.keyCount) : zipfGenerator(random, shape.keyCount, shape.zipf);
-  // A string of its own for each use, one behind the other in memory, as a service has them that has just made them from
-  // a message. Picked at random from one set of strings, they would mostly measure this process's cache misses.
-  const keys = Array.from({ length: SEQUENCE_LENGTH }, () => keyOf(shape.space, nextIndex()));
+  const indices = Uint32Array.from({ length: SEQUENCE_LENGTH }, nextIndex);
   return {
     size: shape.size,
     valueBytes: VALUE_BYTES[shape.size],
     space: shape.space,
     keyCount: shape.keyCount,
     allKeys,
-    keys,
+    keyHead: keyHead(shape.space),
+    indices,
     values: makeValues(random, shape.size, VALUE_COUNT[shape.size]),
     writes: Uint8Array.from({ length: SEQUENCE_LENGTH }, () => (random() < 0.5 ? 1 : 0)),
   };
 }
 
+/** Numbers begin here, so that all have the same number of digits and need no padding. */
+export const FIRST_KEY = 100_000;
+
+/**
+ * The key of an index. With the engine's own prefix (`state:`) it is stored under as many bytes as redis-benchmark's
+ * key, whose numbers have twelve digits.
+ */
 export function keyOf(space: string, index: number): string {
-  return Buffer.from(`${KEY_PREFIX}${space}:${String(index).padStart(12, "0")}`, "latin1").toString("latin1");
+  return keyHead(space) + (FIRST_KEY + index);
+}
+
+/** The key that redis-benchmark makes of the same index. */
+export function yardstickKeyOf(space: string, index: number): string {
+  return `${KEY_PREFIX}${space}${String(index).padStart(12, "0")}`;
+}
+
+function keyHead(space: string): string {
+  return KEY_PREFIX + space;
 }

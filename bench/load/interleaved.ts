@@ -93,6 +93,9 @@ export async function measureCell(
   return comparisons;
 }
 
+/** Under load a round runs for this share of its length before it counts, for every subject alike. */
+const WARM_UP_SHARE = 0.5;
+
 async function measureRound(
   workload: Workload,
   inputs: Inputs,
@@ -101,7 +104,9 @@ async function measureRound(
 ): Promise<void> {
   const { peer, recorder } = subject;
   const separate = workload.inFlight >= SEPARATE_ROUNDS_FROM;
-  const throughput = await closedLoop(workload, inputs, peer, roundMs, separate ? undefined : recorder);
+  const throughput = separate
+    ? await closedLoop(workload, inputs, peer, roundMs, undefined, roundMs * WARM_UP_SHARE)
+    : await closedLoop(workload, inputs, peer, roundMs, recorder);
   subject.throughput.push(throughput);
   subject.errors += throughput.errors;
   if (separate) {
@@ -116,11 +121,13 @@ function closedLoop(
   peer: Peer,
   durationMs: number,
   recorder?: LatencyRecorder,
+  warmUpMs = 0,
 ): Promise<LoopResult> {
   return runClosedLoop({
     issue: bindOperation(workload.operation, peer, inputs),
     inFlight: workload.inFlight,
     durationMs,
+    warmUpMs,
     ...(recorder === undefined ? {} : { recorder }),
   });
 }

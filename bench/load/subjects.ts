@@ -2,7 +2,7 @@ import { CLIENT_NAMES, MILLRACE, openPeer, YARDSTICK } from "../peers/all-peers.
 import type { Peer } from "../peers/peer.js";
 import { RedisBenchmark } from "../peers/redis-benchmark.js";
 import { runEach } from "./closed-loop.js";
-import type { Inputs } from "./inputs.js";
+import { type Inputs, yardstickKeyOf } from "./inputs.js";
 
 const LOAD_IN_FLIGHT = 1000;
 
@@ -55,6 +55,7 @@ export class Subjects {
     if (this.#loader !== null && (names.includes(YARDSTICK) || writers.some((peer) => peer.format === "plain"))) {
       writers.push(this.#loader);
     }
+    if (this.#loader !== null && names.includes(YARDSTICK)) await this.#loadYardstick(this.#loader, inputs);
     for (const writer of writers) {
       const mark = `${writer.format} ${inputs.space}`;
       if (this.#loaded.has(mark)) continue;
@@ -64,6 +65,17 @@ export class Subjects {
       if (errors > 0) throw new Error(`${writer.name} could not load the keys: ${errors} puts failed`);
       this.#loaded.add(mark);
     }
+  }
+
+  /** The keys that redis-benchmark picks at random, numbered from nought. */
+  async #loadYardstick(loader: Peer, inputs: Inputs): Promise<void> {
+    const mark = `yardstick ${inputs.space}`;
+    if (this.#loaded.has(mark)) return;
+    const errors = await runEach(inputs.keyCount, LOAD_IN_FLIGHT, (index) =>
+      loader.put(yardstickKeyOf(inputs.space, index), inputs.values[index % inputs.values.length]!),
+    );
+    if (errors > 0) throw new Error(`${loader.name} could not load the yardstick's keys: ${errors} puts failed`);
+    this.#loaded.add(mark);
   }
 
   async close(): Promise<void> {

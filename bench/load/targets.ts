@@ -6,7 +6,7 @@ import { seededRandom } from "../lib/rng.js";
 import { MILLRACE } from "../peers/all-peers.js";
 import type { MillracePeer } from "../peers/millrace.js";
 import { runClosedLoop } from "./closed-loop.js";
-import { type Inputs, SEQUENCE_LENGTH } from "./inputs.js";
+import { type Inputs, keyOf, SEQUENCE_LENGTH } from "./inputs.js";
 import { runOpenLoop } from "./open-loop.js";
 import { makeValues } from "./records.js";
 import { bindOperation, type Operation } from "./workload.js";
@@ -165,7 +165,7 @@ function windows(inputs: Inputs, size: number): () => readonly string[] {
   let next = -1;
   return () => {
     next = (next + 1) % count;
-    return inputs.keys.slice(next * size, (next + 1) * size);
+    return Array.from(inputs.indices.subarray(next * size, (next + 1) * size), (index) => keyOf(inputs.space, index));
   };
 }
 

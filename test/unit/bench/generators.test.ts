@@ -32,7 +32,7 @@ describe("inputs", () => {
   test("are the same for the same seed", () => {
     const shape = { size: "100B", space: "x", keyCount: 500 } as const;
     assert.deepEqual(makeInputs(shape, 5), makeInputs(shape, 5));
-    assert.notDeepEqual(makeInputs(shape, 5).keys, makeInputs(shape, 6).keys);
+    assert.notDeepEqual(makeInputs(shape, 5).indices, makeInputs(shape, 6).indices);
   });
 
   test("write another value to a key each time it comes round", async () => {
@@ -49,9 +49,9 @@ describe("inputs", () => {
       } as Peer,
       inputs,
     );
-    for (let i = 0; i < 2 * inputs.keys.length; i++) await issue();
+    for (let i = 0; i < 2 * inputs.indices.length; i++) await issue();
     // Two picks of 8191 values are the same now and then; the same at every turn would be every time.
-    assert.ok(repeats / (2 * inputs.keys.length) < 0.001, String(repeats));
+    assert.ok(repeats / (2 * inputs.indices.length) < 0.001, String(repeats));
   });
 
   test("values have their size to the byte, are distinct, and the large ones are JSON", () => {

@@ -4,7 +4,6 @@ import { describeEngineOptions } from "../../../src/engine/options.js";
 export const WITHOUT_EFFECT: readonly string[] = [
   "replicas",
   "durability",
-  "workers",
   "pool",
   "slowLog",
   "slo",
