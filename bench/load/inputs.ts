@@ -2,7 +2,7 @@ import { below, seededRandom } from "../lib/rng.js";
 import { zipfGenerator } from "../lib/zipf.js";
 import { makeValues, VALUE_BYTES, type ValueSize } from "./records.js";
 
-/** Everything a load needs, made beforehand: while it is measured nothing is generated. */
+/** What a load draws on, made beforehand; only a key's text is put together for each operation. */
 export interface Inputs {
   readonly size: ValueSize;
   readonly valueBytes: number;
