@@ -1,5 +1,6 @@
 import type { Request } from "../backends/request.js";
 import type { StateError } from "../core/errors.js";
+import type { EventLoop } from "../core/event-loop.js";
 
 export type CircuitState = "closed" | "open" | "half-open";
 
@@ -22,20 +23,20 @@ export interface CircuitOptions {
  */
 export class CircuitBreaker {
   readonly #options: CircuitOptions;
-  readonly #nowMs: () => number;
+  readonly #loop: EventLoop;
   #state: CircuitState = "closed";
   #failures = 0;
   #openedAtMs = 0;
   #probe: Request | undefined;
   #countedThisTurn = false;
 
-  constructor(options: CircuitOptions, nowMs: () => number) {
+  constructor(options: CircuitOptions, loop: EventLoop) {
     this.#options = options;
-    this.#nowMs = nowMs;
+    this.#loop = loop;
   }
 
   get state(): CircuitState {
-    if (this.#state === "open" && this.#nowMs() - this.#openedAtMs >= this.#options.resetMs) {
+    if (this.#state === "open" && this.#loop.nowMs() - this.#openedAtMs >= this.#options.resetMs) {
       this.#state = "half-open";
       this.#probe = undefined;
     }
@@ -49,7 +50,7 @@ export class CircuitBreaker {
 
   /** Milliseconds until a probe may pass. */
   get opensInMs(): number {
-    return Math.max(0, Math.ceil(this.#options.resetMs - (this.#nowMs() - this.#openedAtMs)));
+    return Math.max(0, Math.ceil(this.#options.resetMs - (this.#loop.nowMs() - this.#openedAtMs)));
   }
 
   /** Whether this operation may pass while the circuit is not closed: as the probe. */
@@ -78,7 +79,7 @@ export class CircuitBreaker {
     }
     if (this.#countedThisTurn) return;
     this.#countedThisTurn = true;
-    queueMicrotask(() => {
+    this.#loop.asPromisesDo(() => {
       this.#countedThisTurn = false;
     });
     this.#failures++;
@@ -94,7 +95,7 @@ export class CircuitBreaker {
 
   #open(): void {
     this.#state = "open";
-    this.#openedAtMs = this.#nowMs();
+    this.#openedAtMs = this.#loop.nowMs();
     this.#probe = undefined;
   }
 }

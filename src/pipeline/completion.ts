@@ -1,6 +1,7 @@
 import type { Batch } from "../backends/batch.js";
 import { Kind, NO_ANSWER, OPERATION_NAMES, type Request } from "../backends/request.js";
 import type { ErrorDetails, StateError } from "../core/errors.js";
+import type { EventLoop } from "../core/event-loop.js";
 import { copyOfValue, type Value } from "../core/value.js";
 import { copyOfBytes } from "../core/value-memory.js";
 import { OperationCounters } from "./operation-counters.js";
@@ -13,6 +14,7 @@ export function isRead(kind: Kind): boolean {
 export class Completion {
   readonly counters = new OperationCounters();
   readonly #backend: string;
+  readonly #loop: EventLoop;
   readonly #onSettled: () => void;
   readonly #onFailed: (request: Request, error: StateError) => void;
 
@@ -20,14 +22,20 @@ export class Completion {
    * @param onSettled called after each operation that settles
    * @param onFailed called before each that fails
    */
-  constructor(backend: string, onSettled: () => void, onFailed: (request: Request, error: StateError) => void) {
+  constructor(
+    backend: string,
+    onSettled: () => void,
+    onFailed: (request: Request, error: StateError) => void,
+    loop: EventLoop,
+  ) {
     this.#backend = backend;
+    this.#loop = loop;
     this.#onSettled = onSettled;
     this.#onFailed = onFailed;
   }
 
   nowUs(): number {
-    return (performance.now() * 1000) | 0;
+    return (this.#loop.nowMs() * 1000) | 0;
   }
 
   /** What an error about this request says of it. */

@@ -1,3 +1,5 @@
+import type { EventLoop, LoopTimer } from "../core/event-loop.js";
+
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
@@ -5,11 +7,13 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
  * (that would cost more than the operation): it fires, finds what is left, and is armed again for that.
  */
 export class DeadlineTimer {
+  readonly #loop: EventLoop;
   readonly #onDue: () => void;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: LoopTimer | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
 
-  constructor(onDue: () => void) {
+  constructor(loop: EventLoop, onDue: () => void) {
+    this.#loop = loop;
     this.#onDue = onDue;
   }
 
@@ -18,16 +22,17 @@ export class DeadlineTimer {
   }
 
   arm(delayMs: number): void {
-    const dueMs = performance.now() + delayMs;
+    const dueMs = this.#loop.nowMs() + delayMs;
     if (dueMs >= this.#dueMs) return;
     this.stop();
     this.#dueMs = dueMs;
     // Never the reason for a process to stay alive: what is pending has a connection or a reconnect timer that is.
-    this.#timer = setTimeout(this.#fire, Math.min(Math.max(1, Math.ceil(delayMs)), MAX_DELAY_MS)).unref();
+    const waitMs = Math.min(Math.max(1, Math.ceil(delayMs)), MAX_DELAY_MS);
+    this.#timer = this.#loop.setTimer(waitMs, this.#fire, false);
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#loop.clearTimer(this.#timer);
     this.#timer = undefined;
     this.#dueMs = Number.POSITIVE_INFINITY;
   }

@@ -1,6 +1,7 @@
 import type { Batch } from "../backends/batch.js";
 import type { Request } from "../backends/request.js";
 import { AbortedError, type Outcome, TimeoutError } from "../core/errors.js";
+import type { EventLoop } from "../core/event-loop.js";
 import { type Completion, isRead } from "./completion.js";
 import { DeadlineTimer } from "./deadline-timer.js";
 
@@ -23,13 +24,14 @@ interface WatchedSignal {
 export class GivingUp {
   readonly #completion: Completion;
   readonly #underWay: RequestsUnderWay;
-  readonly #timer = new DeadlineTimer(() => this.#expire());
+  readonly #timer: DeadlineTimer;
   /** One listener a signal: with one a request, each would be compared with all that are there. */
   readonly #signals = new Map<AbortSignal, WatchedSignal>();
 
-  constructor(completion: Completion, underWay: RequestsUnderWay) {
+  constructor(completion: Completion, underWay: RequestsUnderWay, loop: EventLoop) {
     this.#completion = completion;
     this.#underWay = underWay;
+    this.#timer = new DeadlineTimer(loop, () => this.#expire());
   }
 
   /** Whether some deadline is being watched; later ones are then found when that one is looked at. */

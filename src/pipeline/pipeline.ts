@@ -2,25 +2,22 @@ import type { Batch, BatchOwner } from "../backends/batch.js";
 import type { Driver } from "../backends/contract.js";
 import { Kind, type Request, type TransactionStep } from "../backends/request.js";
 import { CircuitOpenError, ClosedError, QueueFullError, type StateError } from "../core/errors.js";
+import { type EventLoop, type LoopTimer, systemLoop } from "../core/event-loop.js";
+import { BatchesInFlight } from "./batches-in-flight.js";
 import { CircuitBreaker, type CircuitState } from "./circuit-breaker.js";
 import { CodecStage, type CodecStageOptions } from "./codec-stage.js";
 import { Completion, isRead } from "./completion.js";
-import { GivingUp } from "./giving-up.js";
+import { GivingUp, type RequestsUnderWay } from "./giving-up.js";
 import type { OperationCounters } from "./operation-counters.js";
 import type { PipelineOptions } from "./pipeline-options.js";
 import { RequestQueue } from "./request-queue.js";
 import { RetryPolicy } from "./retry-policy.js";
+import { TurnWatch } from "./turn-watch.js";
 
 export type PipelineCodec = Omit<CodecStageOptions, "execute">;
 
 /** Batches above this may carry some milliseconds of codec work. */
 const HEAVY_BATCH_BYTES = 128 * 1024;
-/**
- * How long batches may keep one turn of the event loop, by their compression or because the store answers at once and
- * its callers' next operations come in the same turn.
- */
-const MAX_TURN_MS = 2;
-const WATCHED_TURNS = 64;
 
 /**
  * The front-end queue. Requests wait in one ring in program order; a batch is planned from its head when there is
@@ -33,38 +30,37 @@ const WATCHED_TURNS = 64;
  */
 export class Pipeline implements BatchOwner {
   readonly #driver: Driver;
+  readonly #loop: EventLoop;
   readonly #options: PipelineOptions;
   readonly #maxInFlight: number;
   readonly #eagerBatchSize: number;
   readonly #completion: Completion;
   readonly #queue: RequestQueue;
-  readonly #inFlight: Batch[] = [];
-  /** Batches that were completed before an older one was. */
-  #completedAhead: Batch[] = [];
+  readonly #inFlight = new BatchesInFlight();
   readonly #codec: PipelineCodec | undefined;
   readonly #stage: CodecStage | undefined;
   readonly #givingUp: GivingUp;
   readonly #retry: RetryPolicy;
   readonly #breaker: CircuitBreaker | undefined;
   /** Set while the store asked for time; nothing leaves. */
-  #pause: NodeJS.Timeout | undefined;
+  #pause: LoopTimer | undefined;
   #isClosing = false;
   /** Operations called and not settled. */
   #pending = 0;
   #sequence = 0;
   #scheduled = false;
-  /** Turns of the event loop to look at the time in: a batch settled before `execute` returned, or was large. */
-  #turnsToWatch = 0;
-  /** An immediate waits for the event loop to turn since then; 0: none does. */
-  #turnBeganMs = 0;
-  /** Nothing leaves before the event loop has turned. */
-  #isHeld = false;
+  readonly #turnWatch: TurnWatch;
   #runningAlone = false;
   #idleWaiters: (() => void)[] = [];
 
-  /** @param codec where values may be compressed and decompressed off this thread */
-  constructor(driver: Driver, options: PipelineOptions, codec?: PipelineCodec) {
+  /**
+   * @param codec where values may be compressed and decompressed off this thread
+   * @param loop the time and turns it lives by
+   */
+  constructor(driver: Driver, options: PipelineOptions, codec?: PipelineCodec, loop: EventLoop = systemLoop) {
     this.#driver = driver;
+    this.#loop = loop;
+    this.#turnWatch = new TurnWatch(loop, () => this.#dispatch());
     this.#codec = codec;
     this.#stage =
       codec === undefined
@@ -86,22 +82,22 @@ export class Pipeline implements BatchOwner {
         const isImpatient = error.code === "TIMEOUT" && request.timeoutMs < this.#options.operationMs;
         if (!isImpatient) this.#breaker?.failed(request, error);
       },
+      loop,
     );
-    this.#retry = new RetryPolicy(options.retry);
-    if (options.circuitBreaker !== false) {
-      this.#breaker = new CircuitBreaker(options.circuitBreaker, () => performance.now());
-    }
-    this.#givingUp = new GivingUp(this.#completion, {
+    this.#retry = new RetryPolicy(options.retry, loop.random);
+    if (options.circuitBreaker !== false) this.#breaker = new CircuitBreaker(options.circuitBreaker, loop);
+    const underWay: RequestsUnderWay = {
       forEachQueued: (visit) => this.#queue.forEach(visit),
       forEachBatch: (visit) => {
-        for (const batch of [...this.#inFlight]) visit(batch, !this.#isWaiting(batch));
+        for (const batch of this.#inFlight.now()) visit(batch, !this.#isWaiting(batch));
       },
       sentBatchOf: (request) => this.#sentBatchOf(request),
       abandoned: (batch) => {
         if (this.#isWaiting(batch)) batch.isStale = true;
         else this.#driver.abandon?.(batch);
       },
-    });
+    };
+    this.#givingUp = new GivingUp(this.#completion, underWay, loop);
   }
 
   get counters(): OperationCounters {
@@ -119,7 +115,7 @@ export class Pipeline implements BatchOwner {
   }
 
   get inFlightBatches(): number {
-    return this.#inFlight.length;
+    return this.#inFlight.count;
   }
 
   /** Wrapping microseconds: only differences below half an hour mean anything. */
@@ -194,7 +190,7 @@ export class Pipeline implements BatchOwner {
   /** Fails what has not been handed to the driver; what is in flight is the driver's to settle. */
   failQueued(): void {
     this.#givingUp.stop();
-    clearTimeout(this.#pause);
+    this.#loop.clearTimer(this.#pause);
     this.#queue.forEach((request) => {
       const details = { ...this.#completion.place(request), reason: "ERR_CLOSED" };
       this.#completion.fail(request, new ClosedError("the engine was closed before the operation was sent", details));
@@ -252,50 +248,24 @@ export class Pipeline implements BatchOwner {
   #retire(batch: Batch): void {
     this.#codec?.batchCodec.observeSettled(batch.size);
     if (!batch.hasFailed) this.#breaker?.succeeded();
-    const index = this.#inFlight.indexOf(batch);
-    if (index >= 0) this.#inFlight.splice(index, 1);
-    const oldest = this.#oldestSequence();
-    if (oldest < batch.sequence) this.#completedAhead.push(batch);
-    if (this.#completedAhead.length > 0) {
-      this.#completedAhead = this.#completedAhead.filter((ahead) => ahead.sequence > oldest);
-    }
+    const oldest = this.#inFlight.remove(batch);
     this.#queue.release(batch);
     this.#queue.marks.batchesCompletedBefore(oldest);
     if (this.#queue.size > 0 || this.#queue.marks.waiting) this.#schedule();
   }
 
   #worthSending(): boolean {
-    const inFlight = this.#inFlight.length;
+    const inFlight = this.#inFlight.count;
     return inFlight < 2 || (inFlight < this.#maxInFlight && this.#queue.size >= this.#options.maxSize);
   }
 
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    if (this.#options.lingerMs > 0) setTimeout(this.#turn, this.#options.lingerMs);
-    else if (this.#inFlight.length === 0) process.nextTick(this.#turn);
-    else setImmediate(this.#turn);
+    if (this.#options.lingerMs > 0) this.#loop.setTimer(this.#options.lingerMs, this.#turn, true);
+    else if (this.#inFlight.count === 0) this.#loop.inThisTurn(this.#turn);
+    else this.#loop.inNextTurn(this.#turn);
   }
-
-  /**
-   * Whether this turn has been used up: a store that answers at once brings its callers' next operations in the same
-   * turn, and again, and timers and sockets would never have theirs; so do batch after batch of large values.
-   */
-  #holdsTheLoop(): boolean {
-    if (this.#turnsToWatch === 0) return false;
-    if (this.#turnBeganMs !== 0) return performance.now() - this.#turnBeganMs >= MAX_TURN_MS;
-    this.#turnBeganMs = performance.now();
-    setImmediate(this.#loopTurned);
-    return false;
-  }
-
-  readonly #loopTurned = (): void => {
-    this.#turnBeganMs = 0;
-    this.#turnsToWatch--;
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
-    this.#dispatch();
-  };
 
   readonly #turn = (): void => {
     this.#scheduled = false;
@@ -303,14 +273,11 @@ export class Pipeline implements BatchOwner {
   };
 
   #dispatch(): void {
-    if (this.#pause !== undefined || this.#isHeld) return;
-    while (!this.#runningAlone && this.#inFlight.length < this.#maxInFlight) {
-      if (this.#holdsTheLoop()) {
-        this.#isHeld = true;
-        return;
-      }
+    if (this.#pause !== undefined || this.#turnWatch.isHeld) return;
+    while (!this.#runningAlone && this.#inFlight.count < this.#maxInFlight) {
+      if (this.#turnWatch.isUsedUp()) return;
       if (this.#queue.marks.waiting) {
-        this.#queue.passMarks(this.#inFlight.length, this.#sequence - 1);
+        this.#queue.passMarks(this.#inFlight.count, this.#sequence - 1);
         if (this.#runningAlone) return;
       }
       if (this.#driver.isWritable !== undefined && !this.#driver.isWritable()) return;
@@ -318,11 +285,11 @@ export class Pipeline implements BatchOwner {
       if (batch === undefined) return;
       batch.sequence = this.#sequence++;
       batch.sentAtUs = this.nowUs();
-      this.#inFlight.push(batch);
+      this.#inFlight.add(batch);
       this.counters.batches++;
       this.counters.batchedOperations += batch.size;
       if (this.#stage === undefined || !this.#stage.take(batch)) this.#driver.execute(batch);
-      if (this.#inFlight.length === 0 || batch.bytes > HEAVY_BATCH_BYTES) this.#turnsToWatch = WATCHED_TURNS;
+      if (this.#inFlight.count === 0 || batch.bytes > HEAVY_BATCH_BYTES) this.#turnWatch.begin();
     }
   }
 
@@ -334,7 +301,7 @@ export class Pipeline implements BatchOwner {
       return;
     }
     const remains = this.#queue.planAgain(batch);
-    this.#inFlight[this.#inFlight.indexOf(batch)] = remains;
+    this.#inFlight.replace(batch, remains);
     remains.sentAtUs = this.nowUs();
     if (remains.size > 0) this.#driver.execute(remains);
     else this.batchCompleted(remains);
@@ -353,14 +320,10 @@ export class Pipeline implements BatchOwner {
         : [leader.key];
     const isOvertaken =
       (readOnly && batch.writes(leader.key)) ||
-      this.#sentLater(batch, (later) => keys.some((key) => (readOnly ? later.writes(key) : later.touches(key))));
-    return !isOvertaken && this.#retry.spend(performance.now(), this.counters.succeeded);
-  }
-
-  /** Whether a batch that was handed over after this one is of that kind. */
-  #sentLater(batch: Batch, matches: (later: Batch) => boolean): boolean {
-    const isLater = (other: Batch): boolean => other.sequence > batch.sequence && matches(other);
-    return this.#inFlight.some(isLater) || this.#completedAhead.some(isLater);
+      this.#inFlight.someLater(batch, (later) =>
+        keys.some((key) => (readOnly ? later.writes(key) : later.touches(key))),
+      );
+    return !isOvertaken && this.#retry.spend(this.#loop.nowMs(), this.counters.succeeded);
   }
 
   #tryAgain(leader: Request, error: StateError): void {
@@ -377,11 +340,14 @@ export class Pipeline implements BatchOwner {
     // A lost connection takes its own time; a store that answers "not now" is given some.
     const isGated = this.#driver.isWritable !== undefined && !this.#driver.isWritable();
     if (isGated || this.#pause !== undefined) return;
-    this.#pause = setTimeout(() => {
-      this.#pause = undefined;
-      this.#schedule();
-    }, this.#retry.delayMs(leader.failedAttempts));
+    const delayMs = this.#retry.delayMs(leader.failedAttempts);
+    this.#pause = this.#loop.setTimer(delayMs, this.#endPause, true);
   }
+
+  readonly #endPause = (): void => {
+    this.#pause = undefined;
+    this.#schedule();
+  };
 
   /**
    * A read that was to be answered from a write which failed can be asked of the store instead, unless another write
@@ -389,7 +355,7 @@ export class Pipeline implements BatchOwner {
    */
   #mayReadAgain(batch: Batch, failed: Request, error: StateError): boolean {
     if (error.outcome !== "not-applied") return false;
-    return !failed.isOverwritten && !this.#sentLater(batch, (later) => later.writes(failed.key));
+    return !failed.isOverwritten && !this.#inFlight.someLater(batch, (later) => later.writes(failed.key));
   }
 
   #putBack(requests: readonly Request[]): void {
@@ -402,20 +368,8 @@ export class Pipeline implements BatchOwner {
     this.#schedule();
   }
 
-  #oldestSequence(): number {
-    let oldest = Number.POSITIVE_INFINITY;
-    for (const batch of this.#inFlight) oldest = Math.min(oldest, batch.sequence);
-    return oldest;
-  }
-
   #sentBatchOf(request: Request): Batch | undefined {
-    const batch = this.#inFlight.find((candidate) => {
-      let found = false;
-      candidate.forEachRequest((other) => {
-        found ||= other === request;
-      });
-      return found;
-    });
+    const batch = this.#inFlight.holding(request);
     if (batch === undefined || !this.#isWaiting(batch)) return batch;
     batch.isStale = true;
     return undefined;

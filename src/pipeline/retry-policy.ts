@@ -25,7 +25,7 @@ export class RetryPolicy {
   #earned = 0;
   #windowEndsMs = 0;
 
-  constructor(options: RetryOptions, random: () => number = Math.random) {
+  constructor(options: RetryOptions, random: () => number) {
     this.#options = options;
     this.#random = random;
   }
