@@ -14,6 +14,7 @@ const RANKS = {
   pipeline: 3,
   locks: 3,
   checkpoint: 3,
+  tables: 3,
   engine: 4,
   stream: 4,
   cli: 5,

@@ -35,3 +35,11 @@ export type {
 } from "./engine/engine-contract.js";
 export { createEngine } from "./engine/open-engine.js";
 export type { EngineOptions } from "./engine/options.js";
+export type {
+  CustomTableOptions,
+  FormattedTableOptions,
+  Table,
+  TableCodec,
+  TableFormat,
+  TableOptions,
+} from "./tables/table-contract.js";

@@ -1,24 +1,10 @@
 import type { Health } from "../backends/contract.js";
 import type { OperationName } from "../backends/request.js";
+import type { CallOptions, ExpiryOptions, PutOptions } from "../core/call-options.js";
 import type { Key, Value } from "../core/value.js";
+import type { Table, TableCodec, TableFormat, TableOptions } from "../tables/table-contract.js";
 
-export interface CallOptions {
-  /** Ends the wait: not sent yet, it never will be; sent already, the outcome of a write is unknown. */
-  readonly signal?: AbortSignal;
-  /** Milliseconds until the call must have settled; default `timeouts.operationMs`. */
-  readonly timeoutMs?: number;
-}
-
-export interface ExpiryOptions {
-  /** Lifetime in whole ms, at most ten years. Absent: `defaultTtlMs`. null: never expires. */
-  readonly ttlMs?: number | null;
-}
-
-export interface PutOptions extends CallOptions, ExpiryOptions {
-  readonly metadata?: Record<string, unknown>;
-  readonly fence?: unknown;
-  readonly durability?: "ack" | "replicated";
-}
+export type { CallOptions, ExpiryOptions, PutOptions } from "../core/call-options.js";
 
 export type Mutation =
   | { readonly type: "put"; readonly key: Key; readonly value: Value; readonly ttlMs?: number | null }
@@ -108,6 +94,11 @@ export interface Engine extends AsyncDisposable {
 
   /** A view whose keys all begin with `prefix`; it shares connections, queue and telemetry. */
   namespace(prefix: string): Engine;
+  /**
+   * Typed values under `name:` in this view, written as JSON unless told otherwise. The type is the caller's word for
+   * what the records hold; `parse` checks it.
+   */
+  table<T>(name: string, codec?: TableFormat | TableCodec<T> | TableOptions<T>): Table<T>;
 
   healthCheck(): Promise<Health>;
   memoryUsage(): Promise<number>;

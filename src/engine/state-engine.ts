@@ -10,6 +10,8 @@ import {
 } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
 import type { Key, Value } from "../core/value.js";
+import { createTable } from "../tables/stored-table.js";
+import type { Table, TableCodec, TableFormat, TableOptions } from "../tables/table-contract.js";
 import { CallArguments, iterable, nameOfType } from "./call-arguments.js";
 import type { CallOptions, Engine, EngineStats, ExpiryOptions, Mutation, PutOptions } from "./engine-contract.js";
 import type { EngineCore } from "./engine-core.js";
@@ -219,6 +221,10 @@ export class StateEngine implements Engine {
 
   namespace(prefix: string): Engine {
     return new StateEngine(this.#core, this.#arguments.namespace(prefix));
+  }
+
+  table<T>(name: string, codec?: TableFormat | TableCodec<T> | TableOptions<T>): Table<T> {
+    return createTable(name, (prefix) => this.namespace(prefix), codec);
   }
 
   async healthCheck(): Promise<Health> {

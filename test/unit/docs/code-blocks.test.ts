@@ -10,7 +10,7 @@ import { type TemporaryFolder, temporaryFolder, useRedis } from "../../../src/te
 import { redisIsThere } from "../../support/stores.js";
 import { compiledPath, ROOT, readDocument } from "./document.js";
 
-const DOCUMENTS = ["README.md", "docs/tuning.md", "docs/guarantees.md", "docs/architecture.md"];
+const DOCUMENTS = ["README.md", "docs/tables.md", "docs/tuning.md", "docs/guarantees.md", "docs/architecture.md"];
 const REDIS_URL = "redis://127.0.0.1:6379/0";
 
 interface Program {

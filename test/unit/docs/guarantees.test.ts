@@ -11,6 +11,7 @@ const DOCUMENTS = [
   "docs/architecture.md",
   "docs/benchmarks.md",
   "docs/guarantees.md",
+  "docs/tables.md",
   "docs/tuning.md",
   "docs/value-format.md",
 ];
