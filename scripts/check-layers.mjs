@@ -17,11 +17,12 @@ const RANKS = {
   tables: 3,
   engine: 4,
   stream: 4,
-  cli: 5,
-  testing: 5,
+  admin: 5,
+  cli: 6,
+  testing: 6,
 };
 /** Files that stand in src/ itself: the entry points. */
-const ENTRY_RANK = 5;
+const ENTRY_RANK = 6;
 const IMPORT =
   /\b(import|export)\s+(type\s)?[^"';()]*?\bfrom\s*["']([^"']+)["']|\bimport\s*["']([^"']+)["']|\b(import|new URL)\s*\(\s*["']([^"']+)["']/g;
 

@@ -1,3 +1,5 @@
+export type { AdminServerOptions } from "./admin/admin-options.js";
+export { type AdminServer, createAdminServer } from "./admin/admin-server.js";
 export type { Batch } from "./backends/batch.js";
 export type { Capabilities, Driver, DriverContext, Health, Logger, ScanPage } from "./backends/contract.js";
 export type { Request as DriverRequest, TransactionStep } from "./backends/request.js";

@@ -1,0 +1,9 @@
+import type { Engine } from "../engine/engine-contract.js";
+import type { LatencyFigures, LiveDetail } from "./live-message.js";
+import type { ReadinessProbe } from "./readiness.js";
+
+/** What the page shows beside the samples. */
+export async function liveDetail(engine: Pick<Engine, "stats">, readiness: ReadinessProbe): Promise<LiveDetail> {
+  const { backend, checks } = await readiness.read();
+  return { backend, checks, latency: engine.stats().latency as Record<string, LatencyFigures> };
+}

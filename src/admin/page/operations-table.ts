@@ -1,0 +1,33 @@
+import type { LatencyFigures } from "../live-message.js";
+import { element } from "./elements.js";
+import { latency, wholeNumber } from "./figures.js";
+
+const COLUMNS: readonly (readonly [head: string, read: (figures: LatencyFigures) => string])[] = [
+  ["settled", ({ count }) => wholeNumber(count)],
+  ["mean", ({ meanUs }) => latency(meanUs)],
+  ["p50", ({ p50Us }) => latency(p50Us)],
+  ["p90", ({ p90Us }) => latency(p90Us)],
+  ["p99", ({ p99Us }) => latency(p99Us)],
+  ["p99.9", ({ p999Us }) => latency(p999Us)],
+  ["max", ({ maxUs }) => latency(maxUs)],
+];
+
+export function operationsTable(operations: Readonly<Record<string, LatencyFigures>>): HTMLElement {
+  const rows = Object.entries(operations).sort(([, left], [, right]) => right.count - left.count);
+  if (rows.length === 0) return element("p", { class: "nothing" }, "No operation has settled yet.");
+  const head = COLUMNS.map(([name]) => element("th", { scope: "col" }, name));
+  const body = rows.map(([name, figures]) =>
+    element(
+      "tr",
+      {},
+      element("td", { class: "text" }, element("code", {}, name)),
+      ...COLUMNS.map(([, read]) => element("td", {}, read(figures))),
+    ),
+  );
+  return element(
+    "table",
+    {},
+    element("thead", {}, element("tr", {}, element("th", { class: "text", scope: "col" }, "operation"), ...head)),
+    element("tbody", {}, ...body),
+  );
+}
