@@ -18,6 +18,7 @@ const RANKS = {
   engine: 4,
   stream: 4,
   admin: 5,
+  adapters: 5,
   cli: 6,
   testing: 6,
 };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -10,7 +10,14 @@ import { type TemporaryFolder, temporaryFolder, useRedis } from "../../../src/te
 import { redisIsThere } from "../../support/stores.js";
 import { compiledPath, ROOT, readDocument } from "./document.js";
 
-const DOCUMENTS = ["README.md", "docs/tables.md", "docs/tuning.md", "docs/guarantees.md", "docs/architecture.md"];
+const DOCUMENTS = [
+  "README.md",
+  "docs/tables.md",
+  "docs/adapters.md",
+  "docs/tuning.md",
+  "docs/guarantees.md",
+  "docs/architecture.md",
+];
 const REDIS_URL = "redis://127.0.0.1:6379/0";
 
 interface Program {
@@ -40,17 +47,25 @@ before(async () => {
 });
 after(() => folder.remove());
 
-/** The compiled sources under the name by which programs import them. */
+/** The compiled sources under the names by which programs import them, beside the packages that adapters are for. */
 async function installPackage(path: string): Promise<void> {
-  const at = join(path, "node_modules", "millrace");
+  const modules = join(path, "node_modules");
+  const at = join(modules, "millrace");
   await mkdir(at, { recursive: true });
-  const entry = compiledPath("src/index.js");
-  await writeFile(
-    join(at, "package.json"),
-    JSON.stringify({ name: "millrace", type: "module", exports: "./index.js" }),
-  );
-  await writeFile(join(at, "index.js"), `export * from ${JSON.stringify(pathToFileURL(entry).href)};\n`);
-  await writeFile(join(at, "index.d.ts"), `export * from ${JSON.stringify(entry)};\n`);
+  for (const peer of ["keyv", "unstorage"]) await symlink(join(ROOT, "node_modules", peer), join(modules, peer));
+  const { exports: entries } = JSON.parse(readDocument("package.json")) as { exports: Record<string, unknown> };
+  const exported: Record<string, string> = {};
+  for (const [entry, target] of Object.entries(entries)) {
+    if (typeof target !== "object") continue;
+    const compiled = compiledPath((target as { default: string }).default.replace("./dist/", ""));
+    const name = entry === "." ? "index" : entry.slice(2);
+    exported[entry] = `./${name}.js`;
+    const rest = entry === "./unstorage" ? "export { default } from" : "export {} from";
+    const text = (from: string): string => `export * from ${JSON.stringify(from)};\n${rest} ${JSON.stringify(from)};\n`;
+    await writeFile(join(at, `${name}.js`), text(pathToFileURL(compiled).href));
+    await writeFile(join(at, `${name}.d.ts`), text(compiled));
+  }
+  await writeFile(join(at, "package.json"), JSON.stringify({ name: "millrace", type: "module", exports: exported }));
 }
 
 /** Fails with the compiler's complaints if a program has a type error. */

@@ -8,6 +8,7 @@ import { ROOT, readDocument, section, tableRows } from "./document.js";
 
 const DOCUMENTS = [
   "README.md",
+  "docs/adapters.md",
   "docs/architecture.md",
   "docs/benchmarks.md",
   "docs/guarantees.md",

@@ -1,0 +1,105 @@
+import { EventEmitter } from "node:events";
+import type { CallOptions, ExpiryOptions } from "../core/call-options.js";
+import { type EngineInput, EngineSource } from "./engine-source.js";
+
+export type { EngineInput } from "./engine-source.js";
+
+const MAX_TTL_MS = 315_360_000_000;
+
+export interface KeyvEntry {
+  readonly key: string;
+  readonly value: string;
+  readonly ttl?: number | undefined;
+}
+
+/**
+ * A storage adapter for Keyv 5: `new Keyv({ store: new KeyvStore("redis://…") })`. Calls that are under way together
+ * share batches, Keyv's many-key calls included.
+ *
+ * Keyv writes the namespace before the keys and sets it here; `clear` and `iterator` keep to it. Two Keyvs that share
+ * one adapter overwrite each other's namespace, so each is given an adapter of its own, which may share one engine.
+ */
+export class KeyvStore extends EventEmitter {
+  /** Keyv 5 iterates only stores that say one of the dialects it knows. */
+  readonly opts: Record<string, unknown> = { dialect: "redis", url: "" };
+  namespace: string | undefined;
+  readonly #source: EngineSource;
+
+  constructor(engine: EngineInput) {
+    super();
+    this.#source = new EngineSource(engine);
+  }
+
+  async get(key: string, options?: CallOptions): Promise<string | undefined> {
+    const engine = await this.#source.engine();
+    return text(await engine.get(key, options));
+  }
+
+  async getMany(keys: readonly string[]): Promise<(string | undefined)[]> {
+    const engine = await this.#source.engine();
+    return (await engine.batchGet(keys)).map(text);
+  }
+
+  /** @param ttl milliseconds; absent: the engine's `defaultTtlMs` */
+  async set(key: string, value: string, ttl?: number): Promise<boolean> {
+    const engine = await this.#source.engine();
+    if (ttl !== undefined && ttl <= 0) await engine.delete(key);
+    else await engine.put(key, value, lifetime(ttl));
+    return true;
+  }
+
+  async setMany(entries: readonly KeyvEntry[]): Promise<boolean[]> {
+    return Promise.all(entries.map(({ key, value, ttl }) => this.set(key, value, ttl)));
+  }
+
+  async delete(key: string): Promise<boolean> {
+    const engine = await this.#source.engine();
+    return engine.delete(key);
+  }
+
+  /** Whether all of them existed. */
+  async deleteMany(keys: readonly string[]): Promise<boolean> {
+    const engine = await this.#source.engine();
+    return (await engine.batchDelete(keys)) === keys.length;
+  }
+
+  async has(key: string): Promise<boolean> {
+    const engine = await this.#source.engine();
+    return engine.contains(key);
+  }
+
+  async hasMany(keys: readonly string[]): Promise<boolean[]> {
+    const engine = await this.#source.engine();
+    return Promise.all(keys.map((key) => engine.contains(key)));
+  }
+
+  async clear(): Promise<void> {
+    const scope = this.#scope(this.namespace);
+    const engine = await this.#source.engine();
+    await engine.clear(scope);
+  }
+
+  /** Keys come with their namespace, as Keyv expects them. */
+  async *iterator(namespace?: string): AsyncGenerator<[string, string], void> {
+    const engine = await this.#source.engine();
+    for await (const [key, value] of engine.entries(this.#scope(namespace))) yield [key, value.toString()];
+  }
+
+  /** Closes the engine if the adapter opened it. */
+  disconnect(): Promise<void> {
+    return this.#source.close();
+  }
+
+  #scope(namespace: string | undefined): string | undefined {
+    return namespace === undefined || namespace === "" ? undefined : `${namespace}:`;
+  }
+}
+
+function text(value: Buffer | null): string | undefined {
+  return value === null ? undefined : value.toString();
+}
+
+function lifetime(ttl: number | undefined): ExpiryOptions | undefined {
+  if (ttl === undefined) return undefined;
+  return { ttlMs: ttl > MAX_TTL_MS ? null : Math.ceil(ttl) };
+}
