@@ -31,12 +31,25 @@ export type {
   Engine,
   EngineStats,
   ExpiryOptions,
+  LatencyWindow,
+  MeasuredLatency,
   Mutation,
-  OperationLatency,
   PutOptions,
 } from "./engine/engine-contract.js";
 export { createEngine } from "./engine/open-engine.js";
 export type { EngineOptions } from "./engine/options.js";
+export type { OperationLatency } from "./observability/latency-summary.js";
+export type { Phase } from "./observability/operation-meters.js";
+export {
+  formatSloReport,
+  type SloBurn,
+  type SloObjective,
+  type SloObjectiveReport,
+  type SloReport,
+  type SloSeverity,
+  type SloWindow,
+} from "./observability/slo-report.js";
+export type { SlowOperation, SlowPhases } from "./observability/slow-log.js";
 export type {
   CustomTableOptions,
   FormattedTableOptions,

@@ -44,8 +44,12 @@ export class Batch {
   size = 0;
   /** Bytes of keys and values, estimated for strings. */
   bytes = 0;
+  /** Wrapping microseconds, set when its requests left the queue. */
+  plannedAtUs = 0;
   /** Wrapping microseconds, set when the batch is handed to the driver. */
   sentAtUs = 0;
+  /** Wrapping microseconds at which all of it was encoded and handed on; 0: not stamped. */
+  writtenAtUs = 0;
   /** Marks of the pipeline: position in the order of batches. */
   sequence = 0;
   /** A request was given up while the batch waited to be handed to the driver: it must not be sent. */
@@ -54,7 +58,7 @@ export class Batch {
   hasFailed = false;
   #writtenKeys: Set<CanonicalKey> | undefined;
   #readKeys: Set<CanonicalKey> | undefined;
-  /** Wrapping microseconds at which results arrived; 0: not stamped, each result is timed by itself. */
+  /** Wrapping microseconds at which results arrived; 0: not stamped. */
   resultsAtUs = 0;
   /** What was handed over with `succeedStored`. */
   undecoded: UndecodedRead[] | undefined = undefined;
@@ -89,7 +93,12 @@ export class Batch {
     this.#owner.requestFailed(this, leader, error);
   }
 
-  /** Optional: one clock reading for all results that the driver is about to hand over in one go. */
+  /** Optional: the driver has encoded the batch and handed it to the operating system or to another thread. */
+  stampWritten(): void {
+    this.writtenAtUs = this.#owner.nowUs();
+  }
+
+  /** Optional: results have arrived, and what follows until they are handed over is decoding. */
   stampResults(): void {
     this.resultsAtUs = this.#owner.nowUs();
   }

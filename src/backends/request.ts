@@ -53,6 +53,8 @@ export const NO_ANSWER: unique symbol = Symbol("no answer");
 
 /** Receives the results of a multi-key call, whose requests have no promise of their own. */
 export interface ResultCollector {
+  /** Which call it is: 0 batchGet, 1 batchPut, 2 batchDelete. */
+  readonly call: 0 | 1 | 2;
   settle(index: number, result: unknown): void;
   fail(index: number, error: Error): void;
 }

@@ -3,24 +3,26 @@ import { printableKey } from "./printable-key.js";
 /** Whether a failed operation may have changed the store. Reads are always `not-applied`. */
 export type Outcome = "not-applied" | "unknown";
 
-export type ErrorCode =
-  | "CONFIG"
-  | "INVALID_ARGUMENT"
-  | "CONNECTION"
-  | "TIMEOUT"
-  | "ABORTED"
-  | "CIRCUIT_OPEN"
-  | "QUEUE_FULL"
-  | "CLOSED"
-  | "CORRUPT_VALUE"
-  | "SERIALIZATION"
-  | "UNSUPPORTED"
-  | "BACKEND"
-  | "FENCED"
-  | "LOCK_TIMEOUT"
-  | "LOCK_LOST"
-  | "CHECKPOINT"
-  | "RESTORE";
+export const ERROR_CODES = [
+  "CONFIG",
+  "INVALID_ARGUMENT",
+  "CONNECTION",
+  "TIMEOUT",
+  "ABORTED",
+  "CIRCUIT_OPEN",
+  "QUEUE_FULL",
+  "CLOSED",
+  "CORRUPT_VALUE",
+  "SERIALIZATION",
+  "UNSUPPORTED",
+  "BACKEND",
+  "FENCED",
+  "LOCK_TIMEOUT",
+  "LOCK_LOST",
+  "CHECKPOINT",
+  "RESTORE",
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export interface ErrorDetails {
   /** Finer, machine-readable cause, such as `ERR_KEY_EMPTY` or `OOM`. */

@@ -1,7 +1,12 @@
+import type { Registry } from "prom-client";
 import type { Health } from "../backends/contract.js";
 import type { OperationName } from "../backends/request.js";
 import type { CallOptions, ExpiryOptions, PutOptions } from "../core/call-options.js";
 import type { Key, Value } from "../core/value.js";
+import type { OperationLatency } from "../observability/latency-summary.js";
+import type { Phase } from "../observability/operation-meters.js";
+import type { SloReport } from "../observability/slo-report.js";
+import type { SlowOperation } from "../observability/slow-log.js";
 import type { Table, TableCodec, TableFormat, TableOptions } from "../tables/table-contract.js";
 
 export type { CallOptions, ExpiryOptions, PutOptions } from "../core/call-options.js";
@@ -11,14 +16,20 @@ export type Mutation =
   | { readonly type: "delete"; readonly key: Key }
   | { readonly type: "expire"; readonly key: Key; readonly ttlMs: number | null };
 
-export interface OperationLatency {
-  readonly count: number;
-  readonly meanUs: number;
-  readonly p50Us: number;
-  readonly p90Us: number;
-  readonly p99Us: number;
-  readonly p999Us: number;
-  readonly maxUs: number;
+/** Latencies of the last while. */
+export interface LatencyWindow extends OperationLatency {
+  /** Milliseconds that it covers: whole seconds (in longer windows 10 or 30), and not more than the engine's life. */
+  readonly spanMs: number;
+}
+
+/** Latencies since the engine was opened, from the call to the settling. */
+export interface MeasuredLatency extends OperationLatency {
+  readonly windows: Readonly<Record<"last10s" | "last1m" | "last5m", LatencyWindow>>;
+  /**
+   * What the time of successful operations is made of, since the engine was opened: waiting to be sent, encoding,
+   * network and store, decoding. For multi-key calls one entry per key.
+   */
+  readonly phases: Readonly<Record<Phase, OperationLatency>>;
 }
 
 export interface EngineStats {
@@ -54,7 +65,7 @@ export interface EngineStats {
   readonly codecMs: number;
   /** The codec threads: what they did, and what decides whether they are given work. */
   readonly workers: Record<string, unknown>;
-  readonly latency: Partial<Record<OperationName | "batchGet" | "batchPut" | "batchDelete", OperationLatency>>;
+  readonly latency: Partial<Record<OperationName | "batchGet" | "batchPut" | "batchDelete", MeasuredLatency>>;
 }
 
 /** The public face. Meaning, promises and errors of every member: `docs/guarantees.md`. */
@@ -104,6 +115,12 @@ export interface Engine extends AsyncDisposable {
   memoryUsage(): Promise<number>;
   serverInfo(): Promise<Record<string, string>>;
   stats(): EngineStats;
+  /** How the objectives of the option `slo` fare. */
+  slo(): SloReport;
+  /** The latest and the slowest operations that took `slowLog.thresholdMs` or longer, latest first. */
+  slowOperations(): SlowOperation[];
+  /** Prometheus metrics, of this engine only; empty with `metrics: false`. */
+  readonly metrics: Registry;
   /** Resolves when everything issued so far has settled. */
   flush(): Promise<void>;
   /** Refuses new calls, drains, disconnects. Idempotent. */

@@ -1,10 +1,21 @@
+import type { Registry } from "prom-client";
 import type { Driver } from "../backends/contract.js";
 import type { ValueCodec } from "../codec/value-codec.js";
-import { LatencyRecorder } from "../observability/latency-recorder.js";
 import type { Pipeline } from "../pipeline/pipeline.js";
 import type { CodecPool } from "../workers/codec-pool.js";
 import type { ArgumentLimits } from "./call-arguments.js";
+import type { EngineTelemetry } from "./engine-telemetry.js";
 import type { ResolvedOptions } from "./options.js";
+
+export interface EngineParts {
+  readonly driver: Driver;
+  readonly pipeline: Pipeline;
+  readonly codec: ValueCodec;
+  readonly codecPool: CodecPool;
+  readonly telemetry: EngineTelemetry;
+  readonly metrics: Registry;
+  readonly options: ResolvedOptions;
+}
 
 /** What all views of one engine share. */
 export class EngineCore {
@@ -12,23 +23,23 @@ export class EngineCore {
   readonly pipeline: Pipeline;
   readonly codec: ValueCodec;
   readonly codecPool: CodecPool;
+  readonly telemetry: EngineTelemetry;
   readonly options: ResolvedOptions;
   readonly limits: ArgumentLimits;
-  readonly batchLatency = {
-    batchGet: new LatencyRecorder(),
-    batchPut: new LatencyRecorder(),
-    batchDelete: new LatencyRecorder(),
-  };
+  readonly metrics: Registry;
   /** Work besides the pipeline's that was begun before the engine closes and has to come to its end. */
   readonly #jobs = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  constructor(driver: Driver, pipeline: Pipeline, codec: ValueCodec, codecPool: CodecPool, options: ResolvedOptions) {
+  constructor(parts: EngineParts) {
+    const { driver, options } = parts;
     this.driver = driver;
-    this.pipeline = pipeline;
-    this.codec = codec;
-    this.codecPool = codecPool;
+    this.pipeline = parts.pipeline;
+    this.codec = parts.codec;
+    this.codecPool = parts.codecPool;
+    this.telemetry = parts.telemetry;
     this.options = options;
+    this.metrics = parts.metrics;
     this.limits = {
       backend: driver.name,
       keyPrefixBytes: Buffer.byteLength(options.keyPrefix),
@@ -61,6 +72,7 @@ export class EngineCore {
     await this.pipeline.drained();
     await Promise.allSettled(this.#jobs);
     this.pipeline.failQueued();
+    this.telemetry.stop();
     await Promise.all([this.driver.close(), this.codecPool.close()]);
   }
 }

@@ -1,28 +1,28 @@
-import { OPERATION_NAMES } from "../backends/request.js";
-import type { LatencyRecorder } from "../observability/latency-recorder.js";
-import type { EngineStats, OperationLatency } from "./engine-contract.js";
+import { summaryFromHistogram, summaryOfCounts } from "../observability/latency-summary.js";
+import type { OperationMeters } from "../observability/operation-meters.js";
+import { coveredMs } from "../observability/sliding-counts.js";
+import type { EngineStats, LatencyWindow, MeasuredLatency } from "./engine-contract.js";
 import type { EngineCore } from "./engine-core.js";
+import type { MetricsSource } from "./engine-metrics.js";
 
 export function engineStatistics(core: EngineCore): EngineStats {
+  return { ...countersOf(core), latency: latencies(core.telemetry.meters, core.telemetry.nowMs) };
+}
+
+/** All but the latencies, which take some time to put together. */
+export function countersOf(core: EngineCore): Omit<EngineStats, "latency"> {
   const { counters } = core.pipeline;
   const { codec: inline, codecPool } = core;
   const bytesBeforeCompression = inline.statistics.bytesBeforeCompression + codecPool.statistics.bytesBeforeCompression;
   const bytesAfterCompression = inline.statistics.bytesAfterCompression + codecPool.statistics.bytesAfterCompression;
   const connections = core.driver.connections();
-  const total = counters.succeeded + counters.failed;
+  const { succeeded, failed } = counters;
+  const total = succeeded + failed;
   const reads = counters.hits + counters.misses;
-  const latency: Partial<Record<string, OperationLatency>> = {};
-  for (const [index, operation] of OPERATION_NAMES.entries()) {
-    const recorder = counters.latency[index]!;
-    if (recorder.count > 0) latency[operation] = summary(recorder);
-  }
-  for (const [operation, recorder] of Object.entries(core.batchLatency)) {
-    if (recorder.count > 0) latency[operation] = summary(recorder);
-  }
   return {
     operationsTotal: total,
-    operationsSucceeded: counters.succeeded,
-    operationsFailed: counters.failed,
+    operationsSucceeded: succeeded,
+    operationsFailed: failed,
     hits: counters.hits,
     misses: counters.misses,
     bytesRead: counters.bytesRead,
@@ -32,7 +32,7 @@ export function engineStatistics(core: EngineCore): EngineStats {
     batches: counters.batches,
     averageBatchSize: counters.batches === 0 ? 0 : counters.batchedOperations / counters.batches,
     retries: counters.retries,
-    slowOperations: 0,
+    slowOperations: core.telemetry.slowByOperation.reduce((sum, count) => sum + count, 0),
     pending: core.pipeline.pending,
     waiting: core.pipeline.waiting,
     inFlightBatches: core.pipeline.inFlightBatches,
@@ -42,23 +42,45 @@ export function engineStatistics(core: EngineCore): EngineStats {
     idleConnections: connections.idle,
     circuit: core.pipeline.circuit,
     hitRate: reads === 0 ? 0 : counters.hits / reads,
-    errorRate: total === 0 ? 0 : counters.failed / total,
+    errorRate: total === 0 ? 0 : failed / total,
     compressionRatio: bytesAfterCompression === 0 ? 1 : bytesBeforeCompression / bytesAfterCompression,
     codecMs: inline.statistics.inlineMs,
     workers: codecPool.describe(),
-    latency: latency as EngineStats["latency"],
   };
 }
 
-function summary(recorder: LatencyRecorder): OperationLatency {
-  const histogram = recorder.histogram();
+function latencies(meters: OperationMeters, nowMs: number): EngineStats["latency"] {
+  const latency: Partial<Record<string, MeasuredLatency>> = {};
+  for (const [index, operation] of meters.operations.entries()) {
+    const recorder = meters.latency[index]!;
+    if (recorder.count === 0) continue;
+    const window = (spanMs: number): LatencyWindow => ({
+      spanMs: coveredMs(nowMs, spanMs, meters.startedAtMs),
+      ...summaryOfCounts(recorder.window(nowMs, spanMs)),
+    });
+    latency[operation] = {
+      ...summaryFromHistogram(recorder.totals),
+      windows: { last10s: window(10_000), last1m: window(60_000), last5m: window(300_000) },
+      phases: {
+        queue: summaryOfCounts(meters.phases.queue[index]!.totals),
+        codec: summaryOfCounts(meters.phases.codec[index]!.totals),
+        store: summaryOfCounts(meters.phases.store[index]!.totals),
+        decode: summaryOfCounts(meters.phases.decode[index]!.totals),
+      },
+    };
+  }
+  return latency as EngineStats["latency"];
+}
+
+export function metricsSource(core: EngineCore): MetricsSource {
+  const { telemetry, driver, pipeline } = core;
   return {
-    count: histogram.totalCount,
-    meanUs: histogram.mean,
-    p50Us: histogram.getValueAtPercentile(50),
-    p90Us: histogram.getValueAtPercentile(90),
-    p99Us: histogram.getValueAtPercentile(99),
-    p999Us: histogram.getValueAtPercentile(99.9),
-    maxUs: histogram.maxValue,
+    backend: driver.name,
+    meters: telemetry.meters,
+    counters: pipeline.counters,
+    slowByOperation: telemetry.slowByOperation,
+    stats: countersOf(core),
+    slo: telemetry.sloReport(),
+    loopLagMs: telemetry.loopLagMs,
   };
 }

@@ -7,14 +7,15 @@ abstract class MultiKeyCall<T> implements ResultCollector {
   #resolve!: (result: T) => void;
   #reject!: (error: Error) => void;
   #left: number;
+  abstract readonly call: 0 | 1 | 2;
   readonly #operation: string;
-  readonly #onEnd: () => void;
+  readonly #onEnd: (error: Error | undefined) => void;
   #failed = 0;
   #refused = 0;
   #firstError: Error | undefined;
   readonly #size: number;
 
-  constructor(operation: string, size: number, onEnd: () => void) {
+  constructor(operation: string, size: number, onEnd: (error: Error | undefined) => void) {
     this.#operation = operation;
     this.#left = size;
     this.#size = size;
@@ -44,8 +45,8 @@ abstract class MultiKeyCall<T> implements ResultCollector {
   }
 
   #end(): void {
-    this.#onEnd();
     const error = this.#firstError;
+    this.#onEnd(error);
     if (error === undefined) {
       this.#resolve(this.result);
     } else if (error instanceof StateError) {
@@ -62,9 +63,10 @@ abstract class MultiKeyCall<T> implements ResultCollector {
 }
 
 export class BatchGetCall extends MultiKeyCall<(Buffer | null)[]> {
+  readonly call = 0;
   protected readonly result: (Buffer | null)[];
 
-  constructor(size: number, onEnd: () => void) {
+  constructor(size: number, onEnd: (error: Error | undefined) => void) {
     super("batchGet", size, onEnd);
     this.result = new Array<Buffer | null>(size).fill(null);
   }
@@ -79,9 +81,10 @@ export class BatchGetCall extends MultiKeyCall<(Buffer | null)[]> {
 }
 
 export class BatchPutCall extends MultiKeyCall<void> {
+  readonly call = 1;
   protected readonly result = undefined;
 
-  constructor(size: number, onEnd: () => void) {
+  constructor(size: number, onEnd: (error: Error | undefined) => void) {
     super("batchPut", size, onEnd);
   }
 
@@ -89,9 +92,10 @@ export class BatchPutCall extends MultiKeyCall<void> {
 }
 
 export class BatchDeleteCall extends MultiKeyCall<number> {
+  readonly call = 2;
   protected result = 0;
 
-  constructor(size: number, onEnd: () => void) {
+  constructor(size: number, onEnd: (error: Error | undefined) => void) {
     super("batchDelete", size, onEnd);
   }
 

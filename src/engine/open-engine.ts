@@ -5,10 +5,15 @@ import type { Compressor } from "../codec/compression/compressor.js";
 import { openCompressor } from "../codec/compression/open-compressor.js";
 import { Envelope } from "../codec/envelope.js";
 import { UnsupportedOperationError } from "../core/errors.js";
+import { systemLoop } from "../core/event-loop.js";
+import { prepareHistograms } from "../observability/latency-summary.js";
 import { Pipeline } from "../pipeline/pipeline.js";
 import { type CodecPool, createCodecPool } from "../workers/codec-pool.js";
 import type { Engine } from "./engine-contract.js";
 import { EngineCore } from "./engine-core.js";
+import { createMetricsRegistry } from "./engine-metrics.js";
+import { metricsSource } from "./engine-statistics.js";
+import { EngineTelemetry } from "./engine-telemetry.js";
 import { type EngineOptions, parseEngineOptions, type ResolvedOptions } from "./options.js";
 import { StateEngine } from "./state-engine.js";
 
@@ -26,6 +31,8 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
   refuseWhatTheStoreCannot(driver, options);
   const codecPool = openCodecPool(options);
   const codec = openCodec(options, codecPool);
+  await prepareHistograms();
+  const telemetry = new EngineTelemetry(driver.name, options, systemLoop);
   const checksum = new KeyChecksum(options.keyPrefix);
   const pipeline = new Pipeline(
     driver,
@@ -35,6 +42,7 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
       operationMs: options.timeouts.operationMs,
       retry: options.retry,
       circuitBreaker: options.circuitBreaker,
+      watcher: telemetry,
     },
     { codec, batchCodec: codecPool, keyChecksum: (key) => checksum.of(key) },
   );
@@ -48,7 +56,10 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
     onWritable: () => pipeline.resume(),
     onReconnected: () => pipeline.reconnected(),
   });
-  return new StateEngine(new EngineCore(driver, pipeline, codec, codecPool, options));
+  telemetry.begin(pipeline.times);
+  const metrics = createMetricsRegistry(options.metrics, () => metricsSource(core));
+  const core = new EngineCore({ driver, pipeline, codec, codecPool, telemetry, metrics, options });
+  return new StateEngine(core);
 }
 
 function openCodecPool(options: ResolvedOptions): CodecPool {

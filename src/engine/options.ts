@@ -277,7 +277,7 @@ const optionTable = group(
             max: 100_000,
             default: 128,
             unit: "operations",
-            doc: "How many of the latest are kept.",
+            doc: "How many of the latest are kept, and how many of the slowest.",
           }),
         },
         { doc: "Memory of slow operations; false: none." },

@@ -1,3 +1,4 @@
+import type { Registry } from "prom-client";
 import type { Health } from "../backends/contract.js";
 import { Kind, OPERATION_NAMES, Request, type RequestDetail } from "../backends/request.js";
 import { CompressionHint } from "../codec/compression-hint.js";
@@ -10,6 +11,9 @@ import {
 } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
 import type { Key, Value } from "../core/value.js";
+import type { SloReport } from "../observability/slo-report.js";
+import type { SlowOperation } from "../observability/slow-log.js";
+import type { CallName } from "../pipeline/settlement-times.js";
 import { createTable } from "../tables/stored-table.js";
 import type { Table, TableCodec, TableFormat, TableOptions } from "../tables/table-contract.js";
 import { CallArguments, iterable, nameOfType } from "./call-arguments.js";
@@ -149,7 +153,7 @@ export class StateEngine implements Engine {
       requests.push(this.#member(Kind.get, canonical, undefined, 0, timeoutMs));
     }
     if (requests.length === 0) return [];
-    const call = new BatchGetCall(requests.length, this.#timed("batchGet"));
+    const call = new BatchGetCall(requests.length, this.#timed("batchGet", requests.length));
     this.#submitAll("batchGet", requests, call, options);
     return call.promise;
   }
@@ -171,7 +175,7 @@ export class StateEngine implements Engine {
       requests.push(request);
     }
     if (requests.length === 0) return;
-    const call = new BatchPutCall(requests.length, this.#timed("batchPut"));
+    const call = new BatchPutCall(requests.length, this.#timed("batchPut", requests.length));
     this.#submitAll("batchPut", requests, call, options);
     return call.promise;
   }
@@ -184,7 +188,7 @@ export class StateEngine implements Engine {
       requests.push(this.#member(Kind.delete, canonical, undefined, 0, timeoutMs));
     }
     if (requests.length === 0) return 0;
-    const call = new BatchDeleteCall(requests.length, this.#timed("batchDelete"));
+    const call = new BatchDeleteCall(requests.length, this.#timed("batchDelete", requests.length));
     this.#submitAll("batchDelete", requests, call, options);
     return call.promise;
   }
@@ -244,6 +248,18 @@ export class StateEngine implements Engine {
 
   stats(): EngineStats {
     return engineStatistics(this.#core);
+  }
+
+  slo(): SloReport {
+    return this.#core.telemetry.sloReport();
+  }
+
+  slowOperations(): SlowOperation[] {
+    return this.#core.telemetry.slowOperations();
+  }
+
+  get metrics(): Registry {
+    return this.#core.metrics;
   }
 
   async flush(): Promise<void> {
@@ -319,10 +335,10 @@ export class StateEngine implements Engine {
     }
   }
 
-  #timed(operation: "batchGet" | "batchPut" | "batchDelete"): () => void {
-    const { pipeline, batchLatency } = this.#core;
+  #timed(call: CallName, keys: number): (error: Error | undefined) => void {
+    const { pipeline, telemetry } = this.#core;
     const startedAtUs = pipeline.nowUs();
-    return () => batchLatency[operation].record((pipeline.nowUs() - startedAtUs) | 0);
+    return (error) => telemetry.callEnded(call, keys, (pipeline.nowUs() - startedAtUs) | 0, error);
   }
 
   #timeout(operation: string, options: CallOptions | undefined): number {

@@ -1,55 +1,58 @@
-import { build, type Histogram } from "hdr-histogram-js";
+import { SLOTS, slotOf } from "./log-linear.js";
+import { drained, SlidingCounts, type SparseCounts } from "./sliding-counts.js";
 
-const SUB_BUCKET_BITS = 6;
-const SUB_BUCKETS = 1 << SUB_BUCKET_BITS;
-/** Covers every non-negative 32-bit number of microseconds. */
-const SLOTS = (31 - SUB_BUCKET_BITS + 2) * SUB_BUCKETS;
-const HIGHEST_TRACKABLE_US = 3_600_000_000;
+const NOT_USED = new Uint32Array(0);
 
 /**
- * Counts latencies in a log-linear array (64 slots per power of two: within 1.6 %), about 1 ns per record, and hands
- * the counts to an HDR histogram when percentiles are asked for.
+ * Counts durations, in microseconds, in a log-linear array (see `SLOTS`), about 1 ns per record. Once a second or so
+ * the array is emptied into the totals since the start and into the slices of the last five minutes.
  */
 export class LatencyRecorder {
-  readonly #counts = new Uint32Array(SLOTS);
-  #histogram: Histogram | undefined;
-  #total = 0;
+  /** What was recorded since it was emptied last. Most operations are never called: theirs is made when one is. */
+  #recent = NOT_USED;
+  #recentCount = 0;
+  #drainedCount = 0;
+  #totals: Float64Array | undefined;
+  readonly #sliding = new SlidingCounts();
 
+  /** Negative durations (the clock is read on the way, not in one instant) count as 0. */
   record(elapsedUs: number): void {
-    const us = elapsedUs < 0 ? 0 : elapsedUs | 0;
-    if (us < SUB_BUCKETS) {
-      this.#counts[us]!++;
-    } else {
-      const shift = 31 - SUB_BUCKET_BITS - Math.clz32(us);
-      this.#counts[(shift + 1) * SUB_BUCKETS + ((us >>> shift) & (SUB_BUCKETS - 1))]!++;
-    }
-    this.#total++;
+    this.recordMany(elapsedUs, 1);
+  }
+
+  recordMany(elapsedUs: number, times: number): void {
+    if (this.#recent === NOT_USED) this.#recent = new Uint32Array(SLOTS);
+    this.#recent[slotOf(elapsedUs < 0 ? 0 : elapsedUs | 0)]! += times;
+    this.#recentCount += times;
   }
 
   get count(): number {
-    return this.#total;
+    return this.#drainedCount + this.#recentCount;
   }
 
-  /** The histogram of everything recorded so far, in microseconds. Owned by the recorder. */
-  histogram(): Histogram {
-    this.#histogram ??= build({
-      lowestDiscernibleValue: 1,
-      highestTrackableValue: HIGHEST_TRACKABLE_US,
-      numberOfSignificantValueDigits: 2,
-    });
-    for (let slot = 0; slot < SLOTS; slot++) {
-      const count = this.#counts[slot]!;
-      if (count === 0) continue;
-      this.#histogram.recordValueWithCount(middleOfSlot(slot), count);
-      this.#counts[slot] = 0;
-    }
-    return this.#histogram;
+  /** Empties the array; undefined: nothing was in it. What is returned was recorded in the second from `startMs` on. */
+  drain(startMs: number): SparseCounts | undefined {
+    if (this.#recentCount === 0) return undefined;
+    this.#totals ??= new Float64Array(SLOTS);
+    const sparse = drained(this.#recent);
+    for (let i = 0; i < sparse.slots.length; i++) this.#totals[sparse.slots[i]!]! += sparse.counts[i]!;
+    this.#sliding.add(startMs, sparse);
+    this.#drainedCount += this.#recentCount;
+    this.#recentCount = 0;
+    return sparse;
+  }
+
+  /** Counts by slot since the start, as drained last. undefined: none. */
+  get totals(): Float64Array | undefined {
+    return this.#totals;
+  }
+
+  /** Counts by slot of the last `spanMs`, as drained last, in an array that the next call reuses. */
+  window(nowMs: number, spanMs: number): Float64Array {
+    windowCounts.fill(0);
+    this.#sliding.sum(nowMs, spanMs, windowCounts);
+    return windowCounts;
   }
 }
 
-function middleOfSlot(slot: number): number {
-  if (slot < SUB_BUCKETS) return slot;
-  const shift = (slot >>> SUB_BUCKET_BITS) - 1;
-  const lowest = (SUB_BUCKETS + (slot & (SUB_BUCKETS - 1))) * 2 ** shift;
-  return Math.min(lowest + ((2 ** shift) >>> 1), HIGHEST_TRACKABLE_US);
-}
+const windowCounts = new Float64Array(SLOTS);

@@ -24,21 +24,26 @@ export interface CircuitOptions {
 export class CircuitBreaker {
   readonly #options: CircuitOptions;
   readonly #loop: EventLoop;
+  readonly #onChange: (from: CircuitState, to: CircuitState) => void;
   #state: CircuitState = "closed";
   #failures = 0;
   #openedAtMs = 0;
   #probe: Request | undefined;
   #countedThisTurn = false;
 
-  constructor(options: CircuitOptions, loop: EventLoop) {
+  constructor(
+    options: CircuitOptions,
+    loop: EventLoop,
+    onChange: (from: CircuitState, to: CircuitState) => void = () => {},
+  ) {
     this.#options = options;
     this.#loop = loop;
+    this.#onChange = onChange;
   }
 
   get state(): CircuitState {
     if (this.#state === "open" && this.#loop.nowMs() - this.#openedAtMs >= this.#options.resetMs) {
-      this.#state = "half-open";
-      this.#probe = undefined;
+      this.#become("half-open");
     }
     return this.#state;
   }
@@ -88,15 +93,20 @@ export class CircuitBreaker {
 
   /** The driver is connected to a store that answers. */
   connected(): void {
-    this.#state = "closed";
     this.#failures = 0;
-    this.#probe = undefined;
+    this.#become("closed");
   }
 
   #open(): void {
-    this.#state = "open";
     this.#openedAtMs = this.#loop.nowMs();
+    this.#become("open");
+  }
+
+  #become(state: CircuitState): void {
+    const from = this.#state;
+    this.#state = state;
     this.#probe = undefined;
+    if (from !== state) this.#onChange(from, state);
   }
 }
 

@@ -5,6 +5,8 @@ import type { EventLoop } from "../core/event-loop.js";
 import { copyOfValue, type Value } from "../core/value.js";
 import { copyOfBytes } from "../core/value-memory.js";
 import { OperationCounters } from "./operation-counters.js";
+import type { PipelineWatcher } from "./pipeline-watcher.js";
+import { SettlementTimes } from "./settlement-times.js";
 
 export function isRead(kind: Kind): boolean {
   return kind === Kind.get || kind === Kind.contains || kind === Kind.ttl;
@@ -13,8 +15,10 @@ export function isRead(kind: Kind): boolean {
 /** Gives callers their answers, exactly once each, and counts. */
 export class Completion {
   readonly counters = new OperationCounters();
+  readonly times: SettlementTimes;
   readonly #backend: string;
   readonly #loop: EventLoop;
+  readonly #watcher: PipelineWatcher | undefined;
   readonly #onSettled: () => void;
   readonly #onFailed: (request: Request, error: StateError) => void;
 
@@ -27,9 +31,12 @@ export class Completion {
     onSettled: () => void,
     onFailed: (request: Request, error: StateError) => void,
     loop: EventLoop,
+    watcher?: PipelineWatcher,
   ) {
     this.#backend = backend;
     this.#loop = loop;
+    this.#watcher = watcher;
+    this.times = new SettlementTimes(loop, watcher);
     this.#onSettled = onSettled;
     this.#onFailed = onFailed;
   }
@@ -48,18 +55,16 @@ export class Completion {
 
   /** The leader's result for it and for all that follow it. */
   succeed(batch: Batch, leader: Request, result: unknown): void {
-    const atUs = batch.resultsAtUs === 0 ? this.nowUs() : batch.resultsAtUs;
-    if (leader.follower === undefined && leader.answer === NO_ANSWER) this.settle(leader, result, atUs);
-    else this.#succeedAll(leader, result, atUs);
+    if (leader.follower === undefined && leader.answer === NO_ANSWER) this.settle(leader, result, batch);
+    else this.#succeedAll(leader, result, batch);
   }
 
-  settle(request: Request, result: unknown, atUs: number): void {
+  settle(request: Request, result: unknown, batch: Batch): void {
     if (request.settled) return;
     request.settled = true;
     const counters = this.counters;
-    counters.succeeded++;
-    // Members of a multi-key call are timed as that call.
-    if (request.collector === undefined) counters.latency[request.kind]!.record((atUs - request.startedAtUs) | 0);
+    counters.succeededByKind[request.kind]!++;
+    this.times.note(request, batch);
     if (request.kind === Kind.get) {
       if (result === null) {
         counters.misses++;
@@ -76,23 +81,26 @@ export class Completion {
     this.#onSettled();
   }
 
-  fail(request: Request, cause: StateError): void {
+  /** @param batch in which it was sent last, if it was */
+  fail(request: Request, cause: StateError, batch?: Batch): void {
     if (request.settled) return;
     // A later attempt that certainly changed nothing says nothing about an earlier one.
     const error = request.outcomeUnknown ? cause.concerning({ ...this.place(request), outcome: "unknown" }) : cause;
     this.#onFailed(request, error);
     request.settled = true;
-    this.counters.failed++;
-    if (request.collector === undefined) {
-      this.counters.latency[request.kind]!.record((this.nowUs() - request.startedAtUs) | 0);
-    }
+    const { counters } = this;
+    counters.failedByKind[request.kind]!++;
+    counters.failedByCode.set(error.code, (counters.failedByCode.get(error.code) ?? 0) + 1);
+    const elapsedUs = (this.nowUs() - request.startedAtUs) | 0;
+    if (request.collector === undefined) this.times.recordAlone(request.kind, elapsedUs);
+    this.#watcher?.failed(request, error, elapsedUs, batch);
     if (request.signal !== undefined) stopListening(request);
     if (request.collector !== undefined) request.collector.fail(request.collectorIndex, error);
     else request.reject!(error);
     this.#onSettled();
   }
 
-  #succeedAll(leader: Request, result: unknown, atUs: number): void {
+  #succeedAll(leader: Request, result: unknown, batch: Batch): void {
     let request: Request | undefined = leader;
     let given = false;
     while (request !== undefined) {
@@ -112,7 +120,7 @@ export class Completion {
         } else if (request.kind === Kind.get && answer !== null) {
           answer = copyOfValue(answer as Value);
         }
-        this.settle(request, answer, atUs);
+        this.settle(request, answer, batch);
       }
       request = next;
     }

@@ -80,28 +80,28 @@ export class GivingUp {
       reason: "ERR_ABORTED",
       cause: signal.reason,
     };
-    this.#completion.fail(request, new AbortedError("the caller's signal aborted it", details));
+    this.#completion.fail(request, new AbortedError("the caller's signal aborted it", details), batch);
     if (batch !== undefined) this.#underWay.abandoned(batch);
   }
 
   #expire(): void {
     const nowUs = this.#completion.nowUs();
     let nextMs = Number.POSITIVE_INFINITY;
-    const check = (request: Request, wasSent: boolean): boolean => {
+    const check = (request: Request, wasSent: boolean, batch?: Batch): boolean => {
       if (request.settled) return false;
       const leftMs = request.timeoutMs - ((nowUs - request.startedAtUs) | 0) / 1000;
       if (leftMs > 0) {
         nextMs = Math.min(nextMs, leftMs);
         return false;
       }
-      this.#completion.fail(request, this.#timeoutError(request, wasSent));
+      this.#completion.fail(request, this.#timeoutError(request, wasSent), batch);
       return true;
     };
     this.#underWay.forEachQueued((request) => check(request, false));
     this.#underWay.forEachBatch((batch, wasSent) => {
       let abandoned = false;
       batch.forEachRequest((request) => {
-        abandoned = check(request, wasSent) || abandoned;
+        abandoned = check(request, wasSent, batch) || abandoned;
       });
       if (abandoned) this.#underWay.abandoned(batch);
     });

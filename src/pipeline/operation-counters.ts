@@ -1,10 +1,12 @@
 import { OPERATION_NAMES } from "../backends/request.js";
-import { LatencyRecorder } from "../observability/latency-recorder.js";
+import type { ErrorCode } from "../core/errors.js";
 
 /** What the pipeline counts as it goes; read by `stats()`. */
 export class OperationCounters {
-  succeeded = 0;
-  failed = 0;
+  /** By kind of request, those of multi-key calls among them. */
+  readonly succeededByKind = new Float64Array(OPERATION_NAMES.length);
+  readonly failedByKind = new Float64Array(OPERATION_NAMES.length);
+  readonly failedByCode = new Map<ErrorCode, number>();
   retries = 0;
   hits = 0;
   misses = 0;
@@ -16,5 +18,18 @@ export class OperationCounters {
   coalesced = 0;
   /** Why batches were cut, for `explain()`. */
   readonly cuts = { size: 0, bytes: 0, hazard: 0, turn: 0 };
-  readonly latency: readonly LatencyRecorder[] = OPERATION_NAMES.map(() => new LatencyRecorder());
+
+  get succeeded(): number {
+    return sum(this.succeededByKind);
+  }
+
+  get failed(): number {
+    return sum(this.failedByKind);
+  }
+}
+
+function sum(counts: Float64Array): number {
+  let total = 0;
+  for (let index = 0; index < counts.length; index++) total += counts[index]!;
+  return total;
 }

@@ -1,4 +1,5 @@
 import type { CircuitOptions } from "./circuit-breaker.js";
+import type { PipelineWatcher } from "./pipeline-watcher.js";
 import type { RetryOptions } from "./retry-policy.js";
 
 export interface PipelineOptions {
@@ -17,4 +18,5 @@ export interface PipelineOptions {
   readonly operationMs: number;
   readonly retry: RetryOptions;
   readonly circuitBreaker: CircuitOptions | false;
+  readonly watcher?: PipelineWatcher;
 }

@@ -12,6 +12,7 @@ import type { OperationCounters } from "./operation-counters.js";
 import type { PipelineOptions } from "./pipeline-options.js";
 import { RequestQueue } from "./request-queue.js";
 import { RetryPolicy } from "./retry-policy.js";
+import type { SettlementTimes } from "./settlement-times.js";
 import { TurnWatch } from "./turn-watch.js";
 
 export type PipelineCodec = Omit<CodecStageOptions, "execute">;
@@ -83,9 +84,14 @@ export class Pipeline implements BatchOwner {
         if (!isImpatient) this.#breaker?.failed(request, error);
       },
       loop,
+      options.watcher,
     );
     this.#retry = new RetryPolicy(options.retry, loop.random);
-    if (options.circuitBreaker !== false) this.#breaker = new CircuitBreaker(options.circuitBreaker, loop);
+    if (options.circuitBreaker !== false) {
+      this.#breaker = new CircuitBreaker(options.circuitBreaker, loop, (from, to) => {
+        options.watcher?.circuitChanged(from, to);
+      });
+    }
     const underWay: RequestsUnderWay = {
       forEachQueued: (visit) => this.#queue.forEach(visit),
       forEachBatch: (visit) => {
@@ -102,6 +108,10 @@ export class Pipeline implements BatchOwner {
 
   get counters(): OperationCounters {
     return this.#completion.counters;
+  }
+
+  get times(): SettlementTimes {
+    return this.#completion.times;
   }
 
   /** Admitted operations: queued and in flight. */
@@ -214,12 +224,12 @@ export class Pipeline implements BatchOwner {
     while (request !== undefined) {
       const next: Request | undefined = request.follower;
       if (request === leader) {
-        this.#completion.fail(request, error);
+        this.#completion.fail(request, error, batch);
       } else if (isRead(request.kind) && !isRead(leader.kind) && this.#mayReadAgain(batch, leader, error)) {
         again.push(request);
       } else {
         const outcome = isRead(request.kind) ? "not-applied" : error.outcome;
-        this.#completion.fail(request, error.concerning({ ...this.#completion.place(request), outcome }));
+        this.#completion.fail(request, error.concerning({ ...this.#completion.place(request), outcome }), batch);
       }
       request = next;
     }
@@ -237,7 +247,6 @@ export class Pipeline implements BatchOwner {
       return;
     }
     batch.undecoded = undefined;
-    batch.resultsAtUs = 0;
     const settle = (leader: Request, result: Buffer | StateError): void => {
       if (Buffer.isBuffer(result)) this.#completion.succeed(batch, leader, result);
       else this.requestFailed(batch, leader, result.concerning(this.#completion.place(leader)));
@@ -284,10 +293,12 @@ export class Pipeline implements BatchOwner {
       const batch = this.#queue.plan();
       if (batch === undefined) return;
       batch.sequence = this.#sequence++;
-      batch.sentAtUs = this.nowUs();
+      batch.plannedAtUs = this.nowUs();
+      batch.sentAtUs = batch.plannedAtUs;
       this.#inFlight.add(batch);
       this.counters.batches++;
       this.counters.batchedOperations += batch.size;
+      this.times.meters.batchSizes.record(batch.size);
       if (this.#stage === undefined || !this.#stage.take(batch)) this.#driver.execute(batch);
       if (this.#inFlight.count === 0 || batch.bytes > HEAVY_BATCH_BYTES) this.#turnWatch.begin();
     }
@@ -302,6 +313,7 @@ export class Pipeline implements BatchOwner {
     }
     const remains = this.#queue.planAgain(batch);
     this.#inFlight.replace(batch, remains);
+    remains.plannedAtUs = batch.plannedAtUs;
     remains.sentAtUs = this.nowUs();
     if (remains.size > 0) this.#driver.execute(remains);
     else this.batchCompleted(remains);
@@ -336,6 +348,7 @@ export class Pipeline implements BatchOwner {
       request = request.follower;
     }
     this.counters.retries += requests.length;
+    this.#options.watcher?.retried(leader, error, requests.length);
     this.#putBack(requests);
     // A lost connection takes its own time; a store that answers "not now" is given some.
     const isGated = this.#driver.isWritable !== undefined && !this.#driver.isWritable();

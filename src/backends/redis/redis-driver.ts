@@ -103,6 +103,7 @@ class RedisDriver implements Driver {
     const slab = connection.takeSlab(() => this.#newSlab());
     const reader = new BatchReader(encodeBatch(slab, batch, this.#facts?.hasMsetex === true), this.#reader);
     connection.send(slab, new BatchExpectation(reader));
+    batch.stampWritten();
   }
 
   abandon(): void {

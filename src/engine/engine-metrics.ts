@@ -1,0 +1,192 @@
+import { Registry } from "prom-client";
+import { OPERATION_NAMES } from "../backends/request.js";
+import { ERROR_CODES } from "../core/errors.js";
+import { SLOTS } from "../observability/log-linear.js";
+import type { OperationMeters } from "../observability/operation-meters.js";
+import { PHASES } from "../observability/operation-meters.js";
+import {
+  histogramSamples,
+  type MetricDefinition,
+  registerScraped,
+  type Sample,
+} from "../observability/scraped-metric.js";
+import type { SloReport } from "../observability/slo-report.js";
+import type { OperationCounters } from "../pipeline/operation-counters.js";
+import type { EngineStats } from "./engine-contract.js";
+
+/** What metrics are read from, taken once for all of a scrape. */
+export interface MetricsSource {
+  readonly backend: string;
+  readonly meters: OperationMeters;
+  readonly counters: OperationCounters;
+  readonly slowByOperation: Float64Array;
+  readonly stats: Omit<EngineStats, "latency">;
+  readonly slo: SloReport;
+  readonly loopLagMs: number;
+}
+
+type Definition = MetricDefinition<MetricsSource>;
+
+const US_TO_S = 1e-6;
+const DURATION_BOUNDS_S = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+const BATCH_BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
+const CIRCUIT_STATES = { closed: 0, "half-open": 1, open: 2 } as const;
+
+const single = (value: number): readonly Sample[] => [{ suffix: "", labels: {}, value }];
+
+function counter(name: string, help: string, read: (source: MetricsSource) => number): Definition {
+  return { name, type: "counter", help, labels: [], samples: (source) => single(read(source)) };
+}
+
+function gauge(name: string, help: string, read: (source: MetricsSource) => number): Definition {
+  return { name, type: "gauge", help, labels: [], samples: (source) => single(read(source)) };
+}
+
+/** A gauge per objective. */
+function sloGauge(
+  name: string,
+  help: string,
+  read: (objective: SloReport["objectives"][number]) => number,
+): Definition {
+  return {
+    ...{ name, type: "gauge", help, labels: SLO_LABELS },
+    samples: ({ slo }) =>
+      slo.objectives.map((objective) => ({ suffix: "", labels: sloLabels(objective), value: read(objective) })),
+  };
+}
+
+const SLO_LABELS = ["operation", "percentile", "latency_ms"];
+
+function sloLabels({ operation, percentile, latencyMs }: SloReport["objectives"][number]): Record<string, string> {
+  return { operation, percentile: String(percentile), latency_ms: String(latencyMs) };
+}
+
+export const METRIC_DEFINITIONS: readonly Definition[] = [
+  {
+    name: "operations_total",
+    type: "counter",
+    help: "Operations settled, one for each key of a multi-key call; status is success or error.",
+    labels: ["operation", "status", "backend"],
+    samples: ({ counters, backend }) =>
+      OPERATION_NAMES.flatMap((operation, kind) => [
+        { suffix: "", labels: { operation, status: "success", backend }, value: counters.succeededByKind[kind]! },
+        { suffix: "", labels: { operation, status: "error", backend }, value: counters.failedByKind[kind]! },
+      ]),
+  },
+  {
+    name: "operation_duration_seconds",
+    type: "histogram",
+    help: "Time from a call to its settling, failed calls included; a multi-key call counts once.",
+    labels: ["operation"],
+    samples: ({ meters }) =>
+      meters.operations.flatMap((operation, index) =>
+        histogramSamples(meters.latency[index]!.totals, DURATION_BOUNDS_S, US_TO_S, { operation }),
+      ),
+  },
+  {
+    name: "operation_phase_duration_seconds",
+    type: "histogram",
+    help: "The same time by phase (queue, codec, store, decode), of operations that succeeded, one for each key.",
+    labels: ["operation", "phase"],
+    samples: ({ meters }) =>
+      meters.operations.flatMap((operation, index) =>
+        PHASES.flatMap((phase) =>
+          histogramSamples(meters.phases[phase][index]!.totals, DURATION_BOUNDS_S, US_TO_S, { operation, phase }),
+        ),
+      ),
+  },
+  {
+    name: "errors_total",
+    type: "counter",
+    help: "Operations failed, by the error's code.",
+    labels: ["code"],
+    samples: ({ counters }) =>
+      ERROR_CODES.map((code) => ({ suffix: "", labels: { code }, value: counters.failedByCode.get(code) ?? 0 })),
+  },
+  {
+    name: "slow_operations_total",
+    type: "counter",
+    help: "Calls that took slowLog.thresholdMs or longer.",
+    labels: ["operation"],
+    samples: ({ meters, slowByOperation }) =>
+      meters.operations.map((operation, index) => {
+        return { suffix: "", labels: { operation }, value: slowByOperation[index]! };
+      }),
+  },
+  counter("retries_total", "Operations sent again.", ({ stats }) => stats.retries),
+  counter("coalesced_operations_total", "Operations that shared another's command.", ({ stats }) => stats.coalesced),
+  counter("batches_total", "Batches planned.", ({ stats }) => stats.batches),
+  {
+    name: "batch_size",
+    type: "histogram",
+    help: "Operations in a batch.",
+    labels: [],
+    samples: ({ meters }) => histogramSamples(meters.batchSizes.totals ?? NO_COUNTS, BATCH_BOUNDS, 1, {}),
+  },
+  gauge("pending_operations", "Operations admitted and not settled.", ({ stats }) => stats.pending),
+  gauge("waiting_operations", "Operations beyond queue.maxPending, whose callers wait.", ({ stats }) => stats.waiting),
+  gauge("inflight_batches", "Batches on their way.", ({ stats }) => stats.inFlightBatches),
+  gauge("pool_connections_active", "Connections to the store in use.", ({ stats }) => stats.activeConnections),
+  gauge("pool_connections_idle", "Connections to the store not in use.", ({ stats }) => stats.idleConnections),
+  gauge("circuit_breaker_state", "0 closed, 1 half-open, 2 open.", ({ stats }) => CIRCUIT_STATES[stats.circuit]),
+  counter("hits_total", "Gets that found a value.", ({ stats }) => stats.hits),
+  counter("misses_total", "Gets that found none.", ({ stats }) => stats.misses),
+  gauge("cache_hit_rate", "Share of gets since the start that found a value, 0 to 1.", ({ stats }) => stats.hitRate),
+  gauge(
+    "compression_ratio",
+    "Bytes of compressed values before compression, divided by those after it; 1: nothing was compressed.",
+    ({ stats }) => stats.compressionRatio,
+  ),
+  counter("read_bytes_total", "Bytes of values returned by gets.", ({ stats }) => stats.bytesRead),
+  counter("written_bytes_total", "Bytes of values written, before compression.", ({ stats }) => stats.bytesWritten),
+  gauge(
+    "event_loop_lag_seconds",
+    "Largest lateness of a timer in the last ten seconds.",
+    ({ loopLagMs }) => loopLagMs / 1000,
+  ),
+  sloGauge("slo_compliance_ratio", "Share of operations that succeeded in time, 0 to 1.", (slo) => slo.compliance),
+  sloGauge("slo_objective_ratio", "Share of operations that are to succeed in time.", (slo) => slo.percentile / 100),
+  sloGauge(
+    "slo_error_budget_remaining_ratio",
+    "Share of the error budget left: 1 untouched, below 0 overdrawn.",
+    (slo) => slo.budgetRemaining,
+  ),
+  {
+    name: "slo_burn_rate",
+    type: "gauge",
+    help: "How fast the error budget is spent in a window: 1 uses it up at the end of the 30 days.",
+    labels: [...SLO_LABELS, "window"],
+    samples: ({ slo }) =>
+      slo.objectives.flatMap((objective) =>
+        objective.windows.map(({ window, burnRate }) => {
+          return { suffix: "", labels: { ...sloLabels(objective), window }, value: burnRate };
+        }),
+      ),
+  },
+];
+
+const NO_COUNTS = new Float64Array(SLOTS);
+
+/** A registry of the engine's own, filled when it is scraped; empty without options. */
+export function createMetricsRegistry(
+  options: { readonly prefix: string; readonly labels: Readonly<Record<string, string>> } | false,
+  read: () => MetricsSource,
+): Registry {
+  const registry = new Registry();
+  if (options === false) return registry;
+  registry.setDefaultLabels({ ...options.labels });
+  let taken: MetricsSource | undefined;
+  registerScraped(registry, options.prefix, METRIC_DEFINITIONS, () => {
+    if (taken === undefined) {
+      taken = read();
+      // All metrics of a scrape are asked in one turn.
+      queueMicrotask(() => {
+        taken = undefined;
+      });
+    }
+    return taken;
+  });
+  return registry;
+}

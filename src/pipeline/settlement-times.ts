@@ -1,0 +1,139 @@
+import type { Batch } from "../backends/batch.js";
+import { OPERATION_NAMES, type Request } from "../backends/request.js";
+import type { EventLoop } from "../core/event-loop.js";
+import { OperationMeters } from "../observability/operation-meters.js";
+import type { BatchPhases, PipelineWatcher } from "./pipeline-watcher.js";
+
+/** Calls of many keys; their keys' requests are timed by phase, the whole by whoever makes the call. */
+export const CALL_NAMES = ["batchGet", "batchPut", "batchDelete"] as const;
+export type CallName = (typeof CALL_NAMES)[number];
+
+export const METERED_OPERATIONS = [...OPERATION_NAMES, ...CALL_NAMES] as const;
+
+const SINGLES = OPERATION_NAMES.length;
+const CAPACITY = 4096;
+const MOST_SLOW_OF_A_BATCH = 16;
+export const NEVER_SLOW = 0x7fffffff;
+
+/**
+ * Times operations from the call to the moment at which their callers can go on: when all that arrived together has
+ * been settled. That moment is one for many operations, so the clock is read once for them: what is settled is noted,
+ * and a microtask, in front of those of the callers, reads the clock and records.
+ */
+export class SettlementTimes {
+  readonly meters: OperationMeters;
+  /** How many were slow, by index of the operation. */
+  readonly slowByOperation = new Float64Array(METERED_OPERATIONS.length);
+  readonly #loop: EventLoop;
+  readonly #watcher: PipelineWatcher | undefined;
+  readonly #slowUs: number;
+  readonly #operations = new Uint8Array(CAPACITY);
+  readonly #starts = new Int32Array(CAPACITY);
+  readonly #orders = new Int32Array(CAPACITY);
+  #noted = 0;
+  /** The batches of what is noted, and where in the notes the part of each begins. */
+  readonly #batches: Batch[] = [];
+  readonly #parts: number[] = [];
+  #batch: Batch | undefined;
+  readonly #counts = new Uint32Array(METERED_OPERATIONS.length);
+
+  constructor(loop: EventLoop, watcher?: PipelineWatcher) {
+    this.meters = new OperationMeters(METERED_OPERATIONS, loop.nowMs());
+    this.#loop = loop;
+    this.#watcher = watcher;
+    this.#slowUs = watcher?.slowUs ?? NEVER_SLOW;
+  }
+
+  note(request: Request, batch: Batch): void {
+    if (batch !== this.#batch) this.#beginPart(batch);
+    const at = this.#noted++;
+    this.#operations[at] = request.collector === undefined ? request.kind : SINGLES + request.collector.call;
+    this.#starts[at] = request.startedAtUs;
+    this.#orders[at] = request.order;
+    if (this.#noted === CAPACITY) this.record();
+  }
+
+  /** Records what is noted; anyone who reads the meters calls it before. */
+  readonly record = (): void => {
+    if (this.#noted === 0) return;
+    const nowMs = this.#loop.nowMs();
+    const endedAtUs = (nowMs * 1000) | 0;
+    this.meters.advance(nowMs);
+    for (const [index, batch] of this.#batches.entries()) {
+      this.#recordPart(batch, this.#parts[index]!, this.#parts[index + 1] ?? this.#noted, endedAtUs);
+    }
+    this.#batches.length = 0;
+    this.#parts.length = 0;
+    this.#batch = undefined;
+    this.#noted = 0;
+  };
+
+  /** Records one operation that ended outside of a batch: given up, refused, or a call of many keys. */
+  recordAlone(operation: number, elapsedUs: number): void {
+    this.meters.advance(this.#loop.nowMs());
+    this.meters.latency[operation]!.record(elapsedUs);
+    if (elapsedUs >= this.#slowUs) this.slowByOperation[operation]!++;
+  }
+
+  #beginPart(batch: Batch): void {
+    if (this.#noted === 0) this.#loop.asPromisesDo(this.record);
+    this.#batch = batch;
+    this.#batches.push(batch);
+    this.#parts.push(this.#noted);
+  }
+
+  #recordPart(batch: Batch, from: number, to: number, endedAtUs: number): void {
+    const { latency, phases } = this.meters;
+    const plannedAtUs = batch.plannedAtUs;
+    const slowUs = this.#slowUs;
+    const counts = this.#counts;
+    let isAnySlow = false;
+    for (let at = from; at < to; at++) {
+      const operation = this.#operations[at]!;
+      const startedAtUs = this.#starts[at]!;
+      phases.queue[operation]!.record((plannedAtUs - startedAtUs) | 0);
+      counts[operation]!++;
+      if (operation >= SINGLES) continue;
+      const elapsedUs = (endedAtUs - startedAtUs) | 0;
+      latency[operation]!.record(elapsedUs);
+      if (elapsedUs >= slowUs) isAnySlow = true;
+    }
+    const { codecUs, storeUs, decodeUs } = phasesOf(batch, endedAtUs);
+    for (let operation = 0; operation < counts.length; operation++) {
+      const times = counts[operation]!;
+      if (times === 0) continue;
+      counts[operation] = 0;
+      phases.codec[operation]!.recordMany(codecUs, times);
+      phases.store[operation]!.recordMany(storeUs, times);
+      phases.decode[operation]!.recordMany(decodeUs, times);
+    }
+    if (isAnySlow) this.#reportSlow(batch, from, to, endedAtUs);
+  }
+
+  /** What is noted of an operation is little, so that noting is cheap; the rest is found in the batch. */
+  #reportSlow(batch: Batch, from: number, to: number, endedAtUs: number): void {
+    const orders = new Set<number>();
+    for (let at = from; at < to; at++) {
+      const operation = this.#operations[at]!;
+      if (operation >= SINGLES || ((endedAtUs - this.#starts[at]!) | 0) < this.#slowUs) continue;
+      this.slowByOperation[operation]!++;
+      // The first have waited longest. Where all are slow, looking into each would make them slower.
+      if (orders.size < MOST_SLOW_OF_A_BATCH) orders.add(this.#orders[at]!);
+    }
+    const phases = phasesOf(batch, endedAtUs);
+    batch.forEachRequest((request) => {
+      if (!orders.has(request.order | 0)) return;
+      this.#watcher!.slow(request, batch, phases, (endedAtUs - request.startedAtUs) | 0);
+    });
+  }
+}
+
+export function phasesOf(batch: Batch, endedAtUs: number): BatchPhases {
+  const handedOverAtUs = batch.writtenAtUs === 0 ? batch.sentAtUs : batch.writtenAtUs;
+  const answeredAtUs = batch.resultsAtUs === 0 ? endedAtUs : batch.resultsAtUs;
+  return {
+    codecUs: (handedOverAtUs - batch.plannedAtUs) | 0,
+    storeUs: (answeredAtUs - handedOverAtUs) | 0,
+    decodeUs: (endedAtUs - answeredAtUs) | 0,
+  };
+}
