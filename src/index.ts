@@ -37,6 +37,7 @@ export type {
   PutOptions,
 } from "./engine/engine-contract.js";
 export { createEngine } from "./engine/open-engine.js";
+export { type OptionSources, readEngineOptions } from "./engine/option-sources.js";
 export type { EngineOptions } from "./engine/options.js";
 export type { OperationLatency } from "./observability/latency-summary.js";
 export type { Phase } from "./observability/operation-meters.js";

@@ -1,4 +1,4 @@
-import { type Field, MASK, refuse, type Settings, type SettingsInput, shown } from "../config/field.js";
+import { type Field, type Fields, MASK, refuse, type Settings, type SettingsInput, shown } from "../config/field.js";
 import { group } from "../config/group.js";
 import { duration, integer, string } from "../config/scalars.js";
 
@@ -47,6 +47,9 @@ const adminOptionTable = group(
     ],
   },
 );
+
+/** The rows, for those who read options from elsewhere than code. */
+export const adminOptionFields: Fields = adminOptionTable.fields;
 
 export interface AdminServerOptions extends SettingsInput<(typeof adminOptionTable)["fields"]> {}
 export interface ResolvedAdminOptions extends Settings<(typeof adminOptionTable)["fields"]> {}

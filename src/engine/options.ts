@@ -2,7 +2,7 @@ import type { Driver, Logger } from "../backends/contract.js";
 import { OPERATION_NAMES } from "../backends/request.js";
 import { type BackendAddress, describeAddress, parseBackendUrl } from "../config/backend-url.js";
 import { describe, type OptionRow } from "../config/describe.js";
-import { type Field, refuse, type Settings, type SettingsInput, shown } from "../config/field.js";
+import { type Field, type Fields, refuse, type Settings, type SettingsInput, shown } from "../config/field.js";
 import { group, list, record, switchable } from "../config/group.js";
 import { bytes, duration, integer, number, oneOf, string } from "../config/scalars.js";
 
@@ -348,6 +348,9 @@ const optionTable = group(
 );
 
 type Table = (typeof optionTable)["fields"];
+
+/** The rows, for those who read options from elsewhere than code. */
+export const engineOptionFields: Fields = optionTable.fields;
 
 /** Every option with its default in place, deeply frozen; only `logger` and a given driver stay as they were. */
 export interface ResolvedOptions extends Settings<Table> {}

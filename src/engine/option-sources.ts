@@ -1,0 +1,48 @@
+import { type Environment, mistypedVariables, settingsFromVariables } from "../config/environment.js";
+import { LayeredSettings, nested } from "../config/layers.js";
+import { parseTomlFile } from "../config/toml-file.js";
+import { type EngineOptions, engineOptionFields, parseEngineOptions } from "./options.js";
+
+export const VARIABLE_PREFIX = "MILLRACE_";
+
+/** Where options may stand; what comes later here wins, option by option. */
+export interface OptionSources {
+  /** A TOML file whose names are those of the options: its text, or what has been read from it already. */
+  readonly file?:
+    | { readonly name: string; readonly text: string }
+    | { readonly name: string; readonly settings: Readonly<Record<string, unknown>> };
+  /** Variables such as `MILLRACE_BATCHING_MAX_SIZE`, usually `process.env`. */
+  readonly environment?: Environment;
+  readonly options?: EngineOptions;
+  /** What messages call the place of such an option. Default: the options given. */
+  readonly nameOf?: (path: string) => string;
+}
+
+/**
+ * The engine's options from a file, from variables and from code, for `createEngine`.
+ *
+ * @throws ConfigError (reason `ERR_CONFIG`) that names the option, what is wrong with it and where it comes from
+ */
+export function readEngineOptions(sources: OptionSources): EngineOptions {
+  const { file, environment = {}, options = {}, nameOf = () => "the options given" } = sources;
+  const variables = settingsFromVariables(engineOptionFields, environment, VARIABLE_PREFIX);
+  const layers = new LayeredSettings([
+    ...(file === undefined ? [] : [{ nameOf: () => file.name, settings: settingsOf(file) }]),
+    {
+      nameOf: (path) => variables.find((setting) => setting.path.startsWith(path))?.variable ?? path,
+      settings: nested(variables.map(({ path, value }) => [path, value])),
+    },
+    { nameOf, settings: options as Record<string, unknown> },
+  ]);
+  layers.read((settings) => parseEngineOptions(settings as EngineOptions));
+  return layers.settings as EngineOptions;
+}
+
+function settingsOf(file: NonNullable<OptionSources["file"]>): Readonly<Record<string, unknown>> {
+  return "settings" in file ? file.settings : parseTomlFile(file.name, file.text);
+}
+
+/** Variables that look like mistyped options, with what was probably meant. */
+export function mistypedOptionVariables(environment: Environment): Map<string, string> {
+  return mistypedVariables(engineOptionFields, environment, VARIABLE_PREFIX);
+}
