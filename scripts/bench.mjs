@@ -2,7 +2,7 @@
 import { setUp } from "./setup.mjs";
 import { run, say } from "./steps/process.mjs";
 
-const redis = await setUp();
+const { redis } = await setUp();
 if (redis === null) say("the bench runs on the embedded default");
 // Absent, it tells the bench that there is no Redis to be had.
 const found = redis === null ? {} : { ...redis.env, MILLRACE_BENCH_REDIS: redis.found };

@@ -3,7 +3,7 @@
 import { setUp } from "./setup.mjs";
 import { fail, run } from "./steps/process.mjs";
 
-const redis = await setUp();
+const { redis } = await setUp();
 if (redis === null) fail("faults need a server of their own");
 const given = process.argv.slice(2);
 const options = given.length === 0 ? ["--docs", "docs/reliability.md"] : given;

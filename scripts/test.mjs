@@ -9,10 +9,10 @@ const FILE_TIMEOUT_MS = 600_000;
 const options = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
 const parts = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
 
-const redis = await setUp();
+const { redis, postgres } = await setUp();
 const serversRequired = !["", "0", "false"].includes(process.env.MILLRACE_REQUIRE_SERVERS ?? "");
-if (redis === null && serversRequired)
-  fail("MILLRACE_REQUIRE_SERVERS is set, so tests without Redis would prove too little");
+if ((redis === null || postgres === null) && serversRequired)
+  fail("MILLRACE_REQUIRE_SERVERS is set, so tests without Redis and PostgreSQL would prove too little");
 
 const files = filesBelow("dist/test")
   .filter((file) => file.endsWith(".test.js"))

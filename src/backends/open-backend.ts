@@ -1,4 +1,5 @@
 import type { BackendAddress } from "../config/backend-url.js";
+import { parsePostgresUrl } from "../config/postgres-url.js";
 import { UnsupportedOperationError } from "../core/errors.js";
 import type { Driver } from "./contract.js";
 
@@ -6,6 +7,8 @@ export interface BackendSettings {
   readonly pool: { readonly min: number; readonly max: number; readonly idleMs: number };
   readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
 }
+
+const POSTGRES_CONNECTIONS = 3;
 
 /** The driver for an address. Adapters load on demand, so that one store's library is never the price of another. */
 export async function openBackend(address: BackendAddress, settings: BackendSettings): Promise<Driver> {
@@ -17,6 +20,12 @@ export async function openBackend(address: BackendAddress, settings: BackendSett
     case "redis":
       if (address.tls) break;
       return (await import("./redis/redis-driver.js")).createRedisDriver(address, settings);
+    case "postgres":
+      return (await import("./postgres/postgres-driver.js")).createPostgresDriver({
+        address: parsePostgresUrl(address.url),
+        connections: POSTGRES_CONNECTIONS,
+        retry: settings.retry,
+      });
   }
   throw new UnsupportedOperationError(`backend ${address.kind} is not available in this release`, {
     reason: "ERR_BACKEND_UNAVAILABLE",

@@ -46,8 +46,14 @@ export interface CompareAndSwapDetail {
   readonly next: Value | null;
 }
 
-/** What kinds other than get, contains, put and delete carry besides key and ttl. */
-export type RequestDetail = undefined | CompareAndSwapDetail | bigint | readonly TransactionStep[];
+/** What a put carries besides value and lifetime, where it carries anything. */
+export interface PutDetail {
+  /** A JSON object, as text. */
+  readonly metadata: string;
+}
+
+/** What requests carry besides key, value and ttl. */
+export type RequestDetail = undefined | PutDetail | CompareAndSwapDetail | bigint | readonly TransactionStep[];
 
 export const NO_ANSWER: unique symbol = Symbol("no answer");
 

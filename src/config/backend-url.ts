@@ -1,4 +1,5 @@
 import { refuse } from "./field.js";
+import { parsePostgresUrl } from "./postgres-url.js";
 import { suggest } from "./suggest.js";
 
 export interface HostPort {
@@ -145,9 +146,9 @@ function parsePostgres(scheme: string, rest: string, path: string): BackendAddre
   const encoded = [credentials.username ?? "", credentials.password].filter((part) => part !== undefined);
   const login = userInfo === undefined ? "" : `${encoded.map(encodeURIComponent).join(":")}@`;
   const url = `postgres://${login}${hostList}${tail}`;
-  return URL.canParse(url)
-    ? { kind: "postgres", url }
-    : refuse(path, `${scheme}:// has a malformed host, port or path`);
+  if (!URL.canParse(url)) return refuse(path, `${scheme}:// has a malformed host, port or path`);
+  parsePostgresUrl(url, path);
+  return { kind: "postgres", url };
 }
 
 interface RedisUrl {

@@ -46,5 +46,6 @@ export {
 } from "./redis-topologies.js";
 export { ServerProcess, type ServerProcessOptions } from "./server-process.js";
 export { type TemporaryFolder, temporaryFolder } from "./temporary-folder.js";
+export { type UsedPostgres, usePostgres } from "./use-postgres.js";
 export { type UsedRedis, useRedis } from "./use-redis.js";
 export { VirtualClock } from "./virtual-clock.js";

@@ -3,7 +3,15 @@ import type { Driver } from "../../src/backends/contract.js";
 import { openBackend } from "../../src/backends/open-backend.js";
 import { parseBackendUrl } from "../../src/config/backend-url.js";
 import { createEngine, type Engine, type EngineOptions } from "../../src/index.js";
-import { findRedisServer, temporaryFolder, type UsedRedis, useRedis } from "../../src/testing/index.js";
+import {
+  findPostgres,
+  findRedisServer,
+  temporaryFolder,
+  type UsedPostgres,
+  type UsedRedis,
+  usePostgres,
+  useRedis,
+} from "../../src/testing/index.js";
 
 export interface TestScope {
   after(clean: () => Promise<void> | void): void;
@@ -20,7 +28,7 @@ export interface Place {
 }
 
 export interface Store {
-  readonly name: "memory" | "lmdb" | "redis";
+  readonly name: "memory" | "lmdb" | "redis" | "postgres";
   /** Whether a second engine opened on a place sees the same data. */
   readonly isShared: boolean;
   readonly maxKeyBytes: number;
@@ -93,11 +101,37 @@ export async function onRedis(suite: string, run: (store: Store, server: UsedRed
 /** For suites that start servers of their own: whether they can. Says so, or fails, if not. */
 export async function redisIsThere(suite: string): Promise<boolean> {
   if ((process.env.MILLRACE_REDIS_URL ?? "") !== "" || (await findRedisServer()) !== null) return true;
-  const message = "no redis-server or valkey-server on the PATH and no MILLRACE_REDIS_URL";
+  return leaveOut(suite, "no redis-server or valkey-server on the PATH and no MILLRACE_REDIS_URL");
+}
+
+function postgresStore(server: UsedPostgres): Store {
+  return {
+    name: "postgres",
+    isShared: true,
+    maxKeyBytes: 2680,
+    place: async (t) => placeAt(t, server.url),
+  };
+}
+
+/** As `onRedis`, with PostgreSQL. */
+export async function onPostgres(suite: string, run: (store: Store, server: UsedPostgres) => void): Promise<void> {
+  if ((process.env.MILLRACE_POSTGRES_URL ?? "") === "" && !(await postgresIsThere(suite))) return;
+  const server = await usePostgres();
+  after(() => server.stop());
+  run(postgresStore(server), server);
+}
+
+/** As `redisIsThere`, for suites that start PostgreSQL servers of their own. */
+export async function postgresIsThere(suite: string): Promise<boolean> {
+  if ((await findPostgres()) !== null) return true;
+  return leaveOut(suite, "no PostgreSQL server programs (MILLRACE_POSTGRES_BIN) and no MILLRACE_POSTGRES_URL");
+}
+
+function leaveOut(suite: string, message: string): false {
   if (["", "0", "false"].includes(process.env.MILLRACE_REQUIRE_SERVERS ?? "")) {
     test(`${suite}: left out, ${message}`, { skip: message });
   } else {
-    test(`${suite}: needs a Redis server`, () => {
+    test(`${suite}: needs a server`, () => {
       throw new Error(message);
     });
   }
@@ -109,4 +143,5 @@ export async function onEveryStore(suite: string, run: (store: Store) => void): 
   run(memoryStore);
   run(lmdbStore);
   await onRedis(suite, run);
+  await onPostgres(suite, run);
 }

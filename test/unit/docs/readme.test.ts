@@ -19,7 +19,6 @@ test("stores that the README leaves to later releases are refused as it says", a
     "rediss://127.0.0.1:6379",
     "redis+sentinel://127.0.0.1:26379/mymaster",
     "redis+cluster://127.0.0.1:7000",
-    "postgres://127.0.0.1/state",
   ]) {
     await assert.rejects(
       createEngine(url),

@@ -1,0 +1,280 @@
+import type { ValueCodec } from "../../codec/value-codec.js";
+import { ConnectionError, type StateError } from "../../core/errors.js";
+import type { CanonicalKey } from "../../core/key.js";
+import type { Batch } from "../batch.js";
+import { locateError } from "../located-error.js";
+import { Kind, type PutDetail, type Request, type TransactionStep } from "../request.js";
+import { Dialog } from "./dialog.js";
+import { BACKEND } from "./errors.js";
+import { type BatchProgress, PositionalExchange, PutExchange, RemoveExchange, tooLargeError } from "./exchanges.js";
+import { LoadedEntries } from "./loaded-entries.js";
+import type { Statements } from "./statements.js";
+import { StatementSlab } from "./wire/statement-slab.js";
+import type { Exchange, WireSession } from "./wire/wire-session.js";
+
+export interface JobSurroundings {
+  readonly codec: ValueCodec;
+  readonly keyPrefix: string;
+  readonly maxValueBytes: number;
+  readonly maxStoredBytes: number;
+  statements(): Statements;
+}
+
+/**
+ * A batch on its way: one statement a group, each in a transaction of its own, and one transaction for the operations
+ * that read before they write. The statements leave together and are answered in their order.
+ */
+export class BatchJob implements BatchProgress {
+  readonly batch: Batch;
+  readonly #surroundings: JobSurroundings;
+  readonly #others: readonly Request[];
+  readonly #lifetimes: readonly Request[];
+  readonly #onEnded: (job: BatchJob) => void;
+  #session: WireSession | undefined;
+  #open = 0;
+  #stampedChunk = -1;
+  #readKeys: Set<CanonicalKey> | undefined;
+  /** A request was given up before anything was sent. */
+  isStale = false;
+
+  constructor(batch: Batch, surroundings: JobSurroundings, onEnded: (job: BatchJob) => void) {
+    this.batch = batch;
+    this.#surroundings = surroundings;
+    this.#onEnded = onEnded;
+    const { others } = batch;
+    const hasLifetimes = others.some((request) => request.kind === Kind.ttl);
+    this.#lifetimes = hasLifetimes ? others.filter((request) => request.kind === Kind.ttl) : [];
+    this.#others = hasLifetimes ? others.filter((request) => request.kind !== Kind.ttl) : others;
+  }
+
+  /** Nothing else may run on its connection meanwhile. */
+  get isDialog(): boolean {
+    return this.#others.length > 0;
+  }
+
+  get hasWrites(): boolean {
+    const { deletes, puts, expiringPuts } = this.batch;
+    return deletes.length + puts.length + expiringPuts.length + this.#others.length > 0;
+  }
+
+  get hasReads(): boolean {
+    return this.batch.reads.length + this.batch.probes.length + this.#lifetimes.length > 0;
+  }
+
+  /** Whether it has been sent, in part at least. */
+  get isSent(): boolean {
+    return this.#session !== undefined;
+  }
+
+  forEachWrittenKey(visit: (key: CanonicalKey) => void): void {
+    const { deletes, puts, expiringPuts } = this.batch;
+    for (let i = 0; i < puts.length; i++) visit(puts[i]!.key);
+    for (const request of deletes) visit(request.key);
+    for (const request of expiringPuts) visit(request.key);
+    for (const request of this.#others) {
+      if (request.kind !== Kind.transaction) visit(request.key);
+      else for (const step of request.detail as readonly TransactionStep[]) visit(step.key);
+    }
+  }
+
+  forEachReadKey(visit: (key: CanonicalKey) => void): void {
+    for (const group of [this.batch.reads, this.batch.probes, this.#lifetimes]) {
+      for (let i = 0; i < group.length; i++) visit(group[i]!.key);
+    }
+  }
+
+  reads(key: CanonicalKey): boolean {
+    if (this.#readKeys === undefined) {
+      const keys = new Set<CanonicalKey>();
+      this.forEachReadKey((read) => keys.add(read));
+      this.#readKeys = keys;
+    }
+    return this.#readKeys.has(key);
+  }
+
+  send(session: WireSession): void {
+    this.#session = session;
+    const slab = session.takeSlab(() => this.#newSlab());
+    const exchanges: Exchange[] = [];
+    try {
+      this.#encode(slab, session, exchanges);
+    } catch (error) {
+      // The codec refused a value, or memory ran out: nothing of it has left, no statement was prepared.
+      session.prepared?.clear();
+      this.fail(error);
+      return;
+    }
+    this.#open = exchanges.length;
+    if (exchanges.length === 0) this.#end();
+    else session.send(slab, exchanges);
+  }
+
+  /** Nothing of it was sent. */
+  fail(error: unknown): void {
+    this.batch.forEachLeader((request) => {
+      this.batch.fail(request, locateError(error, request, BACKEND, "not-applied"));
+    });
+    this.#end();
+  }
+
+  stamp(): void {
+    const { chunks } = this.#session!;
+    if (chunks === this.#stampedChunk) return;
+    this.#stampedChunk = chunks;
+    this.batch.stampResults();
+  }
+
+  failed(request: Request, error: StateError): void {
+    this.batch.fail(request, error);
+  }
+
+  exchangeEnded(): void {
+    if (--this.#open === 0) this.#end();
+  }
+
+  #end(): void {
+    this.#onEnded(this);
+    this.batch.complete();
+  }
+
+  #encode(slab: StatementSlab, session: WireSession, exchanges: Exchange[]): void {
+    const { batch } = this;
+    this.#read(slab, session, this.#kept(batch.reads), exchanges);
+    this.#probe(slab, session, this.#kept(batch.probes), exchanges);
+    this.#askLifetimes(slab, session, this.#kept(this.#lifetimes), exchanges);
+    this.#remove(slab, session, this.#kept(batch.deletes), exchanges);
+    this.#put(slab, session, this.#kept(batch.puts), this.#kept(batch.expiringPuts), exchanges);
+    const others = this.#kept(this.#others);
+    if (others.length === 0) return;
+    const { codec, maxValueBytes, maxStoredBytes } = this.#surroundings;
+    const dialog = new Dialog(this, others, new LoadedEntries(others, codec, maxValueBytes, maxStoredBytes), {
+      session,
+      statements: this.#surroundings.statements(),
+      maxStoredBytes,
+      newSlab: () => this.#newSlab(),
+    });
+    exchanges.push(dialog.begin(slab));
+  }
+
+  #read(slab: StatementSlab, session: WireSession, reads: readonly Request[], exchanges: Exchange[]): void {
+    if (reads.length === 0) return;
+    const { codec, maxValueBytes, maxStoredBytes } = this.#surroundings;
+    const checksums = new Uint32Array(reads.length);
+    slab.begin(this.#surroundings.statements().read, 2, session.prepared);
+    slab.keys(reads, checksums);
+    slab.int4(maxStoredBytes);
+    slab.execute();
+    slab.sync();
+    const { batch } = this;
+    exchanges.push(
+      new PositionalExchange(this, reads, (request, index, bytes, at, length) => {
+        if (length < 0) {
+          batch.succeed(request, null);
+          return;
+        }
+        let value: Buffer;
+        try {
+          if (length > maxStoredBytes) throw tooLargeError(maxValueBytes);
+          const rawBytes = codec.claimedRawBytes(bytes, at, at + length);
+          if (rawBytes >= 0 && batch.defersDecoding(rawBytes)) {
+            batch.succeedStored(request, Buffer.from(bytes.subarray(at, at + length)), checksums[index]!);
+            return;
+          }
+          value = codec.decode(bytes, at, at + length, checksums[index]!);
+        } catch (error) {
+          batch.fail(request, locateError(error, request, BACKEND));
+          return;
+        }
+        batch.succeed(request, value);
+      }),
+    );
+  }
+
+  #probe(slab: StatementSlab, session: WireSession, probes: readonly Request[], exchanges: Exchange[]): void {
+    if (probes.length === 0) return;
+    slab.begin(this.#surroundings.statements().probe, 1, session.prepared);
+    slab.keys(probes, new Uint32Array(probes.length));
+    slab.execute();
+    slab.sync();
+    exchanges.push(
+      new PositionalExchange(this, probes, (request, _index, _bytes, _at, length) => {
+        this.batch.succeed(request, length === 1);
+      }),
+    );
+  }
+
+  #askLifetimes(slab: StatementSlab, session: WireSession, asked: readonly Request[], exchanges: Exchange[]): void {
+    if (asked.length === 0) return;
+    slab.begin(this.#surroundings.statements().timeToLive, 1, session.prepared);
+    slab.keys(asked, new Uint32Array(asked.length));
+    slab.execute();
+    slab.sync();
+    exchanges.push(
+      new PositionalExchange(this, asked, (request, _index, bytes, at, length) => {
+        const leftMs = length < 0 ? null : bytes.readDoubleBE(at);
+        this.batch.succeed(request, leftMs !== null && leftMs < 0 ? Number.POSITIVE_INFINITY : roundedUp(leftMs));
+      }),
+    );
+  }
+
+  #remove(slab: StatementSlab, session: WireSession, deletes: readonly Request[], exchanges: Exchange[]): void {
+    if (deletes.length === 0) return;
+    slab.begin(this.#surroundings.statements().remove, 1, session.prepared);
+    slab.keys(deletes, new Uint32Array(deletes.length));
+    slab.execute();
+    slab.sync();
+    exchanges.push(new RemoveExchange(this, deletes));
+  }
+
+  #put(
+    slab: StatementSlab,
+    session: WireSession,
+    plain: readonly Request[],
+    expiring: readonly Request[],
+    exchanges: Exchange[],
+  ): void {
+    const puts = expiring.length === 0 ? plain : plain.length === 0 ? expiring : [...plain, ...expiring];
+    const count = puts.length;
+    if (count === 0) return;
+    const statements = this.#surroundings.statements();
+    const checksums = new Uint32Array(count);
+    const isPlain = expiring.length === 0 && puts.every((request) => request.detail === undefined);
+    slab.begin(isPlain ? statements.put : statements.putFully, isPlain ? 2 : 4, session.prepared);
+    slab.keys(puts, checksums);
+    slab.values(puts, checksums);
+    if (!isPlain) {
+      slab.integers(count, (index) => puts[index]!.ttlMs);
+      slab.texts(puts.map((request) => (request.detail as PutDetail | undefined)?.metadata ?? null));
+    }
+    slab.execute();
+    slab.sync();
+    exchanges.push(new PutExchange(this, puts));
+  }
+
+  /** Without those that all their callers have given up. */
+  #kept(requests: readonly Request[]): readonly Request[] {
+    if (!this.isStale) return requests;
+    return requests.filter((request) => {
+      if (isWanted(request)) return true;
+      const message = "it was given up before it was sent";
+      const details = { backend: BACKEND, reason: "ERR_ABANDONED", retryable: false };
+      this.batch.fail(request, locateError(new ConnectionError(message, details), request, BACKEND));
+      return false;
+    });
+  }
+
+  #newSlab(): StatementSlab {
+    return new StatementSlab(this.#surroundings.codec, this.#surroundings.keyPrefix);
+  }
+}
+
+function isWanted(leader: Request): boolean {
+  for (let request: Request | undefined = leader; request !== undefined; request = request.follower) {
+    if (!request.settled) return true;
+  }
+  return false;
+}
+
+function roundedUp(ms: number | null): number | null {
+  return ms === null ? null : Math.ceil(ms);
+}

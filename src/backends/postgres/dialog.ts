@@ -1,0 +1,205 @@
+import { StateError } from "../../core/errors.js";
+import { executeOther } from "../conditional-operations.js";
+import { locateError } from "../located-error.js";
+import { Kind, type Request } from "../request.js";
+import { BACKEND, isUniqueViolation, refusedError, type ServerFailure } from "./errors.js";
+import { type BatchProgress, firstColumn, lostError } from "./exchanges.js";
+import type { LoadedEntries, LoadedEntry } from "./loaded-entries.js";
+import type { Statements } from "./statements.js";
+import { ProtocolError } from "./wire/message-reader.js";
+import type { StatementSlab } from "./wire/statement-slab.js";
+import type { Exchange, WireSession } from "./wire/wire-session.js";
+
+/** Another client may create a key between our look and our insert; so often in a row, the store is not to blame. */
+const MAX_ATTEMPTS = 16;
+
+export interface DialogSurroundings {
+  readonly session: WireSession;
+  readonly statements: Statements;
+  readonly maxStoredBytes: number;
+  newSlab(): StatementSlab;
+}
+
+/**
+ * Operations that read before they write, in one transaction of two round trips: what is there is locked in the order
+ * of the keys and read, the operations run here, and what they changed is written and committed. A key that was not
+ * there cannot be locked: if somebody else has created it meanwhile, the insert fails, and all of it begins anew.
+ */
+export class Dialog {
+  readonly #progress: BatchProgress;
+  readonly #requests: readonly Request[];
+  readonly #entries: LoadedEntries;
+  readonly #surroundings: DialogSurroundings;
+  #results: unknown[] = [];
+  #attempts = 0;
+
+  constructor(
+    progress: BatchProgress,
+    requests: readonly Request[],
+    entries: LoadedEntries,
+    surroundings: DialogSurroundings,
+  ) {
+    this.#progress = progress;
+    this.#requests = requests;
+    this.#entries = entries;
+    this.#surroundings = surroundings;
+  }
+
+  /** Writes the first half; its exchange is to be sent with it. */
+  begin(slab: StatementSlab): Exchange {
+    this.#attempts++;
+    const { statements, maxStoredBytes, session } = this.#surroundings;
+    const { all } = this.#entries;
+    this.#entries.reset();
+    slab.begin(statements.begin, 0, session.prepared);
+    slab.execute();
+    slab.begin(statements.clock, 0, session.prepared);
+    slab.execute();
+    slab.begin(statements.lock, 3, session.prepared);
+    const checksums = new Uint32Array(all.length);
+    slab.keys(all, checksums);
+    all.forEach((entry, index) => {
+      entry.checksum = checksums[index]!;
+    });
+    slab.booleans(all.length, (index) => all[index]!.wantsValue);
+    slab.int4(maxStoredBytes);
+    slab.execute();
+    slab.sync();
+    let ran = 0;
+    return {
+      row: (bytes, start) => (ran === 1 ? this.#takeClock(bytes, start) : this.#takeEntry(bytes, start)),
+      ran: () => {
+        ran++;
+      },
+      settled: (failure) => {
+        if (failure === undefined) this.#work();
+        else this.#takeBack(failure);
+      },
+      lost: (cause) => this.#lost(cause, "not-applied"),
+    };
+  }
+
+  #takeClock(bytes: Buffer, start: number): void {
+    this.#entries.nowMs = bytes.readDoubleBE(firstColumn(bytes, start, 1) + 4);
+  }
+
+  #takeEntry(bytes: Buffer, start: number): void {
+    let at = firstColumn(bytes, start, 4);
+    const entry = this.#entries.all[bytes.readInt32BE(at + 8) - 1];
+    if (entry === undefined) throw new ProtocolError("a row of no key");
+    at += 12;
+    entry.isStored = true;
+    entry.isLive = bytes[at + 4] === 1;
+    at += 5;
+    const expires = bytes.readInt32BE(at) > 0;
+    entry.expiresAtMs = expires ? bytes.readDoubleBE(at + 4) : 0;
+    at += expires ? 12 : 4;
+    const length = bytes.readInt32BE(at);
+    entry.stored = length < 0 ? undefined : Buffer.from(bytes.subarray(at + 4, at + 4 + length));
+  }
+
+  #work(): void {
+    this.#results = this.#requests.map((request) => {
+      this.#entries.keepsMetadata = request.kind === Kind.increment;
+      try {
+        return executeOther(this.#entries, request);
+      } catch (error) {
+        return locateError(error, request, BACKEND);
+      }
+    });
+    const { session, newSlab } = this.#surroundings;
+    const slab = session.takeSlab(newSlab);
+    this.#writeChanges(slab);
+    session.send(slab, [
+      {
+        row: refuseRow,
+        settled: (failure) => {
+          if (failure === undefined) this.#succeed();
+          else this.#takeBack(failure);
+        },
+        lost: (cause) => this.#lost(cause, "unknown"),
+      },
+    ]);
+  }
+
+  #writeChanges(slab: StatementSlab): void {
+    const { statements, session } = this.#surroundings;
+    const changed = this.#entries.all.filter((entry) => entry.isChanged);
+    const written = (entry: LoadedEntry): boolean => entry.isLive;
+    const inserts = changed.filter((entry) => written(entry) && !entry.isStored);
+    const updates = changed.filter((entry) => written(entry) && entry.isStored);
+    const erased = changed.filter((entry) => !written(entry) && entry.isStored);
+    const expiry = (entries: readonly LoadedEntry[]): void =>
+      slab.floats(entries.length, (index) => entries[index]!.expiresAtMs || null);
+    const keys = (entries: readonly LoadedEntry[]): void => slab.keys(entries, new Uint32Array(entries.length));
+    if (inserts.length > 0) {
+      slab.begin(statements.insert, 3, session.prepared);
+      keys(inserts);
+      slab.blobs(inserts.map((entry) => entry.stored!));
+      expiry(inserts);
+      slab.execute();
+    }
+    if (updates.length > 0) {
+      slab.begin(statements.update, 4, session.prepared);
+      keys(updates);
+      slab.blobs(updates.map((entry) => (entry.hasNewValue ? entry.stored! : null)));
+      expiry(updates);
+      slab.booleans(updates.length, (index) => updates[index]!.keepsMetadata);
+      slab.execute();
+    }
+    if (erased.length > 0) {
+      slab.begin(statements.erase, 1, session.prepared);
+      keys(erased);
+      slab.execute();
+    }
+    slab.begin(statements.commit, 0, session.prepared);
+    slab.execute();
+    slab.sync();
+  }
+
+  #succeed(): void {
+    const { batch } = this.#progress;
+    this.#progress.stamp();
+    this.#requests.forEach((request, index) => {
+      const result = this.#results[index];
+      if (result instanceof StateError) this.#progress.failed(request, result);
+      else batch.succeed(request, result);
+    });
+    this.#progress.exchangeEnded();
+  }
+
+  /** The server refused: what the transaction has done and locked is given back before anything else. */
+  #takeBack(failure: ServerFailure): void {
+    const { session, statements, newSlab } = this.#surroundings;
+    const slab = session.takeSlab(newSlab);
+    slab.begin(statements.rollback, 0, undefined);
+    slab.execute();
+    slab.sync();
+    const exchanges: Exchange[] = [{ row: refuseRow, settled: () => {}, lost: () => {} }];
+    const again = isUniqueViolation(failure) && this.#attempts < MAX_ATTEMPTS;
+    if (again) exchanges.push(this.begin(slab));
+    session.send(slab, exchanges);
+    if (again) return;
+    const error = isUniqueViolation(failure) ? refusedError({ ...failure, code: "40001" }) : refusedError(failure);
+    this.#failAll((request) => locateError(error, request, BACKEND));
+    this.#progress.exchangeEnded(failure);
+  }
+
+  #lost(cause: StateError, outcome: "not-applied" | "unknown"): void {
+    this.#failAll((request) =>
+      outcome === "unknown" ? lostError(request, cause) : locateError(cause, request, BACKEND, outcome),
+    );
+    this.#progress.exchangeEnded();
+  }
+
+  #failAll(errorOf: (request: Request) => StateError): void {
+    this.#requests.forEach((request, index) => {
+      const result = this.#results[index];
+      this.#progress.failed(request, result instanceof StateError ? result : errorOf(request));
+    });
+  }
+}
+
+function refuseRow(): void {
+  throw new ProtocolError("a row of nothing");
+}

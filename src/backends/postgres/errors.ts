@@ -1,0 +1,138 @@
+import { BackendError, ConnectionError, type ErrorDetails, type StateError, TimeoutError } from "../../core/errors.js";
+
+export const BACKEND = "postgres";
+
+/** What the server says in an error message. `code` is the SQLSTATE. */
+export interface ServerFailure {
+  readonly code: string;
+  readonly message: string;
+  /** The server ends the session with it. */
+  readonly isFatal: boolean;
+}
+
+/** The same statement may pass a moment later: serialization, deadlock, lock, resources, a server that moves. */
+const PASSING = /^(?:40001|40P01|55P03|55006|57P0[123]|57014|25006|53.{3}|08.{3}|26000|42P05|0A000)$/;
+/** Resources that do not come back by waiting. */
+const LASTING = new Set(["53100", "0A000"]);
+/** Refused for good until somebody changes an account, a database or a right. */
+const PERMANENT_AT_CONNECT = /^(?:28.{3}|3D000|3F000|42501|0A000)$/;
+/** A statement that the server does not know, or knows twice: names do not pass this pooler. */
+const LOST_STATEMENT = new Set(["26000", "42P05"]);
+
+/** The name under which a statement was prepared means nothing on this connection. */
+export function isLostStatement(failure: ServerFailure): boolean {
+  return LOST_STATEMENT.has(failure.code);
+}
+
+export function isUniqueViolation(failure: ServerFailure): boolean {
+  return failure.code === "23505";
+}
+
+/**
+ * What an answered error means for the operations of the statement: the server has taken back what it had done of it.
+ * The reason is the SQLSTATE.
+ */
+export function refusedError(failure: ServerFailure, details: ErrorDetails = {}): StateError {
+  const { code, message } = failure;
+  const Class = code === "57014" ? TimeoutError : BackendError;
+  return new Class(message, {
+    backend: BACKEND,
+    reason: code,
+    outcome: "not-applied",
+    retryable: PASSING.test(code) && !LASTING.has(code),
+    ...details,
+  });
+}
+
+/** The session ended with this; what was under way on it has no answer. */
+export function fatalError(place: string, failure: ServerFailure): StateError {
+  return new ConnectionError(`${place}: the server ended the session: ${failure.message}`, {
+    backend: BACKEND,
+    reason: failure.code,
+    retryable: true,
+  });
+}
+
+export function connectionError(place: string, message: string, cause?: unknown): ConnectionError {
+  return new ConnectionError(`${place}: ${message}`, {
+    backend: BACKEND,
+    reason: "ERR_CONNECTION",
+    retryable: true,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** Why no session came about. What the server refused for good is not worth another attempt. */
+export function connectFailure(place: string, error: unknown): ConnectionError {
+  const { code, message } = error as Error & { code?: string };
+  if (isSqlState(code)) {
+    return new ConnectionError(`${place}: ${message}`, {
+      backend: BACKEND,
+      reason: code,
+      retryable: !PERMANENT_AT_CONNECT.test(code),
+      cause: error,
+    });
+  }
+  // The exchange of proofs failed on this side: no password was given, or the server does not know it either.
+  if (message.startsWith("SASL")) {
+    return new ConnectionError(`${place}: the login failed: ${message}`, {
+      backend: BACKEND,
+      reason: "28P01",
+      retryable: false,
+      cause: error,
+    });
+  }
+  const certificate = certificateProblem(code, message);
+  if (certificate !== undefined) {
+    return new ConnectionError(`${place}: ${certificate}`, {
+      backend: BACKEND,
+      reason: "ERR_CERTIFICATE",
+      retryable: false,
+      cause: error,
+    });
+  }
+  return connectionError(place, describeSocketError(code, message), error);
+}
+
+export function isSqlState(code: unknown): code is string {
+  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && code !== "EPIPE";
+}
+
+function certificateProblem(code: string | undefined, message: string): string | undefined {
+  if (code?.endsWith("CERT_ALTNAME_INVALID")) {
+    return `the server's certificate is for another host (sslmode verify-full): ${message}`;
+  }
+  switch (code) {
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+    case "UNABLE_TO_GET_ISSUER_CERT":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+      return `no authority that is trusted signed the server's certificate; name it with sslrootcert (${code})`;
+    case "CERT_HAS_EXPIRED":
+      return "the server's certificate has expired";
+    default:
+      return message === "The server does not support SSL connections"
+        ? "the server does not speak TLS; sslmode prefer or disable would do without"
+        : undefined;
+  }
+}
+
+function describeSocketError(code: string | undefined, message: string): string {
+  switch (code) {
+    case "ECONNREFUSED":
+      return "connection refused: nothing listens there";
+    case "ENOTFOUND":
+      return "the host name is unknown";
+    case "ECONNRESET":
+    case "EPIPE":
+      return "the connection was reset";
+    default:
+      return code ?? (message === "timeout expired" ? "no answer in time (timeouts.connectMs)" : message);
+  }
+}
+
+/** Parameters, and parts of them, are not shown: they are keys, values and metadata. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

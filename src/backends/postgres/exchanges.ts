@@ -1,0 +1,144 @@
+import { BackendError, CorruptValueError, type StateError } from "../../core/errors.js";
+import type { Batch } from "../batch.js";
+import { locateError } from "../located-error.js";
+import { Kind, type Request } from "../request.js";
+import { BACKEND, refusedError, type ServerFailure } from "./errors.js";
+import { ProtocolError } from "./wire/message-reader.js";
+import type { Exchange } from "./wire/wire-session.js";
+
+/** Where the exchanges of a batch report to. */
+export interface BatchProgress {
+  readonly batch: Batch;
+  /** To be called before results are handed out. */
+  stamp(): void;
+  failed(request: Request, error: StateError): void;
+  exchangeEnded(failure?: ServerFailure): void;
+}
+
+/** The length of a row's column, and where it begins: the row must have so many columns. */
+export function firstColumn(bytes: Buffer, start: number, columns: number): number {
+  if (((bytes[start]! << 8) | bytes[start + 1]!) !== columns) throw new ProtocolError("a row of another shape");
+  return start + 2;
+}
+
+/** One statement, whose requests fail together when it does. */
+abstract class StatementExchange implements Exchange {
+  protected readonly progress: BatchProgress;
+  protected readonly requests: readonly Request[];
+  /** Requests before this one have their answer. */
+  protected answered = 0;
+
+  constructor(progress: BatchProgress, requests: readonly Request[]) {
+    this.progress = progress;
+    this.requests = requests;
+  }
+
+  abstract row(bytes: Buffer, start: number, end: number): void;
+  /** Answers what is still open, once the server has committed. */
+  protected abstract finish(): void;
+
+  settled(failure: ServerFailure | undefined): void {
+    if (failure === undefined) {
+      this.progress.stamp();
+      this.finish();
+    } else {
+      const error = refusedError(failure);
+      for (const request of this.requests.slice(this.answered)) {
+        this.progress.failed(request, locateError(error, request, BACKEND));
+      }
+    }
+    this.progress.exchangeEnded(failure);
+  }
+
+  lost(cause: StateError): void {
+    for (const request of this.requests.slice(this.answered)) this.progress.failed(request, lostError(request, cause));
+    this.progress.exchangeEnded();
+  }
+}
+
+/** Sent, and no answer will come: a write may have been applied. */
+export function lostError(request: Request, cause: StateError): StateError {
+  return locateError(cause, request, BACKEND, isReadOnly(request) ? "not-applied" : "unknown");
+}
+
+export function isReadOnly(request: Request): boolean {
+  return request.kind === Kind.get || request.kind === Kind.contains || request.kind === Kind.ttl;
+}
+
+/** A statement that answers with one row of one column a request, in their order. */
+export class PositionalExchange extends StatementExchange {
+  readonly #answer: (request: Request, index: number, bytes: Buffer, at: number, length: number) => void;
+
+  /** @param answer `length` -1: null */
+  constructor(
+    progress: BatchProgress,
+    requests: readonly Request[],
+    answer: (request: Request, index: number, bytes: Buffer, at: number, length: number) => void,
+  ) {
+    super(progress, requests);
+    this.#answer = answer;
+  }
+
+  row(bytes: Buffer, start: number, end: number): void {
+    const index = this.answered;
+    const request = this.requests[index];
+    if (request === undefined) throw new ProtocolError("more rows than keys");
+    const at = firstColumn(bytes, start, 1);
+    const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+    if (at + 4 + Math.max(0, length) !== end) throw new ProtocolError("a column of another length");
+    this.progress.stamp();
+    this.answered++;
+    this.#answer(request, index, bytes, at + 4, length);
+  }
+
+  protected finish(): void {
+    const missing = new BackendError("the server answered with fewer rows than keys", { reason: "ERR_PROTOCOL" });
+    for (const request of this.requests.slice(this.answered)) {
+      this.progress.failed(request, locateError(missing, request, BACKEND));
+    }
+  }
+}
+
+const DELETE_ROW_BYTES = 2 + 4 + 8 + 4 + 1;
+
+/** Deletes: what was there is told row by row, and holds once it is committed. */
+export class RemoveExchange extends StatementExchange {
+  readonly #existed: Uint8Array;
+
+  constructor(progress: BatchProgress, requests: readonly Request[]) {
+    super(progress, requests);
+    this.#existed = new Uint8Array(requests.length);
+  }
+
+  row(bytes: Buffer, start: number, end: number): void {
+    firstColumn(bytes, start, 2);
+    if (end - start !== DELETE_ROW_BYTES) throw new ProtocolError("a row of another shape");
+    const index = bytes.readInt32BE(start + 10) - 1;
+    if (index < 0 || index >= this.#existed.length) throw new ProtocolError("a row of no key");
+    this.#existed[index] = bytes[end - 1]!;
+  }
+
+  protected finish(): void {
+    for (let i = 0; i < this.requests.length; i++) {
+      this.progress.batch.succeed(this.requests[i]!, this.#existed[i] === 1);
+    }
+  }
+}
+
+/** Puts: nothing but that they are committed. */
+export class PutExchange extends StatementExchange {
+  row(): void {
+    throw new ProtocolError("a row of nothing");
+  }
+
+  protected finish(): void {
+    const { batch } = this.progress;
+    for (let i = 0; i < this.requests.length; i++) batch.succeed(this.requests[i]!, undefined);
+  }
+}
+
+export function tooLargeError(maxValueBytes: number): CorruptValueError {
+  return new CorruptValueError(`the value is longer than maxValueBytes (${maxValueBytes})`, {
+    reason: "ERR_VALUE_TOO_LARGE",
+  });
+}

@@ -1,0 +1,83 @@
+import { ConnectionError, type StateError } from "../../core/errors.js";
+import type { BatchJob } from "./batch-job.js";
+import { BACKEND } from "./errors.js";
+import type { WireSession } from "./wire/wire-session.js";
+
+/** Batches on one connection at once: the server finds the next when it has done one. */
+export const JOBS_PER_LANE = 2;
+
+/** One place in the pool: a connection, or the gap until there is one again, and the batches that go over it in order. */
+export class Lane {
+  session: WireSession | undefined;
+  readonly #waiting: BatchJob[] = [];
+  readonly #sent = new Set<BatchJob>();
+
+  /** Batches handed to it and not ended. */
+  get load(): number {
+    return this.#waiting.length + this.#sent.size;
+  }
+
+  get isOpen(): boolean {
+    return this.session?.isOpen === true;
+  }
+
+  /** Whether something that was sent over it and not answered may change the store. */
+  get hasWritesUnderWay(): boolean {
+    for (const job of this.#sent) if (job.hasWrites) return true;
+    return false;
+  }
+
+  get hasRoom(): boolean {
+    return this.isOpen && this.load < JOBS_PER_LANE;
+  }
+
+  take(job: BatchJob): void {
+    this.#waiting.push(job);
+    this.advance();
+  }
+
+  /** Sends what may be sent: nothing beside a dialog, which owns the connection's transaction. */
+  advance(): void {
+    for (;;) {
+      const job = this.#waiting[0];
+      const { session } = this;
+      if (job === undefined || session?.isOpen !== true || this.#isInDialog()) return;
+      this.#waiting.shift();
+      this.#sent.add(job);
+      job.send(session);
+    }
+  }
+
+  ended(job: BatchJob): void {
+    this.#sent.delete(job);
+  }
+
+  /** Gives back what was not sent, in its order. */
+  takeBack(): BatchJob[] {
+    return this.#waiting.splice(0);
+  }
+
+  holds(job: BatchJob): boolean {
+    return this.#sent.has(job) || this.#waiting.includes(job);
+  }
+
+  /** Something of this batch was given up after it was sent: bytes that are still here must not leave. */
+  abandon(job: BatchJob): void {
+    if (!this.#sent.has(job) || this.session?.hasUnsentBytes !== true) return;
+    this.destroy(
+      new ConnectionError(
+        `${this.session.place}: closed, because a request was given up before all its bytes had left`,
+        { backend: BACKEND, reason: "ERR_ABANDONED", retryable: true },
+      ),
+    );
+  }
+
+  destroy(cause: StateError): void {
+    this.session?.destroy(cause);
+  }
+
+  #isInDialog(): boolean {
+    for (const job of this.#sent) if (job.isDialog) return true;
+    return false;
+  }
+}

@@ -1,0 +1,11 @@
+import type { PostgresAddress } from "../../config/postgres-url.js";
+
+export interface PostgresOptions {
+  readonly address: PostgresAddress;
+  /** Connections that carry batches. */
+  readonly connections: number;
+  /** Waits between attempts to reconnect: doubled each time, with a random share taken off. */
+  readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+  /** The server's time as an SQL expression, asked for with each statement; default: `now()`. For tests. */
+  readonly now?: () => string;
+}

@@ -1,0 +1,120 @@
+import type { CanonicalKey } from "../../core/key.js";
+import type { BatchJob } from "./batch-job.js";
+import type { Lane } from "./lane.js";
+
+/**
+ * Which connection a batch takes. Batches that have a key in common, one of which writes it, go over the same
+ * connection, one behind the other; where that is impossible the later one waits, and all after it. So the order of
+ * each key is that of the calls, and everything else runs side by side.
+ */
+export class Placement {
+  readonly #lanes: readonly Lane[];
+  readonly #jobs = new Map<BatchJob, Lane>();
+  /** The latest batch on its way that writes a key; those before it are on the same lane. */
+  readonly #writers = new Map<CanonicalKey, BatchJob>();
+  #held: BatchJob[] = [];
+  #turn = 0;
+
+  constructor(lanes: readonly Lane[]) {
+    this.#lanes = lanes;
+  }
+
+  get isHolding(): boolean {
+    return this.#held.length > 0;
+  }
+
+  /** Batches on their way, the ones that wait included. */
+  forEachJob(visit: (job: BatchJob) => void): void {
+    for (const job of [...this.#jobs.keys(), ...this.#held]) visit(job);
+  }
+
+  laneOf(job: BatchJob): Lane | undefined {
+    return this.#jobs.get(job);
+  }
+
+  take(job: BatchJob): void {
+    this.#held.push(job);
+    this.advance();
+  }
+
+  /** Puts these before everything that waits: they came first. */
+  takeBack(jobs: readonly BatchJob[]): void {
+    for (const job of jobs) this.#forget(job);
+    this.#held = [...jobs, ...this.#held];
+  }
+
+  ended(job: BatchJob): void {
+    this.#jobs.get(job)?.ended(job);
+    this.#forget(job);
+  }
+
+  advance(): void {
+    for (;;) {
+      const job = this.#held[0];
+      const lane = job === undefined ? undefined : this.#choose(job);
+      if (job === undefined || lane === undefined) return;
+      this.#held.shift();
+      this.#jobs.set(job, lane);
+      if (job.hasWrites) job.forEachWrittenKey((key) => this.#writers.set(key, job));
+      lane.take(job);
+    }
+  }
+
+  /** Gives back everything that waits for a connection. */
+  drain(): BatchJob[] {
+    const jobs = this.#held;
+    this.#held = [];
+    return jobs;
+  }
+
+  /** undefined: it has to wait. */
+  #choose(job: BatchJob): Lane | undefined {
+    const needed = this.#jobs.size === 0 ? undefined : this.#laneBefore(job);
+    if (needed === "several") return undefined;
+    if (needed !== undefined) return needed.isOpen ? needed : undefined;
+    let best: Lane | undefined;
+    const count = this.#lanes.length;
+    for (let i = 0; i < count; i++) {
+      const lane = this.#lanes[(this.#turn + i) % count]!;
+      if (lane.isOpen && (best === undefined || lane.load < best.load)) best = lane;
+    }
+    if (best !== undefined && best.load > 0) this.#turn = (this.#turn + 1) % count;
+    return best;
+  }
+
+  /** The lane with the batches that this one must not overtake. */
+  #laneBefore(job: BatchJob): Lane | "several" | undefined {
+    let found: Lane | "several" | undefined;
+    const meet = (other: BatchJob): void => {
+      const lane = this.#jobs.get(other)!;
+      if (found === undefined) found = lane;
+      else if (found !== lane) found = "several";
+    };
+    if (this.#writers.size > 0) {
+      const meetWriter = (key: CanonicalKey): void => {
+        const writer = this.#writers.get(key);
+        if (writer !== undefined) meet(writer);
+      };
+      job.forEachReadKey(meetWriter);
+      job.forEachWrittenKey(meetWriter);
+    }
+    if (!job.hasWrites) return found;
+    for (const other of this.#jobs.keys()) {
+      if (!other.hasReads) continue;
+      let meets = false;
+      job.forEachWrittenKey((key) => {
+        meets ||= other.reads(key);
+      });
+      if (meets) meet(other);
+    }
+    return found;
+  }
+
+  #forget(job: BatchJob): void {
+    this.#jobs.delete(job);
+    if (!job.hasWrites || this.#writers.size === 0) return;
+    job.forEachWrittenKey((key) => {
+      if (this.#writers.get(key) === job) this.#writers.delete(key);
+    });
+  }
+}

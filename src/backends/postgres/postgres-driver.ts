@@ -1,0 +1,306 @@
+import { ClosedError, ConfigError, ConnectionError, StateError } from "../../core/errors.js";
+import type { Batch } from "../batch.js";
+import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, ScanPage } from "../contract.js";
+import { OPERATION_NAMES } from "../request.js";
+import { BatchJob, type JobSurroundings } from "./batch-job.js";
+import { ControlPlane } from "./control-plane.js";
+import { BACKEND, connectionError } from "./errors.js";
+import { JOBS_PER_LANE, Lane } from "./lane.js";
+import type { PostgresOptions } from "./options.js";
+import { Placement } from "./placement.js";
+import { migrate, migrationError, tableNames } from "./schema.js";
+import { SessionKeeper } from "./session-keeper.js";
+import { type Statements, statementsFor } from "./statements.js";
+import { TableScans } from "./table-scans.js";
+import { tlsChoices } from "./tls-options.js";
+import { placeOf, type SessionFacts } from "./wire/wire-session.js";
+
+/** The longest key that an index of the server takes whatever its bytes are; rows of an index end at 2704. */
+const MAX_KEY_BYTES = 2680;
+/** Header of a stored value. */
+const VALUE_OVERHEAD_BYTES = 64;
+/** A server that starts is asked again after so long when the engine opens. */
+const STARTING_WAIT_MS = 100;
+const STARTING = "57P03";
+
+interface Opened {
+  readonly context: DriverContext;
+  readonly control: ControlPlane;
+  readonly keeper: SessionKeeper;
+  readonly lanes: readonly Lane[];
+  readonly placement: Placement;
+  readonly surroundings: JobSurroundings;
+  readonly scans: TableScans;
+}
+
+/** PostgreSQL: batches as one statement a group over arrays, on a few connections. */
+export class PostgresDriver implements Driver {
+  readonly name = BACKEND;
+  readonly capabilities: Capabilities;
+  readonly #options: PostgresOptions;
+  readonly #tables;
+  #opened: Opened | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: PostgresOptions) {
+    this.#options = options;
+    this.#tables = tableNames(options.address.schema);
+    this.capabilities = {
+      maxInFlight: options.connections * JOBS_PER_LANE,
+      maxKeyBytes: MAX_KEY_BYTES,
+      expiry: true,
+      transactions: true,
+      metadata: true,
+      replicatedDurability: false,
+    };
+  }
+
+  async open(context: DriverContext): Promise<void> {
+    if (this.#opened !== undefined) throw new ConfigError("this PostgreSQL driver serves another engine already");
+    this.#closing = undefined;
+    const deadlineMs = performance.now() + context.connectTimeoutMs;
+    for (;;) {
+      const opened = await this.#prepare(context);
+      try {
+        await this.#connect(opened, deadlineMs);
+        this.#opened = opened;
+        return;
+      } catch (error) {
+        await disconnect(opened);
+        // It is there and says "not yet", as opposed to a wrong address or a wrong password.
+        const isStarting = error instanceof StateError && error.reason === STARTING;
+        if (!isStarting || performance.now() + STARTING_WAIT_MS >= deadlineMs) throw error;
+        await new Promise((resolve) => setTimeout(resolve, STARTING_WAIT_MS));
+      }
+    }
+  }
+
+  isWritable(): boolean {
+    const opened = this.#opened;
+    if (opened === undefined || opened.keeper.isFencing || opened.placement.isHolding) return false;
+    return opened.lanes.some((lane) => lane.session?.isWritable === true);
+  }
+
+  execute(batch: Batch): void {
+    const opened = this.#opened;
+    if (opened === undefined) {
+      this.#failAll(batch, new ClosedError("the store is not open", { backend: BACKEND }));
+    } else if (!opened.lanes.some((lane) => lane.isOpen)) {
+      this.#failAll(batch, connectionError(this.#place, "not connected"));
+    } else {
+      opened.placement.take(
+        new BatchJob(batch, opened.surroundings, (job) => {
+          const lane = opened.placement.laneOf(job);
+          opened.placement.ended(job);
+          lane?.advance();
+          opened.placement.advance();
+        }),
+      );
+    }
+  }
+
+  abandon(batch: Batch): void {
+    const placement = this.#opened?.placement;
+    placement?.forEachJob((job) => {
+      if (job.batch !== batch) return;
+      if (job.isSent) placement.laneOf(job)?.abandon(job);
+      else job.isStale = true;
+    });
+  }
+
+  scan(prefix: string, withValues: boolean): AsyncIterable<ScanPage> {
+    return this.#session("scan").scans.pages(prefix, withValues);
+  }
+
+  async clear(prefix: string): Promise<number> {
+    return this.#session("clear").scans.clear(prefix);
+  }
+
+  async health(): Promise<Health> {
+    const { control, lanes } = this.#session("healthCheck");
+    const startedMs = performance.now();
+    const since = (): number => performance.now() - startedMs;
+    try {
+      const [row] = await control.query<{ version: string; replica: boolean }>(
+        "healthCheck",
+        "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS replica",
+      );
+      const connected = lanes.filter((lane) => lane.isOpen).length;
+      const missing = connected < lanes.length ? `, ${lanes.length - connected} of ${lanes.length} reconnecting` : "";
+      const role = row!.replica ? ", a replica: it takes no writes" : "";
+      return {
+        healthy: connected > 0 && !row!.replica,
+        backend: BACKEND,
+        latencyMs: since(),
+        detail: `${this.#place} PostgreSQL ${row!.version}${role}${missing}`,
+      };
+    } catch (error) {
+      return { healthy: false, backend: BACKEND, latencyMs: since(), detail: (error as Error).message };
+    }
+  }
+
+  async memoryUsage(): Promise<number> {
+    const { control } = this.#session("memoryUsage");
+    const [row] = await control.query<{ bytes: string }>(
+      "memoryUsage",
+      "SELECT pg_total_relation_size($1::regclass)::text AS bytes",
+      [this.#tables.entries],
+    );
+    return Number(row!.bytes);
+  }
+
+  async serverInfo(): Promise<Record<string, string>> {
+    const { control } = this.#session("serverInfo");
+    const [row] = await control.query<Record<string, string>>(
+      "serverInfo",
+      `SELECT 'postgres' AS server, current_setting('server_version') AS version, current_database()::text AS database,
+        current_user::text AS "user", pg_is_in_recovery()::text AS replica,
+        current_setting('synchronous_commit') AS synchronous_commit,
+        current_setting('max_connections') AS max_connections, pg_postmaster_start_time()::text AS started_at,
+        (SELECT count(*) FROM ${this.#tables.entries})::text AS entries,
+        (SELECT max(version) FROM ${this.#tables.versions})::text AS schema_version`,
+    );
+    return { ...row! };
+  }
+
+  connections(): ConnectionCounts {
+    const lanes = this.#opened?.lanes ?? [];
+    const active = lanes.filter((lane) => lane.isOpen).length;
+    return { active, idle: this.#opened?.control.connections ?? 0 };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    if (opened !== undefined) await disconnect(opened);
+  }
+
+  get #place(): string {
+    return placeOf(this.#options.address);
+  }
+
+  async #prepare(context: DriverContext): Promise<Opened> {
+    const { address, retry } = this.#options;
+    const tls = await tlsChoices(address);
+    const { connectTimeoutMs, operationTimeoutMs, maxValueBytes } = context;
+    const control = new ControlPlane(address, tls, { connectTimeoutMs, operationTimeoutMs });
+    const lanes = Array.from({ length: this.#options.connections }, () => new Lane());
+    const placement = new Placement(lanes);
+    const maxStoredBytes = maxValueBytes + VALUE_OVERHEAD_BYTES;
+    const now = this.#options.now ?? (() => "now()");
+    const keeper = new SessionKeeper({
+      session: {
+        address,
+        tls,
+        connectTimeoutMs,
+        silenceMs: operationTimeoutMs,
+        onDrained: context.onWritable,
+      },
+      retry,
+      logger: context.logger,
+      onOpened: () => {
+        placement.advance();
+        context.onReconnected();
+      },
+      onLost: (lane) => this.#lost(opened, lane),
+      endProcess: (facts) => this.#endProcess(control, facts),
+    });
+    const opened: Opened = {
+      context,
+      control,
+      keeper,
+      lanes,
+      placement,
+      surroundings: {
+        codec: context.codec,
+        keyPrefix: context.keyPrefix,
+        maxValueBytes,
+        maxStoredBytes,
+        statements: cachedStatements(this.#tables.entries, now),
+      },
+      scans: new TableScans(control, context, this.#tables.entries, now, maxStoredBytes),
+    };
+    return opened;
+  }
+
+  async #connect({ control, keeper, lanes }: Opened, deadlineMs: number): Promise<void> {
+    const leftMs = (): number => Math.max(1, deadlineMs - performance.now());
+    const [first, ...others] = lanes;
+    await keeper.open(first!, leftMs());
+    try {
+      await control.withClient("open", (client) => migrate(client, this.#options.address.schema));
+    } catch (error) {
+      throw error instanceof StateError && error.code !== "BACKEND" ? error : migrationError(error);
+    }
+    await Promise.all(others.map((lane) => keeper.open(lane, leftMs())));
+  }
+
+  #lost(opened: Opened, lane: Lane): void {
+    opened.placement.takeBack(lane.takeBack());
+    if (opened.lanes.some((other) => other.isOpen)) {
+      opened.placement.advance();
+      return;
+    }
+    // They would wait inside the driver, where the pipeline takes them for sent.
+    for (const job of opened.placement.drain()) job.fail(connectionError(this.#place, "not connected"));
+  }
+
+  async #endProcess(control: ControlPlane, { pid, startedAt }: SessionFacts): Promise<boolean> {
+    const rows = await control.query(
+      "open",
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
+      [pid, startedAt],
+    );
+    return rows.length === 0;
+  }
+
+  #session(operation: string): Opened {
+    if (this.#opened !== undefined) return this.#opened;
+    throw new ClosedError("the store is not open", { operation, backend: BACKEND });
+  }
+
+  #failAll(batch: Batch, error: StateError): void {
+    batch.forEachLeader((leader) => {
+      batch.fail(leader, error.concerning({ operation: OPERATION_NAMES[leader.kind], key: leader.key }));
+    });
+    batch.complete();
+  }
+}
+
+async function disconnect({ keeper, lanes, placement, control }: Opened): Promise<void> {
+  const closing = keeper.close();
+  const details = { backend: BACKEND, reason: "ERR_CLOSED" };
+  const cause = new ConnectionError("the engine was closed", details);
+  for (const lane of lanes) {
+    if (lane.session?.due === 0) lane.session.close();
+    else lane.destroy(cause);
+  }
+  for (const job of [...lanes.flatMap((lane) => lane.takeBack()), ...placement.drain()]) {
+    job.fail(new ClosedError("the engine was closed", details));
+  }
+  await closing;
+  await control.close();
+}
+
+/** Texts are made once, unless the expression of the time changes. */
+function cachedStatements(table: string, now: () => string): () => Statements {
+  let expression = now();
+  let statements = statementsFor(table, expression);
+  return () => {
+    const current = now();
+    if (current !== expression) {
+      expression = current;
+      statements = statementsFor(table, expression);
+    }
+    return statements;
+  };
+}
+
+export function createPostgresDriver(options: PostgresOptions): Driver {
+  return new PostgresDriver(options);
+}

@@ -1,0 +1,115 @@
+import type { StateError } from "../../core/errors.js";
+import type { Logger } from "../contract.js";
+import { BACKEND } from "./errors.js";
+import type { Lane } from "./lane.js";
+import { type SessionFacts, type SessionOptions, WireSession } from "./wire/wire-session.js";
+
+/** A server that is back is found within about this, however long it was away. */
+const RECONNECT_CEILING_MS = 1000;
+/** Between two looks whether a server process has ended. */
+const FENCE_POLL_MS = 10;
+
+export interface KeeperOptions {
+  readonly session: Omit<SessionOptions, "onClosed" | "onAborting">;
+  readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+  readonly logger: Logger;
+  /** A lane has a connection. */
+  readonly onOpened: (lane: Lane) => void;
+  /** A lane lost its connection; what was due on it has been told. */
+  readonly onLost: (lane: Lane) => void;
+  /** Ends a server process from elsewhere; resolves to whether it is gone. */
+  readonly endProcess: (facts: SessionFacts) => Promise<boolean>;
+}
+
+/**
+ * Keeps lanes connected. When a connection is lost with writes under way, the server process behind it may not know
+ * yet and still carry them out: it is ended before anything else is written, so that an old write never lands on top
+ * of a newer one.
+ */
+export class SessionKeeper {
+  readonly #options: KeeperOptions;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #opening = new Set<Promise<void>>();
+  /** Server processes with writes whose fate is not known. */
+  readonly #unfenced = new Set<SessionFacts>();
+  #isClosed = false;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a lost connection may still write. */
+  get isFencing(): boolean {
+    return this.#unfenced.size > 0;
+  }
+
+  async open(lane: Lane, connectTimeoutMs = this.#options.session.connectTimeoutMs): Promise<void> {
+    let hadWrites = false;
+    const session = await WireSession.open({
+      ...this.#options.session,
+      connectTimeoutMs,
+      onClosed: (cause) => this.#lost(lane, session, cause, hadWrites),
+      onAborting: () => {
+        hadWrites = lane.hasWritesUnderWay;
+      },
+    });
+    if (this.#isClosed) {
+      session.close();
+      return;
+    }
+    try {
+      await this.#fence();
+    } catch (error) {
+      session.close();
+      throw error;
+    }
+    lane.session = session;
+    this.#options.onOpened(lane);
+  }
+
+  /** Connects in the background, again and again until it works. */
+  reopen(lane: Lane, attempt = 0): void {
+    const { baseDelayMs, maxDelayMs, jitter } = this.#options.retry;
+    const ceiling = Math.min(maxDelayMs, RECONNECT_CEILING_MS, baseDelayMs * 2 ** attempt);
+    const delayMs = attempt === 0 ? Math.random() * Math.min(baseDelayMs, 10) : ceiling * (1 - jitter * Math.random());
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      const opening = this.open(lane).catch((error: unknown) => {
+        if (this.#isClosed) return;
+        const cause = error instanceof Error ? error.message : String(error);
+        this.#options.logger.warn({ backend: BACKEND, attempt, cause }, "reconnecting failed");
+        this.reopen(lane, attempt + 1);
+      });
+      this.#opening.add(opening);
+      void opening.finally(() => this.#opening.delete(opening));
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    await Promise.all(this.#opening);
+  }
+
+  #lost(lane: Lane, session: WireSession, cause: StateError, hadWrites: boolean): void {
+    if (lane.session === session) lane.session = undefined;
+    if (this.#isClosed) return;
+    // Behind a pooler the number is not the server's, and the pooler ends a server whose client left in mid-statement.
+    if (hadWrites && !session.facts.isPooled) this.#unfenced.add(session.facts);
+    this.#options.logger.warn({ backend: BACKEND, cause: cause.message }, "connection lost, reconnecting");
+    this.#options.onLost(lane);
+    this.reopen(lane);
+  }
+
+  async #fence(): Promise<void> {
+    for (const facts of this.#unfenced) {
+      while (!(await this.#options.endProcess(facts))) {
+        if (this.#isClosed) return;
+        await new Promise((resolve) => setTimeout(resolve, FENCE_POLL_MS));
+      }
+      this.#unfenced.delete(facts);
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import { type EncodedStatement, encodedStatement } from "./wire/statement-slab.js";
+
+/*
+ * Every statement takes whole batches as arrays. Rows are locked in the order of their keys, whatever the statement,
+ * so that batches of several engines wait for each other and never in a circle. Absent and expired are the same.
+ *
+ * Reads ask by subquery, once per key: their rows come in the order of the keys, which a join does not promise, and the
+ * planner cannot choose to read the whole table. A value beyond the limit comes one byte longer than the limit, so
+ * that it is known to be one and neither sent nor allocated.
+ */
+export interface Statements {
+  /** $1 keys, $2 limit of stored bytes. One row a key: value or null. */
+  readonly read: EncodedStatement;
+  /** $1 keys. One row a key: true or null. */
+  readonly probe: EncodedStatement;
+  /** $1 keys. One row a key: milliseconds left (float8, negative: never expires) or null. */
+  readonly timeToLive: EncodedStatement;
+  /** $1 keys. A row for each that was there: its index from 1 (int8), whether it was live. */
+  readonly remove: EncodedStatement;
+  /** $1 keys, $2 values. */
+  readonly put: EncodedStatement;
+  /** $1 keys, $2 values, $3 lifetimes in ms (int8, 0: none), $4 metadata as JSON or null. */
+  readonly putFully: EncodedStatement;
+  /**
+   * $1 keys, $2 whether the value is wanted, $3 limit. A row for each that is there, now locked: index from 1 (int8),
+   * live, expiry in ms (float8) or null, value or null where it is not wanted.
+   */
+  readonly lock: EncodedStatement;
+  /** The server's clock in ms (float8). */
+  readonly clock: EncodedStatement;
+  /** $1 keys, $2 values, $3 expiry in ms (float8) or null. Fails where a key is there. */
+  readonly insert: EncodedStatement;
+  /** $1 keys, $2 values or null to keep it, $3 expiry in ms or null, $4 whether the metadata stays. For locked rows. */
+  readonly update: EncodedStatement;
+  /** $1 keys. For locked rows. */
+  readonly erase: EncodedStatement;
+  readonly begin: EncodedStatement;
+  readonly commit: EncodedStatement;
+  readonly rollback: EncodedStatement;
+}
+
+/** @param now the server's time as an expression; another than `now()` is for tests */
+export function statementsFor(table: string, now: string): Statements {
+  const live = `(t.expires_at IS NULL OR t.expires_at > ${now})`;
+  const milliseconds = (time: string): string => `(extract(epoch FROM ${time}) * 1000)::float8`;
+  const limited = (limit: string): string =>
+    `CASE WHEN octet_length(t.value) <= ${limit} THEN t.value ELSE substring(t.value FROM 1 FOR ${limit} + 1) END`;
+  const texts: Record<keyof Statements, string> = {
+    read: `SELECT (SELECT ${limited("$2::int4")} FROM ${table} t WHERE t.key = k.key AND ${live})
+      FROM unnest($1::bytea[]) k(key)`,
+    probe: `SELECT (SELECT true FROM ${table} t WHERE t.key = k.key AND ${live}) FROM unnest($1::bytea[]) k(key)`,
+    timeToLive: `SELECT (SELECT coalesce(${milliseconds(`(t.expires_at - ${now})`)}, -1) FROM ${table} t
+      WHERE t.key = k.key AND ${live}) FROM unnest($1::bytea[]) k(key)`,
+    remove: `WITH locked AS MATERIALIZED (
+        SELECT t.key, k.i FROM unnest($1::bytea[]) WITH ORDINALITY k(key, i) JOIN ${table} t ON t.key = k.key
+        ORDER BY t.key FOR UPDATE OF t)
+      DELETE FROM ${table} t USING locked WHERE t.key = locked.key RETURNING locked.i, ${live}`,
+    put: `INSERT INTO ${table} (key, value, updated_at)
+      SELECT u.key, u.value, ${now} FROM unnest($1::bytea[], $2::bytea[]) u(key, value) ORDER BY u.key
+      ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = NULL, metadata = NULL,
+        updated_at = excluded.updated_at`,
+    putFully: `INSERT INTO ${table} (key, value, expires_at, metadata, updated_at)
+      SELECT u.key, u.value, CASE WHEN u.ttl > 0 THEN ${now} + u.ttl * interval '1 ms' END, u.metadata::jsonb, ${now}
+      FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::text[]) u(key, value, ttl, metadata) ORDER BY u.key
+      ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at,
+        metadata = excluded.metadata, updated_at = excluded.updated_at`,
+    lock: `SELECT k.i, ${live}, ${milliseconds("t.expires_at")}, CASE WHEN k.wanted THEN ${limited("$3::int4")} END
+      FROM unnest($1::bytea[], $2::bool[]) WITH ORDINALITY k(key, wanted, i) JOIN ${table} t ON t.key = k.key
+      ORDER BY t.key FOR UPDATE OF t`,
+    clock: `SELECT ${milliseconds(now)}`,
+    insert: `INSERT INTO ${table} (key, value, expires_at, updated_at)
+      SELECT u.key, u.value, to_timestamp(u.expiry / 1000), ${now}
+      FROM unnest($1::bytea[], $2::bytea[], $3::float8[]) u(key, value, expiry) ORDER BY u.key`,
+    update: `UPDATE ${table} t SET value = coalesce(u.value, t.value), expires_at = to_timestamp(u.expiry / 1000),
+        metadata = CASE WHEN u.keeps THEN t.metadata END, updated_at = ${now}
+      FROM unnest($1::bytea[], $2::bytea[], $3::float8[], $4::bool[]) u(key, value, expiry, keeps)
+      WHERE t.key = u.key`,
+    erase: `DELETE FROM ${table} WHERE key = ANY ($1::bytea[])`,
+    begin: "BEGIN",
+    commit: "COMMIT",
+    rollback: "ROLLBACK",
+  };
+  const encoded = Object.entries(texts).map(([name, sql]) => [name, encodedStatement(sql.replace(/\s+/g, " "))]);
+  return Object.fromEntries(encoded) as Record<keyof Statements, EncodedStatement>;
+}

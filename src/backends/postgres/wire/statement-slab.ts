@@ -1,0 +1,272 @@
+import type { CompressionHint } from "../../../codec/compression-hint.js";
+import type { ValueCodec } from "../../../codec/value-codec.js";
+import { crc32 } from "../../../core/crc32.js";
+import { type CanonicalKey, writeKey } from "../../../core/key.js";
+import type { Value } from "../../../core/value.js";
+
+const DEFAULT_BYTES = 256 * 1024;
+/** Room for the fixed parts of a message around one element. */
+const FRAME_BYTES = 64;
+/** A slab that grew beyond this is not kept. */
+const MAX_KEPT_BYTES = DEFAULT_BYTES * 16;
+
+const OID_BOOL = 16;
+const OID_BYTEA = 17;
+const OID_INT8 = 20;
+const OID_TEXT = 25;
+const OID_FLOAT8 = 701;
+
+const EXECUTE = Buffer.from([0x45, 0, 0, 0, 9, 0, 0, 0, 0, 0]);
+const SYNC = Buffer.from([0x53, 0, 0, 0, 4]);
+
+/** A statement's text, as the messages that announce it. */
+export interface EncodedStatement {
+  /** Parse, for the unnamed statement. */
+  readonly parse: Buffer;
+  /** Close and Parse under `name`: whether the name is taken need not be known. */
+  readonly parseNamed: Buffer;
+  /** Zero-terminated. */
+  readonly name: Buffer;
+}
+
+const UNNAMED = Buffer.from([0]);
+
+/** @param name of the statement where it is kept by the server; the text decides it, so that no two texts share one */
+export function encodedStatement(sql: string): EncodedStatement {
+  const text = Buffer.from(sql, "utf8");
+  const name = Buffer.from(`millrace_${crc32(text).toString(16)}_${text.length}\0`, "latin1");
+  const parseNamed = Buffer.concat([closeMessage(name), parseMessage(name, text)]);
+  return { parse: parseMessage(UNNAMED, text), parseNamed, name };
+}
+
+function parseMessage(name: Buffer, text: Buffer): Buffer {
+  const message = Buffer.alloc(1 + 4 + name.length + text.length + 1 + 2);
+  message[0] = 0x50;
+  message.writeInt32BE(message.length - 1, 1);
+  name.copy(message, 5);
+  text.copy(message, 5 + name.length);
+  return message;
+}
+
+function closeMessage(name: Buffer): Buffer {
+  const message = Buffer.alloc(1 + 4 + 1 + name.length);
+  message[0] = 0x43;
+  message.writeInt32BE(message.length - 1, 1);
+  message[5] = 0x53;
+  name.copy(message, 6);
+  return message;
+}
+
+/**
+ * Outgoing bytes: messages of the extended protocol, keys and values written in place, with binary arrays as
+ * parameters and binary results asked for. Grows; never shrinks below its first size.
+ */
+export class StatementSlab {
+  bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+  length = 0;
+  readonly #codec: ValueCodec;
+  readonly #prefix: Buffer;
+  readonly #prefixChecksum: number;
+  #bindAt = 0;
+  #parameterAt = 0;
+
+  constructor(codec: ValueCodec, keyPrefix: string) {
+    this.#codec = codec;
+    this.#prefix = Buffer.from(keyPrefix, "utf8");
+    this.#prefixChecksum = crc32(this.#prefix);
+  }
+
+  reset(): void {
+    this.length = 0;
+    if (this.bytes.length > MAX_KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+  }
+
+  /** @param known names of statements that the server of this connection has; undefined: none are named */
+  begin(statement: EncodedStatement, parameters: number, known: Set<EncodedStatement> | undefined): void {
+    if (known === undefined) {
+      this.constant(statement.parse);
+    } else if (!known.has(statement)) {
+      known.add(statement);
+      this.constant(statement.parseNamed);
+    }
+    this.#reserve(FRAME_BYTES);
+    this.#bindAt = this.length;
+    this.bytes[this.length] = 0x42;
+    this.length += 5;
+    this.bytes[this.length++] = 0;
+    this.constant(known === undefined ? UNNAMED : statement.name);
+    this.#int16(1);
+    this.#int16(1);
+    this.#int16(parameters);
+  }
+
+  /** Ends the statement that `begin` began and has it executed. */
+  execute(): void {
+    this.#reserve(FRAME_BYTES);
+    this.#int16(1);
+    this.#int16(1);
+    this.bytes.writeInt32BE(this.length - this.#bindAt - 1, this.#bindAt + 1);
+    this.constant(EXECUTE);
+  }
+
+  /** Ends a transaction, or what is one where none was begun. */
+  sync(): void {
+    this.constant(SYNC);
+  }
+
+  /**
+   * Stored keys as `bytea[]`.
+   * @param checksums receives the CRC-32 of each
+   */
+  keys(keys: ArrayLike<{ readonly key: CanonicalKey }>, checksums: Uint32Array): void {
+    this.#beginArray(OID_BYTEA, keys.length, false);
+    const prefix = this.#prefix;
+    const prefixBytes = prefix.length;
+    for (let i = 0; i < keys.length; i++) {
+      const { key } = keys[i]!;
+      const units = key.length;
+      this.#reserve(units * 3 + prefixBytes + FRAME_BYTES);
+      const { bytes } = this;
+      const from = this.length + 4;
+      let at = from;
+      for (let j = 0; j < prefixBytes; j++) bytes[at++] = prefix[j]!;
+      at = writeKey(bytes, at, key, units);
+      writeInt32(bytes, this.length, at - from);
+      checksums[i] = crc32(bytes, from + prefixBytes, at, this.#prefixChecksum);
+      this.length = at;
+    }
+    this.#endParameter();
+  }
+
+  /** Stored forms of values as `bytea[]`; a value that is undefined becomes null. */
+  values(
+    entries: ArrayLike<{ readonly value: Value | undefined; readonly hint?: CompressionHint | undefined }>,
+    checksums: Uint32Array,
+  ): void {
+    this.#beginArray(OID_BYTEA, entries.length, false);
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i]!;
+      const value = entry.value!;
+      this.#reserve(this.#codec.maxEncodedBytes(value) + FRAME_BYTES);
+      const from = this.length + 4;
+      const end = this.#codec.encodeInto(this.bytes, from, checksums[i]!, value, entry.hint);
+      writeInt32(this.bytes, this.length, end - from);
+      this.length = end;
+    }
+    this.#endParameter();
+  }
+
+  /** Bytes as they are as `bytea[]`. */
+  blobs(blobs: readonly (Uint8Array | null)[]): void {
+    this.#byteArrays(OID_BYTEA, blobs);
+  }
+
+  texts(texts: readonly (string | null)[]): void {
+    this.#byteArrays(
+      OID_TEXT,
+      texts.map((text) => (text === null ? null : Buffer.from(text, "utf8"))),
+    );
+  }
+
+  /** Whole numbers as `int8[]`. */
+  integers(count: number, at: (index: number) => number): void {
+    this.#beginArray(OID_INT8, count, false);
+    this.#reserve(count * 12);
+    for (let i = 0; i < count; i++) {
+      this.#int32(8);
+      this.bytes.writeBigInt64BE(BigInt(at(i)), this.length);
+      this.length += 8;
+    }
+    this.#endParameter();
+  }
+
+  /** Numbers as `float8[]`; null where `at` says so. */
+  floats(count: number, at: (index: number) => number | null): void {
+    this.#beginArray(OID_FLOAT8, count, true);
+    this.#reserve(count * 12);
+    for (let i = 0; i < count; i++) {
+      const number = at(i);
+      this.#int32(number === null ? -1 : 8);
+      if (number === null) continue;
+      this.bytes.writeDoubleBE(number, this.length);
+      this.length += 8;
+    }
+    this.#endParameter();
+  }
+
+  booleans(count: number, at: (index: number) => boolean): void {
+    this.#beginArray(OID_BOOL, count, false);
+    this.#reserve(count * 5);
+    for (let i = 0; i < count; i++) {
+      this.#int32(1);
+      this.bytes[this.length++] = at(i) ? 1 : 0;
+    }
+    this.#endParameter();
+  }
+
+  /** One `int4`. */
+  int4(value: number): void {
+    this.#reserve(FRAME_BYTES);
+    this.#int32(4);
+    this.#int32(value);
+  }
+
+  constant(encoded: Uint8Array): void {
+    this.#reserve(encoded.length);
+    this.bytes.set(encoded, this.length);
+    this.length += encoded.length;
+  }
+
+  #byteArrays(oid: number, elements: readonly (Uint8Array | null)[]): void {
+    this.#beginArray(oid, elements.length, true);
+    for (const element of elements) {
+      this.#reserve((element?.length ?? 0) + FRAME_BYTES);
+      this.#int32(element === null ? -1 : element.length);
+      if (element === null) continue;
+      this.bytes.set(element, this.length);
+      this.length += element.length;
+    }
+    this.#endParameter();
+  }
+
+  /** The header of an array of one dimension, whose lower bound is 1. */
+  #beginArray(oid: number, elements: number, mayHoldNull: boolean): void {
+    this.#reserve(FRAME_BYTES);
+    this.#parameterAt = this.length;
+    this.length += 4;
+    this.#int32(1);
+    this.#int32(mayHoldNull ? 1 : 0);
+    this.#int32(oid);
+    this.#int32(elements);
+    this.#int32(1);
+  }
+
+  #endParameter(): void {
+    writeInt32(this.bytes, this.#parameterAt, this.length - this.#parameterAt - 4);
+  }
+
+  #int16(value: number): void {
+    this.bytes[this.length++] = value >>> 8;
+    this.bytes[this.length++] = value;
+  }
+
+  #int32(value: number): void {
+    writeInt32(this.bytes, this.length, value);
+    this.length += 4;
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.length + bytes;
+    if (needed <= this.bytes.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    this.bytes.copy(grown, 0, 0, this.length);
+    this.bytes = grown;
+  }
+}
+
+function writeInt32(bytes: Buffer, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}

@@ -1,0 +1,294 @@
+import type { Socket } from "node:net";
+import { Client } from "pg";
+import type { PostgresAddress } from "../../../config/postgres-url.js";
+import { type StateError, TimeoutError } from "../../../core/errors.js";
+import { Ring } from "../../../core/ring.js";
+import { clientSettings } from "../client-settings.js";
+import {
+  BACKEND,
+  connectFailure,
+  connectionError,
+  fatalError,
+  isLostStatement,
+  type ServerFailure,
+} from "../errors.js";
+import { isAboutTls, type TlsChoice } from "../tls-options.js";
+import { errorFields, Message, MessageReader, ProtocolError } from "./message-reader.js";
+import type { EncodedStatement, StatementSlab } from "./statement-slab.js";
+
+/** Bytes that may wait in this process for a peer that reads slowly before no more are accepted. */
+const HIGH_WATER_BYTES = 1024 * 1024;
+const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4]);
+/** The server gives a statement up before this side gives the server up. */
+const STATEMENT_SHARE = 0.9;
+
+/** What is due for one group of statements that end in a Sync: they take effect, or fail, together. */
+export interface Exchange {
+  /** A row; the bytes, of a DataRow's body, are valid during the call only. */
+  row(bytes: Buffer, start: number, end: number): void;
+  /** One of the statements has run; not yet committed. */
+  ran?(): void;
+  /** Done and committed, or refused and taken back. */
+  settled(failure: ServerFailure | undefined): void;
+  /** No answer will come. */
+  lost(cause: StateError): void;
+}
+
+export interface SessionFacts {
+  readonly pid: number;
+  /** Tells this server process from a later one with the same number. */
+  readonly startedAt: string;
+  readonly version: string;
+  /** The server behind the connection may be another one for each transaction. */
+  readonly isPooled: boolean;
+  readonly isReplica: boolean;
+}
+
+export interface SessionOptions {
+  readonly address: PostgresAddress;
+  readonly tls: readonly TlsChoice[];
+  readonly connectTimeoutMs: number;
+  /** Milliseconds without a byte, while answers are due, after which the server counts as gone. */
+  readonly silenceMs: number;
+  /** Called once, when the session ends after it had been opened, before what is due is told. */
+  readonly onAborting: () => void;
+  /** Called once, when the session ended after it had been opened. */
+  readonly onClosed: (cause: StateError) => void;
+  /** Called when bytes have left this process. */
+  readonly onDrained: () => void;
+}
+
+/**
+ * A connection on which groups of statements follow each other without waiting for answers. `pg` makes it, TLS and
+ * login included; then its socket is taken over, because `pg` turns every column into a string of UTF-16 and every
+ * row into an object, and knows no batch. Nothing is ever sent twice: when the session ends, all that was due is told
+ * so.
+ */
+export class WireSession {
+  readonly facts: SessionFacts;
+  /** Statements that the server has under their names; undefined: none is named. */
+  prepared: Set<EncodedStatement> | undefined;
+  readonly #options: SessionOptions;
+  readonly #socket: Socket;
+  readonly #reader: MessageReader;
+  readonly #due = new Ring<Exchange>(16);
+  readonly #freeSlabs: StatementSlab[] = [];
+  #current: Exchange | undefined;
+  #failure: ServerFailure | undefined;
+  #isClosed = false;
+  #unsentWrites = 0;
+  #lastProgressMs = 0;
+  #watchdog: NodeJS.Timeout | undefined;
+  /** Counts what the socket has brought, so that results of one chunk can share a clock reading. */
+  chunks = 0;
+
+  private constructor(options: SessionOptions, socket: Socket, facts: SessionFacts) {
+    this.#options = options;
+    this.#socket = socket;
+    this.facts = facts;
+    this.prepared = options.address.prepared ? new Set() : undefined;
+    this.#reader = new MessageReader((type, bytes, start, end) => this.#take(type, bytes, start, end));
+    socket.removeAllListeners("data");
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    socket.on("error", (error) => this.destroy(connectFailure(this.place, error)));
+    socket.on("close", () => this.destroy(connectionError(this.place, "the server closed the connection")));
+    socket.on("drain", () => options.onDrained());
+  }
+
+  /** @throws ConnectionError; `retryable` tells whether another attempt may end otherwise */
+  static async open(options: SessionOptions): Promise<WireSession> {
+    const { address, tls } = options;
+    const place = placeOf(address);
+    const deadlineMs = performance.now() + options.connectTimeoutMs;
+    for (const [index, choice] of tls.entries()) {
+      const client = new Client(clientSettings(address, choice, Math.max(1, deadlineMs - performance.now())));
+      // What comes after the socket was taken over is dealt with there.
+      client.on("error", () => {});
+      try {
+        await client.connect();
+        const facts = await readFacts(client, options.silenceMs, deadlineMs);
+        return new WireSession(options, socketOf(client), facts);
+      } catch (error) {
+        socketOf(client).destroy();
+        if (index < tls.length - 1 && isAboutTls(error)) continue;
+        throw connectFailure(place, error);
+      }
+    }
+    throw connectionError(place, "there is no way to connect");
+  }
+
+  get place(): string {
+    return placeOf(this.#options.address);
+  }
+
+  get isOpen(): boolean {
+    return !this.#isClosed;
+  }
+
+  get isWritable(): boolean {
+    return !this.#isClosed && this.#socket.writableLength < HIGH_WATER_BYTES;
+  }
+
+  /** Whether bytes still wait in this process. */
+  get hasUnsentBytes(): boolean {
+    return this.#unsentWrites > 0 && this.#socket.writableLength > 0;
+  }
+
+  /** Groups of statements sent and not answered. */
+  get due(): number {
+    return this.#due.size;
+  }
+
+  takeSlab(create: () => StatementSlab): StatementSlab {
+    const slab = this.#freeSlabs.pop() ?? create();
+    slab.reset();
+    return slab;
+  }
+
+  /** Sends a filled slab, which must not be touched again by the caller; `exchanges`: one for each Sync in it. */
+  send(slab: StatementSlab, exchanges: readonly Exchange[]): void {
+    if (this.#due.size === 0) {
+      this.#lastProgressMs = performance.now();
+      if (this.#watchdog === undefined) this.#watch(this.#options.silenceMs);
+    }
+    for (const exchange of exchanges) this.#due.push(exchange);
+    this.#unsentWrites++;
+    this.#socket.write(slab.bytes.subarray(0, slab.length), () => {
+      this.#unsentWrites--;
+      this.#freeSlabs.push(slab);
+    });
+  }
+
+  /** Takes leave of the server; nothing must be due. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#watchdog);
+    this.#socket.end(TERMINATE);
+  }
+
+  destroy(cause: StateError): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#watchdog);
+    this.#socket.destroy();
+    this.#options.onAborting();
+    const failure = this.#failure;
+    for (;;) {
+      const exchange = this.#due.shift();
+      if (exchange === undefined) break;
+      // Refused already: what is missing is only that the server is ready for more.
+      if (exchange === this.#current && failure !== undefined) exchange.settled(failure);
+      else exchange.lost(cause);
+    }
+    this.#options.onClosed(cause);
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#isClosed) return;
+    this.chunks++;
+    this.#lastProgressMs = performance.now();
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.destroy(connectionError(this.place, `the answers cannot be trusted any more: ${error.message}`, error));
+    }
+  }
+
+  #take(type: number, bytes: Buffer, start: number, end: number): void {
+    if (this.#isClosed) return;
+    const exchange = this.#due.peek();
+    switch (type) {
+      case Message.dataRow:
+        if (exchange === undefined) throw new ProtocolError("a row of nothing");
+        exchange.row(bytes, start, end);
+        break;
+      case Message.commandComplete:
+        if (exchange === undefined) throw new ProtocolError("an answer to nothing");
+        exchange.ran?.();
+        break;
+      case Message.errorResponse:
+        this.#takeError(errorFields(bytes, start, end), exchange);
+        break;
+      case Message.readyForQuery: {
+        if (exchange === undefined) throw new ProtocolError("an answer to nothing");
+        const failure = this.#failure;
+        this.#failure = undefined;
+        this.#current = undefined;
+        this.#due.shift();
+        if (failure !== undefined) this.#forgetPrepared(failure);
+        exchange.settled(failure);
+        break;
+      }
+    }
+  }
+
+  #takeError(fields: ReadonlyMap<string, string>, exchange: Exchange | undefined): void {
+    const severity = fields.get("V") ?? fields.get("S") ?? "";
+    const failure: ServerFailure = {
+      code: fields.get("C") ?? "XX000",
+      message: fields.get("M") ?? "the server gave no reason",
+      isFatal: severity === "FATAL" || severity === "PANIC",
+    };
+    if (failure.isFatal || exchange === undefined) {
+      this.destroy(fatalError(this.place, failure));
+      return;
+    }
+    this.#failure ??= failure;
+    this.#current = exchange;
+  }
+
+  /** What was to be prepared behind a failed statement was not. A server that has lost a name is asked for none again. */
+  #forgetPrepared(failure: ServerFailure): void {
+    if (isLostStatement(failure)) this.prepared = undefined;
+    else this.prepared?.clear();
+  }
+
+  #watch(delayMs: number): void {
+    this.#watchdog = setTimeout(() => {
+      this.#watchdog = undefined;
+      if (this.#due.size === 0) return;
+      const silentMs = performance.now() - this.#lastProgressMs;
+      const leftMs = this.#options.silenceMs - silentMs;
+      if (leftMs > 0) {
+        this.#watch(Math.ceil(leftMs));
+        return;
+      }
+      const message = `${this.place}: the server has been silent for ${Math.round(silentMs)} ms`;
+      this.destroy(new TimeoutError(message, { backend: BACKEND, reason: "ERR_SILENT_PEER", retryable: true }));
+    }, delayMs);
+  }
+}
+
+export function placeOf(address: PostgresAddress): string {
+  return `${address.host}:${address.port}`;
+}
+
+/** Its own type does not tell what it is. */
+function socketOf(client: Client): Socket {
+  return (client.connection as unknown as { stream: Socket }).stream;
+}
+
+async function readFacts(client: Client, silenceMs: number, deadlineMs: number): Promise<SessionFacts> {
+  const text = `SELECT a.pid, a.backend_start::text AS started_at, current_setting('server_version') AS version,
+    pg_is_in_recovery() AS is_replica FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()`;
+  const query_timeout = Math.max(1, Math.ceil(deadlineMs - performance.now()));
+  const { rows } = await client.query<Record<string, string | number | boolean>>({ text, query_timeout } as never);
+  const [row] = rows;
+  const pid = Number(row?.pid);
+  // A pooler hands out numbers of its own.
+  const isPooled = pid !== (client as unknown as { processID: number }).processID;
+  if (!isPooled) {
+    const limitMs = Math.max(1, Math.floor(silenceMs * STATEMENT_SHARE));
+    const settings = `SET statement_timeout = ${limitMs}; SET idle_in_transaction_session_timeout = ${Math.ceil(silenceMs)}`;
+    await client.query({ text: settings, query_timeout } as never);
+  }
+  return {
+    pid,
+    startedAt: String(row?.started_at),
+    version: String(row?.version),
+    isPooled,
+    isReplica: row?.is_replica === true,
+  };
+}
