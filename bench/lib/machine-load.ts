@@ -4,7 +4,7 @@ interface Ticks {
   /** All processors together, idle included. */
   readonly total: number;
   readonly busy: number;
-  /** This process, the programs it started and that ended, and the server. */
+  /** This process, the programs it started, and the server. */
   readonly own: number;
 }
 
@@ -13,38 +13,43 @@ interface Ticks {
  * with something else look like those of a slow client; only this tells them apart. Linux only.
  */
 export class MachineLoad {
-  readonly #serverPid: number;
+  readonly #pids: readonly number[];
   readonly #start: Ticks;
 
-  private constructor(serverPid: number, start: Ticks) {
-    this.#serverPid = serverPid;
+  private constructor(pids: readonly number[], start: Ticks) {
+    this.#pids = pids;
     this.#start = start;
   }
 
-  /** null where it cannot be told: another system, or a server whose process is not known. */
-  static async start(serverPid: number | null): Promise<MachineLoad | null> {
+  /**
+   * null where it cannot be told: another system, or a server whose process is not known.
+   * @param pids processes that this one started, and that are still there when it ends
+   */
+  static async start(serverPid: number | null, pids: readonly number[]): Promise<MachineLoad | null> {
     if (serverPid === null) return null;
-    const ticks = await readTicks(serverPid);
-    return ticks === null ? null : new MachineLoad(serverPid, ticks);
+    const own = [serverPid, ...pids];
+    const ticks = await readTicks(own);
+    return ticks === null ? null : new MachineLoad(own, ticks);
   }
 
   async otherShare(): Promise<number | null> {
-    const now = await readTicks(this.#serverPid);
+    const now = await readTicks(this.#pids);
     if (now === null || now.total === this.#start.total) return null;
     const others = now.busy - this.#start.busy - (now.own - this.#start.own);
     return Math.max(0, others / (now.total - this.#start.total));
   }
 }
 
-async function readTicks(serverPid: number): Promise<Ticks | null> {
-  const files = ["/proc/stat", "/proc/self/stat", `/proc/${serverPid}/stat`];
+async function readTicks(pids: readonly number[]): Promise<Ticks | null> {
+  const files = ["/proc/stat", "/proc/self/stat", ...pids.map((pid) => `/proc/${pid}/stat`)];
   const texts = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => null)));
-  const [machine, self, server] = texts;
-  if (typeof machine !== "string" || typeof self !== "string" || typeof server !== "string") return null;
+  const [machine, ...processes] = texts;
+  if (typeof machine !== "string" || processes.some((text) => text === null)) return null;
   const fields = (machine.split("\n")[0] ?? "").trim().split(/\s+/).slice(1, 9).map(Number);
   const total = fields.reduce((sum, field) => sum + field, 0);
   const idle = (fields[3] ?? 0) + (fields[4] ?? 0);
-  return { total, busy: total - idle, own: processTicks(self) + processTicks(server) };
+  const own = processes.reduce((sum, text) => sum + processTicks(text!), 0);
+  return { total, busy: total - idle, own };
 }
 
 /** User and system time of a process and of its children that ended; the name before may hold spaces. */

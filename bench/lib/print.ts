@@ -9,7 +9,7 @@ export function environmentText(environment: Environment): string {
     `millrace ${millrace}${commit === null ? "" : ` (${commit})`} on ${backend}${redis === null ? "" : `, ${redis}`}`,
     `node ${node}, ${cores} x ${cpus}, ${memoryGiB} GiB, ${os}, load ${environment.loadAverage}`,
     ...(versions.length === 0 ? [] : [versions.join(", ")]),
-    `rounds of ${settings.roundMs} ms, ${settings.rate === "closed loop" ? "closed loop" : `${settings.rate} ops/s offered`}; every client in this one process and thread, one at a time`,
+    `rounds of ${settings.roundMs} ms, ${settings.rate === "closed loop" ? "closed loop" : `${settings.rate} ops/s offered`}; every client in a process and thread of its own, one at a time`,
     "1000 in flight: ops/s and CPU come from rounds without clocks, latency from rounds of its own",
   ].join("\n");
 }

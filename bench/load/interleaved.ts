@@ -1,149 +1,98 @@
-import { collectGarbage, collectYoungGarbage } from "../lib/garbage.js";
-import { LatencyRecorder } from "../lib/latency-recorder.js";
+import type { LatencySummary } from "../lib/latency-recorder.js";
 import { median } from "../lib/median.js";
 import type { Comparison } from "../lib/report.js";
 import { YARDSTICK } from "../peers/all-peers.js";
-import type { Peer } from "../peers/peer.js";
 import type { YardstickResult } from "../peers/redis-benchmark.js";
-import { type LoopResult, runClosedLoop } from "./closed-loop.js";
-import { type Inputs, keyOf } from "./inputs.js";
+import type { LoopResult } from "./closed-loop.js";
+import type { SubjectProcess } from "./subject-process.js";
+import type { RoundOrder } from "./subject-protocol.js";
 import type { Subjects } from "./subjects.js";
-import { bindOperation, TTL_MS, type Workload, yardstickCommands } from "./workload.js";
+import { type Workload, yardstickCommands } from "./workload.js";
 
 /** From here on a clock read per operation would weigh on the throughput: it is measured in rounds of its own. */
 const SEPARATE_ROUNDS_FROM = 1000;
-const WARM_UP_MS = 60;
 const LATENCY_SHARE = 0.5;
+/** Under load a round runs for this share of its length before it counts, for every subject alike. */
+const WARM_UP_SHARE = 0.5;
 /** For the length of the yardstick's first round only; those after go by what it did in it. */
 const YARDSTICK_GUESS_PER_SEC = 600_000;
 
 export interface CellOptions {
   readonly roundMs: number;
   readonly names: readonly string[];
+  /** A value of the load, for the yardstick. */
+  readonly sampleValue: string;
   readonly progress: (text: string) => void;
 }
 
-class SubjectRounds {
-  readonly peer: Peer;
-  readonly recorder = new LatencyRecorder();
-  readonly throughput: LoopResult[] = [];
-  errors = 0;
-
-  constructor(peer: Peer) {
-    this.peer = peer;
-  }
-
-  comparison(workload: string): Comparison {
-    const latency = this.recorder.summary();
-    return {
-      workload,
-      subject: this.peer.name,
-      opsPerSec: median(this.throughput.map((round) => round.opsPerSec)),
-      p50Us: latency.p50Us,
-      p99Us: latency.p99Us,
-      p999Us: latency.p999Us,
-      cpuUsPerOp: median(this.throughput.map((round) => round.cpuUsPerOp)),
-      errors: this.errors,
-      meanUs: latency.meanUs,
-      maxUs: latency.maxUs,
-      rounds: this.throughput.map((round) => Math.round(round.opsPerSec)),
-    };
-  }
+interface SubjectRounds {
+  readonly subject: SubjectProcess;
+  readonly throughput: LoopResult[];
+  errors: number;
 }
 
 /** Measures one workload with every subject: round robin, another one first in every round, the median counts. */
-export async function measureCell(
-  workload: Workload,
-  inputs: Inputs,
-  subjects: Subjects,
-  options: CellOptions,
-): Promise<Comparison[]> {
-  const rounds = subjects.clients
-    .filter((client) => options.names.includes(client.name))
-    .map((client) => new SubjectRounds(client));
+export async function measureCell(workload: Workload, subjects: Subjects, options: CellOptions): Promise<Comparison[]> {
+  const rounds: SubjectRounds[] = subjects
+    .chosen(options.names)
+    .map((subject) => ({ subject, throughput: [], errors: 0 }));
   const yardstick = options.names.includes(YARDSTICK) && workload.inFlight >= 1000 ? subjects.yardstick : null;
   const yardstickResults: YardstickResult[][] = [];
-  if (workload.operation !== "put-ttl") await subjects.load(inputs, options.names);
-  const roundMs = options.roundMs * workload.roundShare;
-  collectGarbage();
-  for (const subject of rounds) {
-    subject.errors += await misreadings(subject.peer, inputs);
-    await closedLoop(workload, inputs, subject.peer, WARM_UP_MS);
-  }
+  if (workload.operation !== "put-ttl") await subjects.load(workload.input, options.names);
+  const order = roundOrder(workload, options.roundMs);
+  for (const entry of rounds) entry.errors += await entry.subject.ask("begin", { workload: workload.name });
   for (let round = 0; round < workload.rounds; round++) {
     for (let turn = 0; turn < rounds.length; turn++) {
-      const subject = rounds[(round + turn) % rounds.length]!;
-      options.progress(`${workload.name}  round ${round + 1}/${workload.rounds}  ${subject.peer.name}`);
-      collectYoungGarbage();
-      await measureRound(workload, inputs, subject, roundMs);
+      const entry = rounds[(round + turn) % rounds.length]!;
+      options.progress(`${workload.name}  round ${round + 1}/${workload.rounds}  ${entry.subject.name}`);
+      const result = await entry.subject.ask("round", order);
+      entry.throughput.push(result);
+      entry.errors += result.errors;
     }
     if (yardstick !== null) {
       options.progress(`${workload.name}  round ${round + 1}/${workload.rounds}  ${YARDSTICK}`);
       const before = yardstickResults.at(-1);
       const results: YardstickResult[] = [];
-      for (const [index, command] of yardstickCommands(workload, inputs).entries()) {
+      for (const [index, command] of yardstickCommands(workload, options.sampleValue).entries()) {
         const rate = before?.[index]?.opsPerSec ?? YARDSTICK_GUESS_PER_SEC;
-        results.push(await yardstick.run(command, Math.ceil((rate * roundMs) / 1000)));
+        results.push(await yardstick.run(command, Math.ceil((rate * order.durationMs) / 1000)));
       }
       yardstickResults.push(results);
     }
   }
-  const comparisons = rounds.map((subject) => subject.comparison(workload.name));
+  const comparisons: Comparison[] = [];
+  for (const entry of rounds) {
+    comparisons.push(subjectComparison(workload.name, entry, await entry.subject.ask("end", {})));
+  }
   if (yardstickResults.length > 0) comparisons.push(yardstickComparison(workload.name, yardstickResults));
   return comparisons;
 }
 
-/** Under load a round runs for this share of its length before it counts, for every subject alike. */
-const WARM_UP_SHARE = 0.5;
-
-async function measureRound(
-  workload: Workload,
-  inputs: Inputs,
-  subject: SubjectRounds,
-  roundMs: number,
-): Promise<void> {
-  const { peer, recorder } = subject;
-  const separate = workload.inFlight >= SEPARATE_ROUNDS_FROM;
-  const throughput = separate
-    ? await closedLoop(workload, inputs, peer, roundMs, undefined, roundMs * WARM_UP_SHARE)
-    : await closedLoop(workload, inputs, peer, roundMs, recorder);
-  subject.throughput.push(throughput);
-  subject.errors += throughput.errors;
-  if (separate) {
-    const timed = await closedLoop(workload, inputs, peer, roundMs * LATENCY_SHARE, recorder);
-    subject.errors += timed.errors;
-  }
+function roundOrder(workload: Workload, usualMs: number): RoundOrder {
+  const durationMs = usualMs * workload.roundShare;
+  return workload.inFlight >= SEPARATE_ROUNDS_FROM
+    ? { durationMs, warmUpMs: durationMs * WARM_UP_SHARE, timedMs: durationMs * LATENCY_SHARE }
+    : { durationMs, warmUpMs: 0, timedMs: 0 };
 }
 
-function closedLoop(
-  workload: Workload,
-  inputs: Inputs,
-  peer: Peer,
-  durationMs: number,
-  recorder?: LatencyRecorder,
-  warmUpMs = 0,
-): Promise<LoopResult> {
-  return runClosedLoop({
-    issue: bindOperation(workload.operation, peer, inputs),
-    inFlight: workload.inFlight,
-    durationMs,
-    warmUpMs,
-    ...(recorder === undefined ? {} : { recorder }),
-  });
-}
-
-/** Speed without right answers is worth nothing: writes some values, reads them back, counts what differs. */
-async function misreadings(peer: Peer, inputs: Inputs): Promise<number> {
-  const samples = inputs.values.slice(0, 20).map((value, index) => [keyOf("probe", index), value] as const);
-  let wrong = 0;
-  await Promise.all(samples.map(([key, value]) => peer.putWithTtl(key, value, TTL_MS)));
-  await Promise.all(
-    samples.map(async ([key, value]) => {
-      const read = await peer.get(key);
-      if (read === null || Buffer.from(read as Uint8Array).toString() !== value) wrong++;
-    }),
-  );
-  return wrong;
+function subjectComparison(
+  workload: string,
+  { subject, throughput, errors }: SubjectRounds,
+  latency: LatencySummary,
+): Comparison {
+  return {
+    workload,
+    subject: subject.name,
+    opsPerSec: median(throughput.map((round) => round.opsPerSec)),
+    p50Us: latency.p50Us,
+    p99Us: latency.p99Us,
+    p999Us: latency.p999Us,
+    cpuUsPerOp: median(throughput.map((round) => round.cpuUsPerOp)),
+    errors,
+    meanUs: latency.meanUs,
+    maxUs: latency.maxUs,
+    rounds: throughput.map((round) => Math.round(round.opsPerSec)),
+  };
 }
 
 /** For a mix of two commands its throughput is the mean of theirs: each has half of the operations. */

@@ -9,22 +9,18 @@ import type { BenchReport, Comparison, Environment, Target, Verdict } from "../l
 import { judgeSlo, type Slo } from "../lib/slo.js";
 import { UsageError } from "../lib/usage-error.js";
 import { MILLRACE } from "../peers/all-peers.js";
-import type { MillracePeer } from "../peers/millrace.js";
-import type { Peer } from "../peers/peer.js";
 import { measureGoals } from "./goals.js";
 import { checkHonesty } from "./honesty-check.js";
 import { type InputShape, type Inputs, makeInputs } from "./inputs.js";
 import { measureCell } from "./interleaved.js";
-import { measureOpen } from "./open-cell.js";
 import { makePlan, type Plan, selects } from "./plan.js";
-import { runSoak } from "./soak.js";
 import { openStore, type Store } from "./store.js";
+import type { SubjectProcess } from "./subject-process.js";
 import { Subjects } from "./subjects.js";
-import { measureTargets } from "./targets.js";
 import { readTrace } from "./trace.js";
 import { generateLlmTrace } from "./trace-generator.js";
 import { measureTrace } from "./trace-replay.js";
-import { WORKLOADS } from "./workload.js";
+import { shapeOf, WORKLOADS } from "./workload.js";
 
 /** Told while a run goes on. */
 export interface BenchObserver {
@@ -63,7 +59,13 @@ export async function runBench(options: BenchOptions, observer: BenchObserver): 
           "millrace runs alone on its embedded default; targets and comparisons need Redis.",
       );
     }
-    const subjects = await Subjects.open(plan.peers, store.millraceUrl, store.redis?.url ?? null);
+    const subjects = await Subjects.open({
+      names: plan.peers,
+      millraceUrl: store.millraceUrl,
+      redisUrl: store.redis?.url ?? null,
+      seed: SEED,
+      progress: (text) => observer.progress(text),
+    });
     try {
       const run = new BenchRun(options, plan, store, subjects, observer);
       await run.begin();
@@ -114,12 +116,14 @@ class BenchRun {
       },
     });
     this.#observer.begin(this.#environment);
-    this.#machine = await MachineLoad.start(redis?.pid ?? null);
+    this.#machine = await MachineLoad.start(redis?.pid ?? null, this.#subjects.pids);
   }
 
   async measure(trace: Parameters<typeof measureTrace>[0]): Promise<void> {
     const { ratePerSec } = this.#options;
     const extras = this.#plan.extras;
+    this.#observer.progress("making keys and values");
+    await this.#subjects.prepare(this.#shapes());
     if (ratePerSec === null) await this.#closedCells();
     else await this.#openCells(ratePerSec);
     if (extras.includes("trace")) {
@@ -166,15 +170,22 @@ class BenchRun {
     };
   }
 
+  #shapes(): InputShape[] {
+    const shapes = new Map(
+      this.#plan.cells.map(({ workload: { input } }) => [`${input.space} ${input.keyCount}`, input]),
+    );
+    return [...shapes.values()];
+  }
+
   #codecPackages(): readonly string[] {
     return this.#plan.codecParts.includes("codec-1KiB") && this.#store.redis !== null ? CODEC_PEER_PACKAGES : [];
   }
 
   async #closedCells(): Promise<void> {
     for (const { workload, names } of this.#plan.cells) {
-      const options = { roundMs: this.#plan.roundMs, names, progress: this.#progress };
-      const rows = await measureCell(workload, this.#inputsOf(workload.input), this.#subjects, options);
-      this.#add(workload.title, rows);
+      const sampleValue = this.#inputsOf(workload.input).values[0]!;
+      const options = { roundMs: this.#plan.roundMs, names, sampleValue, progress: this.#progress };
+      this.#add(workload.title, await measureCell(workload, this.#subjects, options));
     }
   }
 
@@ -184,30 +195,25 @@ class BenchRun {
       ({ workload }, index, all) => all.findIndex((other) => sameLoad(other.workload, workload)) === index,
     );
     for (const { workload, names } of cells) {
-      const peers = this.#subjects.clients.filter((client) => names.includes(client.name));
-      await this.#subjects.load(this.#inputsOf(workload.input), names);
+      await this.#subjects.load(workload.input, names);
       const rows: Comparison[] = [];
-      for (const peer of peers) rows.push(await this.#open(workload.name, peer, ratePerSec));
+      for (const subject of this.#subjects.chosen(names)) {
+        rows.push(await this.#open(workload.name, subject, ratePerSec));
+      }
       this.#add(`${workload.operation}, ${workload.input.size}, ${ratePerSec} ops/s offered`, rows);
     }
   }
 
-  #open(name: string, peer: Peer, ratePerSec: number): Promise<Comparison> {
-    const workload = WORKLOADS.find((candidate) => candidate.name === name)!;
-    const durationMs = this.#plan.openMs;
-    const options = { ratePerSec, durationMs, progress: this.#progress };
-    return measureOpen(workload, this.#inputsOf(workload.input), peer, options);
+  #open(workload: string, subject: SubjectProcess, ratePerSec: number): Promise<Comparison> {
+    return subject.ask("open", { workload, ratePerSec, durationMs: this.#plan.openMs });
   }
 
   async #measureTargets(): Promise<void> {
     const millrace = this.#subjects.client(MILLRACE);
     if (millrace === undefined || this.#store.redis === null) return;
-    const small = this.#inputsOf(shapeOf("put-100B@1000"));
-    const json = this.#inputsOf(shapeOf("put-1KiB@1000"));
-    await this.#subjects.load(small, [MILLRACE]);
-    await this.#subjects.load(json, [MILLRACE]);
-    const options = { roundMs: this.#plan.roundMs, progress: this.#progress };
-    const { targets, comparisons } = await measureTargets(millrace as MillracePeer, { small, json }, options);
+    await this.#subjects.load(shapeOf("put-100B@1000"), [MILLRACE]);
+    await this.#subjects.load(shapeOf("put-1KiB@1000"), [MILLRACE]);
+    const { targets, comparisons } = await millrace.ask("targets", { roundMs: this.#plan.roundMs });
     this.#targets.push(...targets);
     this.#add("get and put, 100 B, 100,000 ops/s offered", comparisons);
   }
@@ -229,9 +235,8 @@ class BenchRun {
   async #soak(): Promise<void> {
     const millrace = this.#subjects.client(MILLRACE);
     if (millrace === undefined) return;
-    const inputs = this.#inputsOf(shapeOf("put-100B@1000"));
-    await this.#subjects.load(inputs, [MILLRACE]);
-    const { comparison, targets } = await runSoak(millrace, inputs, this.#plan.soakMs, this.#progress);
+    await this.#subjects.load(shapeOf("put-100B@1000"), [MILLRACE]);
+    const { comparison, targets } = await millrace.ask("soak", { durationMs: this.#plan.soakMs });
     this.#add("soak: 50/50 get and put, 100 B, 1000 in flight", [comparison]);
     this.#targets.push(...targets);
   }
@@ -249,7 +254,7 @@ class BenchRun {
       (row) => row.workload.endsWith("/s") && row.workload.startsWith(workload.name.split("@")[0]!),
     );
     if (earlier !== undefined) return judgeSlo(slo, earlier);
-    await this.#subjects.load(this.#inputsOf(workload.input), [MILLRACE]);
+    await this.#subjects.load(workload.input, [MILLRACE]);
     const row = await this.#open(workload.name, millrace, rate);
     this.#add(`${workload.operation}, ${workload.input.size}, ${rate} ops/s offered`, [row]);
     return judgeSlo(slo, row);
@@ -272,10 +277,6 @@ class BenchRun {
   }
 
   readonly #progress = (text: string): void => this.#observer.progress(text);
-}
-
-function shapeOf(name: string): InputShape {
-  return WORKLOADS.find((workload) => workload.name === name)!.input;
 }
 
 function sameLoad(a: (typeof WORKLOADS)[number], b: (typeof WORKLOADS)[number]): boolean {

@@ -1,85 +1,103 @@
-import { CLIENT_NAMES, MILLRACE, openPeer, YARDSTICK } from "../peers/all-peers.js";
-import type { Peer } from "../peers/peer.js";
+import { CLIENT_NAMES, MILLRACE, YARDSTICK } from "../peers/all-peers.js";
 import { RedisBenchmark } from "../peers/redis-benchmark.js";
-import { runEach } from "./closed-loop.js";
-import { type Inputs, yardstickKeyOf } from "./inputs.js";
+import type { InputShape } from "./inputs.js";
+import { SubjectProcess } from "./subject-process.js";
 
-const LOAD_IN_FLIGHT = 1000;
+export interface SubjectsOptions {
+  readonly names: readonly string[];
+  /** This package's store. */
+  readonly millraceUrl: string;
+  /** The others' store; null: they are left out. */
+  readonly redisUrl: string | null;
+  readonly seed: number;
+  readonly progress: (text: string) => void;
+}
 
-/** The clients of a run, connected once, and the keys they read, loaded once per format. */
+/** The clients of a run, each connected in its own process, and the keys they read, loaded once per format. */
 export class Subjects {
-  readonly clients: readonly Peer[];
+  readonly clients: readonly SubjectProcess[];
   readonly yardstick: RedisBenchmark | null;
-  readonly #loader: Peer | null;
+  readonly #loader: SubjectProcess | null;
   readonly #loaded = new Set<string>();
 
-  private constructor(clients: readonly Peer[], yardstick: RedisBenchmark | null, loader: Peer | null) {
+  private constructor(
+    clients: readonly SubjectProcess[],
+    yardstick: RedisBenchmark | null,
+    loader: SubjectProcess | null,
+  ) {
     this.clients = clients;
     this.yardstick = yardstick;
     this.#loader = loader;
   }
 
-  /** `millraceUrl` is this package's store; the others need `redisUrl`, without which they are left out. */
-  static async open(names: readonly string[], millraceUrl: string, redisUrl: string | null): Promise<Subjects> {
-    const clients: Peer[] = [];
-    const connect = async (name: string, url: string): Promise<Peer> => {
-      const peer = await openPeer(name);
-      await peer.connect(url);
-      clients.push(peer);
-      return peer;
+  static async open({ names, millraceUrl, redisUrl, seed, progress }: SubjectsOptions): Promise<Subjects> {
+    const opened: SubjectProcess[] = [];
+    const start = async (name: string, url: string): Promise<SubjectProcess> => {
+      const subject = await SubjectProcess.open({ name, url, seed }, progress);
+      opened.push(subject);
+      return subject;
     };
     try {
       for (const name of CLIENT_NAMES) {
         if (!names.includes(name)) continue;
-        if (name === MILLRACE) await connect(name, millraceUrl);
-        else if (redisUrl !== null) await connect(name, redisUrl);
+        if (name === MILLRACE) await start(name, millraceUrl);
+        else if (redisUrl !== null) await start(name, redisUrl);
       }
+      const clients = [...opened];
       const yardstick = redisUrl !== null && names.includes(YARDSTICK) ? await RedisBenchmark.find(redisUrl) : null;
       const plain = clients.find((client) => client.format === "plain");
-      const loader = plain ?? (yardstick === null ? null : await connect("ioredis-auto", redisUrl as string));
-      const shown = clients.filter((client) => names.includes(client.name));
-      return new Subjects(shown, yardstick, loader);
+      const loader = plain ?? (yardstick === null ? null : await start("ioredis-auto", redisUrl as string));
+      return new Subjects(clients, yardstick, loader);
     } catch (error) {
-      await Promise.allSettled(clients.map((client) => client.close()));
+      await Promise.allSettled(opened.map((subject) => subject.close()));
       throw error;
     }
   }
 
-  client(name: string): Peer | undefined {
+  client(name: string): SubjectProcess | undefined {
     return this.clients.find((client) => client.name === name);
   }
 
-  /** Writes every key once, in each of the formats that these subjects read. */
-  async load(inputs: Inputs, names: readonly string[]): Promise<void> {
-    const writers = this.clients.filter((client) => names.includes(client.name));
-    if (this.#loader !== null && (names.includes(YARDSTICK) || writers.some((peer) => peer.format === "plain"))) {
-      writers.push(this.#loader);
-    }
-    if (this.#loader !== null && names.includes(YARDSTICK)) await this.#loadYardstick(this.#loader, inputs);
-    for (const writer of writers) {
-      const mark = `${writer.format} ${inputs.space}`;
-      if (this.#loaded.has(mark)) continue;
-      const errors = await runEach(inputs.keyCount, LOAD_IN_FLIGHT, (index) =>
-        writer.put(inputs.allKeys[index]!, inputs.values[index % inputs.values.length]!),
-      );
-      if (errors > 0) throw new Error(`${writer.name} could not load the keys: ${errors} puts failed`);
-      this.#loaded.add(mark);
-    }
+  chosen(names: readonly string[]): SubjectProcess[] {
+    return this.clients.filter((client) => names.includes(client.name));
   }
 
-  /** The keys that redis-benchmark picks at random, numbered from nought. */
-  async #loadYardstick(loader: Peer, inputs: Inputs): Promise<void> {
-    const mark = `yardstick ${inputs.space}`;
-    if (this.#loaded.has(mark)) return;
-    const errors = await runEach(inputs.keyCount, LOAD_IN_FLIGHT, (index) =>
-      loader.put(yardstickKeyOf(inputs.space, index), inputs.values[index % inputs.values.length]!),
-    );
-    if (errors > 0) throw new Error(`${loader.name} could not load the yardstick's keys: ${errors} puts failed`);
-    this.#loaded.add(mark);
+  /** Processes of this run, so that their work is not taken for that of others. */
+  get pids(): readonly number[] {
+    return this.#all().map((subject) => subject.pid);
+  }
+
+  /** Every subject makes these inputs now, side by side, instead of one after the other when they are needed. */
+  async prepare(shapes: readonly InputShape[]): Promise<void> {
+    await Promise.all(this.#all().map((subject) => subject.ask("prepare", { shapes })));
+  }
+
+  /** Writes every key once, in each of the formats that these subjects read. */
+  async load(shape: InputShape, names: readonly string[]): Promise<void> {
+    const writers = this.chosen(names);
+    const withYardstick = names.includes(YARDSTICK) && this.yardstick !== null;
+    if (this.#loader !== null && (withYardstick || writers.some((writer) => writer.format === "plain"))) {
+      writers.push(this.#loader);
+      if (withYardstick) await this.#loadOnce(this.#loader, shape, "yardstick");
+    }
+    for (const writer of writers) await this.#loadOnce(writer, shape, "own");
   }
 
   async close(): Promise<void> {
-    const all = new Set(this.#loader === null ? this.clients : [...this.clients, this.#loader]);
-    await Promise.allSettled([...all].map((client) => client.close()));
+    await Promise.allSettled(this.#all().map((subject) => subject.close()));
+  }
+
+  async #loadOnce(writer: SubjectProcess, shape: InputShape, keys: "own" | "yardstick"): Promise<void> {
+    const mark = `${keys === "own" ? writer.format : keys} ${shape.space}`;
+    if (this.#loaded.has(mark)) return;
+    const errors = await writer.ask("load", { shape, keys });
+    if (errors > 0) throw new Error(`${writer.name} could not load the keys: ${errors} puts failed`);
+    this.#loaded.add(mark);
+  }
+
+  #all(): SubjectProcess[] {
+    const all = new Set(this.clients);
+    if (this.#loader !== null) all.add(this.#loader);
+    return [...all];
   }
 }

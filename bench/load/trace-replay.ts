@@ -1,6 +1,5 @@
 import { CpuMeter } from "../lib/cpu-meter.js";
-import { collectYoungGarbage } from "../lib/garbage.js";
-import { LatencyRecorder } from "../lib/latency-recorder.js";
+import type { LatencyRecorder } from "../lib/latency-recorder.js";
 import { median } from "../lib/median.js";
 import type { Comparison } from "../lib/report.js";
 import { seededRandom } from "../lib/rng.js";
@@ -8,6 +7,7 @@ import type { Peer } from "../peers/peer.js";
 import { runEach } from "./closed-loop.js";
 import { KEY_PREFIX } from "./inputs.js";
 import { makeValues } from "./records.js";
+import type { SubjectProcess } from "./subject-process.js";
 import type { CacheOperation, LlmRequest, Trace } from "./trace.js";
 import { addRequest, byWindow, expectedStates } from "./window-fold.js";
 
@@ -15,7 +15,7 @@ const ROUNDS = 3;
 const IN_FLIGHT = 1000;
 const MAX_VALUE_BYTES = 1024 * 1024;
 
-interface Replay {
+export interface Replay {
   readonly operations: number;
   readonly elapsedMs: number;
   readonly cpuUs: number;
@@ -25,32 +25,28 @@ interface Replay {
 /** The trace through every client, round robin; a store that ends in another state than memory counts as errors. */
 export async function measureTrace(
   trace: Trace,
-  peers: readonly Peer[],
+  subjects: readonly SubjectProcess[],
   progress: (text: string) => void,
 ): Promise<Comparison[]> {
   const workload = trace.kind === "llm" ? "trace-llm-windows" : "trace-cache";
-  const recorders = peers.map(() => new LatencyRecorder());
-  const replays: Replay[][] = peers.map(() => []);
+  const replays: Replay[][] = subjects.map(() => []);
+  await Promise.all(subjects.map((subject) => subject.ask("trace", { trace })));
   for (let round = 0; round < ROUNDS; round++) {
-    for (let turn = 0; turn < peers.length; turn++) {
-      const index = (round + turn) % peers.length;
-      const peer = peers[index]!;
-      progress(`${workload}  round ${round + 1}/${ROUNDS}  ${peer.name}`);
-      collectYoungGarbage();
-      const prefix = `${KEY_PREFIX}trace:${peer.name}:${round}:`;
-      const replay =
-        trace.kind === "llm"
-          ? await foldWindows(trace.requests, peer, prefix, recorders[index]!)
-          : await replayCache(trace.operations, peer, prefix, recorders[index]!);
-      replays[index]!.push(replay);
+    for (let turn = 0; turn < subjects.length; turn++) {
+      const index = (round + turn) % subjects.length;
+      const subject = subjects[index]!;
+      progress(`${workload}  round ${round + 1}/${ROUNDS}  ${subject.name}`);
+      const prefix = `${KEY_PREFIX}trace:${subject.name}:${round}:`;
+      replays[index]!.push(await subject.ask("replay", { prefix }));
     }
   }
-  return peers.map((peer, index) => {
-    const latency = recorders[index]!.summary();
+  const comparisons: Comparison[] = [];
+  for (const [index, subject] of subjects.entries()) {
+    const latency = await subject.ask("replayed", {});
     const rates = replays[index]!.map((replay) => (replay.operations * 1000) / replay.elapsedMs);
-    return {
+    comparisons.push({
       workload,
-      subject: peer.name,
+      subject: subject.name,
       opsPerSec: median(rates),
       p50Us: latency.p50Us,
       p99Us: latency.p99Us,
@@ -60,8 +56,16 @@ export async function measureTrace(
       meanUs: latency.meanUs,
       maxUs: latency.maxUs,
       rounds: rates.map(Math.round),
-    };
-  });
+    });
+  }
+  return comparisons;
+}
+
+/** The trace once through one client, below keys of its own. */
+export function replayTrace(trace: Trace, peer: Peer, prefix: string, recorder: LatencyRecorder): Promise<Replay> {
+  return trace.kind === "llm"
+    ? foldWindows(trace.requests, peer, prefix, recorder)
+    : replayCache(trace.operations, peer, prefix, recorder);
 }
 
 /** All minutes at once, each minute's requests in their order: read its state, add, write it back. */

@@ -70,6 +70,16 @@ export const WORKLOADS: readonly Workload[] = [
   ),
 ];
 
+export function workloadNamed(name: string): Workload {
+  const found = WORKLOADS.find((workload) => workload.name === name);
+  if (found === undefined) throw new Error(`there is no workload ${name}`);
+  return found;
+}
+
+export function shapeOf(name: string): InputShape {
+  return workloadNamed(name).input;
+}
+
 /** A further workload in the open, at a rate: see `--rate`. */
 export function openLoopName(workload: Workload, ratePerSec: number): string {
   return `${workload.name.slice(0, workload.name.lastIndexOf("@"))}@${ratePerSec}/s`;
@@ -110,18 +120,17 @@ export function bindOperation(operation: Operation, peer: Peer, inputs: Inputs):
 }
 
 /** What redis-benchmark does beside this load; two commands where the load is a mix of two. */
-export function yardstickCommands(workload: Workload, inputs: Inputs): YardstickCommand[] {
-  const key = `${KEY_PREFIX}${inputs.space}__rand_int__`;
-  const value = inputs.values[0]!;
-  const get = { words: ["GET", key], keys: inputs.keyCount };
-  const set = { words: ["SET", key, value], keys: inputs.keyCount };
-  switch (workload.operation) {
+export function yardstickCommands({ operation, input }: Workload, value: string): YardstickCommand[] {
+  const key = `${KEY_PREFIX}${input.space}__rand_int__`;
+  const get = { words: ["GET", key], keys: input.keyCount };
+  const set = { words: ["SET", key, value], keys: input.keyCount };
+  switch (operation) {
     case "get":
       return [get];
     case "put":
       return [set];
     case "put-ttl":
-      return [{ words: ["PSETEX", key, String(TTL_MS), value], keys: inputs.keyCount }];
+      return [{ words: ["PSETEX", key, String(TTL_MS), value], keys: input.keyCount }];
     case "mixed":
       return [set, get];
   }
