@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { SubjectProcess } from "../../../bench/load/subject-process.js";
+import { freePort } from "../../../src/testing/free-port.js";
+
+const ignore = (): void => {};
+const SEED = 1;
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("the process of a bench subject", () => {
+  test("measures rounds of a workload that is given by name, and ends when it is closed", async () => {
+    const subject = await SubjectProcess.open({ name: "millrace", url: "memory:", seed: SEED }, ignore);
+    const { pid } = subject;
+    assert.equal(subject.format, "millrace");
+    assert.equal(await subject.ask("begin", { workload: "put-100B@1000" }), 0);
+    const round = await subject.ask("round", { durationMs: 30, warmUpMs: 10, timedMs: 20 });
+    assert.equal(round.errors, 0);
+    assert.ok(round.operations > 0 && round.opsPerSec > 0 && round.cpuUsPerOp > 0, JSON.stringify(round));
+    const latency = await subject.ask("end", {});
+    assert.ok(latency.count > 0 && latency.p50Us > 0, JSON.stringify(latency));
+    await subject.close();
+    assert.equal(isAlive(pid), false);
+    await subject.close();
+  });
+
+  test("that cannot reach its store says so instead of being waited for", async () => {
+    const url = `redis://:secret@127.0.0.1:${await freePort()}`;
+    await assert.rejects(SubjectProcess.open({ name: "millrace", url, seed: SEED }, ignore), (error: Error) => {
+      assert.match(error.message, /millrace: .*connection refused/);
+      assert.doesNotMatch(error.message, /secret/);
+      return true;
+    });
+  });
+
+  test("that is killed fails what it was asked for, by name", async () => {
+    const subject = await SubjectProcess.open({ name: "millrace", url: "memory:", seed: SEED }, ignore);
+    await subject.ask("begin", { workload: "get-100B@1000" });
+    const round = subject.ask("round", { durationMs: 60_000, warmUpMs: 0, timedMs: 0 });
+    process.kill(subject.pid, "SIGKILL");
+    await assert.rejects(round, /the process of millrace ended \(SIGKILL\)/);
+    await subject.close();
+  });
+
+  test("asked for what it does not know answers with the reason and goes on", async () => {
+    const subject = await SubjectProcess.open({ name: "millrace", url: "memory:", seed: SEED }, ignore);
+    try {
+      await assert.rejects(subject.ask("begin", { workload: "juggle" }), /there is no workload juggle/);
+      assert.equal(await subject.ask("begin", { workload: "put-100B@1000" }), 0);
+    } finally {
+      await subject.close();
+    }
+  });
+});
