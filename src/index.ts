@@ -3,6 +3,7 @@ export { type AdminServer, createAdminServer } from "./admin/admin-server.js";
 export type { Batch } from "./backends/batch.js";
 export type { Capabilities, Driver, DriverContext, Health, Logger, ScanPage } from "./backends/contract.js";
 export type { Request as DriverRequest, TransactionStep } from "./backends/request.js";
+export type { Metadata, TableStats } from "./backends/row-store.js";
 export {
   AbortedError,
   BackendError,
@@ -31,6 +32,9 @@ export type {
   Engine,
   EngineStats,
   ExpiryOptions,
+  FindOptions,
+  FoundEntry,
+  FoundValue,
   LatencyWindow,
   MeasuredLatency,
   Mutation,

@@ -1,6 +1,7 @@
 import type { ValueCodec } from "../codec/value-codec.js";
 import type { CanonicalKey } from "../core/key.js";
 import type { Batch } from "./batch.js";
+import type { BulkLoading, MetadataAccess, TableMaintenance } from "./row-store.js";
 
 export interface Capabilities {
   /** Batches the driver wants at once at most; it must keep their order itself. */
@@ -16,7 +17,7 @@ export interface Capabilities {
   readonly expiry: boolean;
   /** True: `transaction` is all or nothing. */
   readonly transactions: boolean;
-  /** True: entries carry metadata. */
+  /** True: entries carry metadata; `Driver.metadata` is there. */
   readonly metadata: boolean;
   /** True: a write can wait for replicas. */
   readonly replicatedDurability: boolean;
@@ -98,6 +99,12 @@ export interface Driver {
   /** Deletes all keys that begin with `prefix` below the engine's key prefix; resolves to how many there were. */
   clear(prefix: string): Promise<number>;
   health(): Promise<Health>;
+  /** Present where entries carry metadata. */
+  readonly metadata?: MetadataAccess;
+  /** Present where entries are rows of tables that want looking after. */
+  readonly maintenance?: TableMaintenance;
+  /** Present where the store has a faster way for very many puts. */
+  readonly bulk?: BulkLoading;
   memoryUsage(): Promise<number>;
   serverInfo(): Promise<Record<string, string>>;
   connections(): ConnectionCounts;

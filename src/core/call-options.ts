@@ -11,7 +11,8 @@ export interface ExpiryOptions {
 }
 
 export interface PutOptions extends CallOptions, ExpiryOptions {
-  readonly metadata?: Record<string, unknown>;
+  /** A JSON object beside the value (PostgreSQL). A put without it takes away what was there. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
   readonly fence?: unknown;
   readonly durability?: "ack" | "replicated";
 }

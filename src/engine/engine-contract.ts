@@ -1,6 +1,7 @@
 import type { Registry } from "prom-client";
 import type { Health } from "../backends/contract.js";
 import type { OperationName } from "../backends/request.js";
+import type { Metadata, TableStats } from "../backends/row-store.js";
 import type { CallOptions, ExpiryOptions, PutOptions } from "../core/call-options.js";
 import type { Key, Value } from "../core/value.js";
 import type { OperationLatency } from "../observability/latency-summary.js";
@@ -15,6 +16,22 @@ export type Mutation =
   | { readonly type: "put"; readonly key: Key; readonly value: Value; readonly ttlMs?: number | null }
   | { readonly type: "delete"; readonly key: Key }
   | { readonly type: "expire"; readonly key: Key; readonly ttlMs: number | null };
+
+export interface FoundValue {
+  readonly value: Buffer;
+  /** null: it was put without. */
+  readonly metadata: Metadata | null;
+}
+
+export interface FoundEntry extends FoundValue {
+  readonly key: string;
+}
+
+export interface FindOptions {
+  readonly prefix?: string;
+  /** Entries at most; default: all. */
+  readonly limit?: number;
+}
 
 /** Latencies of the last while. */
 export interface LatencyWindow extends OperationLatency {
@@ -102,6 +119,26 @@ export interface Engine extends AsyncDisposable {
   listKeys(prefix?: string): Promise<string[]>;
   count(prefix?: string): Promise<number>;
   clear(prefix?: string): Promise<number>;
+
+  /**
+   * Value and metadata; null: no such key. Sees every call made before it. Stores that do not offer this, or one of the
+   * calls below, refuse it with UnsupportedOperationError; PostgreSQL offers all of them.
+   */
+  getWithMetadata(key: Key): Promise<FoundValue | null>;
+  /** The entries whose metadata contains `containment` (as `@>` of JSONB does), in the order of their keys. */
+  findByMetadata(containment: Metadata, options?: FindOptions): AsyncIterable<FoundEntry>;
+  /** Removes what has expired now rather than by and by; resolves to how many entries of the table that were. */
+  cleanupExpired(): Promise<number>;
+  vacuum(): Promise<void>;
+  tableStats(): Promise<TableStats>;
+  /**
+   * Puts many entries in one transaction, by the store's fastest way; of equal keys the last wins. It begins when
+   * everything called before has settled; writes of the same keys called meanwhile may come before or after it.
+   */
+  bulkLoad(
+    entries: Iterable<readonly [Key, Value]> | AsyncIterable<readonly [Key, Value]>,
+    options?: ExpiryOptions,
+  ): Promise<number>;
 
   /** A view whose keys all begin with `prefix`; it shares connections, queue and telemetry. */
   namespace(prefix: string): Engine;

@@ -22,6 +22,7 @@ import type { EngineCore } from "./engine-core.js";
 import { engineStatistics } from "./engine-statistics.js";
 import { KeyScans } from "./key-scans.js";
 import { BatchDeleteCall, BatchGetCall, BatchPutCall } from "./multi-key-calls.js";
+import { putDetail, RowCalls } from "./row-calls.js";
 
 const MAX_BATCH_ENTRIES = 1_000_000;
 
@@ -37,7 +38,7 @@ const capture = (resolve: Resolve, reject: Reject): void => {
 };
 
 /** One view of an engine: a namespace over the shared core. */
-export class StateEngine implements Engine {
+export class StateEngine extends RowCalls implements Engine {
   readonly #core: EngineCore;
   readonly #arguments: CallArguments;
   readonly #scans: KeyScans;
@@ -46,8 +47,10 @@ export class StateEngine implements Engine {
   readonly #defaultTtlMs: number;
 
   constructor(core: EngineCore, namespace = "") {
+    const callArguments = new CallArguments(core.limits, namespace);
+    super(core, callArguments);
     this.#core = core;
-    this.#arguments = new CallArguments(core.limits, namespace);
+    this.#arguments = callArguments;
     this.#scans = new KeyScans(core, this.#arguments);
     this.#operationMs = core.options.timeouts.operationMs;
     this.#defaultTtlMs = core.limits.defaultTtlMs;
@@ -67,11 +70,13 @@ export class StateEngine implements Engine {
       const canonical = this.#arguments.key("put", key);
       const checked = this.#arguments.value("put", canonical, value);
       let ttlMs = this.#defaultTtlMs;
+      let detail: RequestDetail;
       if (options !== undefined) {
         ttlMs = this.#arguments.lifetime("put", canonical, options.ttlMs);
         this.#refuseUnsupported(canonical, options);
+        detail = putDetail(canonical, options, this.#core.driver.name);
       }
-      return this.#send(Kind.put, canonical, checked, ttlMs, undefined, options);
+      return this.#send(Kind.put, canonical, checked, ttlMs, detail, options);
     } catch (error) {
       return Promise.reject(error);
     }

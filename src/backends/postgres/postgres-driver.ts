@@ -2,15 +2,20 @@ import { ClosedError, ConfigError, ConnectionError, StateError } from "../../cor
 import type { Batch } from "../batch.js";
 import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, ScanPage } from "../contract.js";
 import { OPERATION_NAMES } from "../request.js";
+import type { BulkLoading, TableMaintenance as Maintenance, MetadataAccess } from "../row-store.js";
 import { BatchJob, type JobSurroundings } from "./batch-job.js";
+import { BulkLoad } from "./bulk-load.js";
 import { ControlPlane } from "./control-plane.js";
 import { BACKEND, connectionError } from "./errors.js";
 import { JOBS_PER_LANE, Lane } from "./lane.js";
+import { MetadataQueries } from "./metadata-queries.js";
 import type { PostgresOptions } from "./options.js";
 import { Placement } from "./placement.js";
 import { migrate, migrationError, tableNames } from "./schema.js";
 import { SessionKeeper } from "./session-keeper.js";
 import { type Statements, statementsFor } from "./statements.js";
+import { Sweeper } from "./sweeper.js";
+import { TableMaintenance } from "./table-maintenance.js";
 import { TableScans } from "./table-scans.js";
 import { tlsChoices } from "./tls-options.js";
 import { placeOf, type SessionFacts } from "./wire/wire-session.js";
@@ -31,6 +36,10 @@ interface Opened {
   readonly placement: Placement;
   readonly surroundings: JobSurroundings;
   readonly scans: TableScans;
+  readonly metadata: MetadataQueries;
+  readonly maintenance: TableMaintenance;
+  readonly bulk: BulkLoad;
+  readonly sweeper: Sweeper;
 }
 
 /** PostgreSQL: batches as one statement a group over arrays, on a few connections. */
@@ -64,6 +73,7 @@ export class PostgresDriver implements Driver {
       try {
         await this.#connect(opened, deadlineMs);
         this.#opened = opened;
+        opened.sweeper.start();
         return;
       } catch (error) {
         await disconnect(opened);
@@ -114,6 +124,18 @@ export class PostgresDriver implements Driver {
 
   async clear(prefix: string): Promise<number> {
     return this.#session("clear").scans.clear(prefix);
+  }
+
+  get metadata(): MetadataAccess {
+    return this.#session("getWithMetadata").metadata;
+  }
+
+  get maintenance(): Maintenance {
+    return this.#session("tableStats").maintenance;
+  }
+
+  get bulk(): BulkLoading {
+    return this.#session("bulkLoad").bulk;
   }
 
   async health(): Promise<Health> {
@@ -210,6 +232,8 @@ export class PostgresDriver implements Driver {
       onLost: (lane) => this.#lost(opened, lane),
       endProcess: (facts) => this.#endProcess(control, facts),
     });
+    const table = this.#tables.entries;
+    const maintenance = new TableMaintenance(control, table, now);
     const opened: Opened = {
       context,
       control,
@@ -221,9 +245,13 @@ export class PostgresDriver implements Driver {
         keyPrefix: context.keyPrefix,
         maxValueBytes,
         maxStoredBytes,
-        statements: cachedStatements(this.#tables.entries, now),
+        statements: cachedStatements(table, now),
       },
-      scans: new TableScans(control, context, this.#tables.entries, now, maxStoredBytes),
+      scans: new TableScans(control, context, table, now, maxStoredBytes),
+      metadata: new MetadataQueries(control, context, table, now, maxStoredBytes),
+      maintenance,
+      bulk: new BulkLoad(control, context, table, now),
+      sweeper: new Sweeper(maintenance, context.logger),
     };
     return opened;
   }
@@ -272,7 +300,7 @@ export class PostgresDriver implements Driver {
   }
 }
 
-async function disconnect({ keeper, lanes, placement, control }: Opened): Promise<void> {
+async function disconnect({ keeper, lanes, placement, control, sweeper }: Opened): Promise<void> {
   const closing = keeper.close();
   const details = { backend: BACKEND, reason: "ERR_CLOSED" };
   const cause = new ConnectionError("the engine was closed", details);
@@ -284,6 +312,7 @@ async function disconnect({ keeper, lanes, placement, control }: Opened): Promis
     job.fail(new ClosedError("the engine was closed", details));
   }
   await closing;
+  await sweeper.stop();
   await control.close();
 }
 

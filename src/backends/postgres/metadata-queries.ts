@@ -1,0 +1,98 @@
+import { crc32 } from "../../core/crc32.js";
+import { type CanonicalKey, canonicalKeyOfBytes, keyBytes } from "../../core/key.js";
+import type { DriverContext } from "../contract.js";
+import { placeError } from "../located-error.js";
+import type { EntryWithMetadata, Metadata, MetadataAccess } from "../row-store.js";
+import type { ControlPlane } from "./control-plane.js";
+import { BACKEND } from "./errors.js";
+import { tooLargeError } from "./exchanges.js";
+import { successorOf } from "./table-scans.js";
+
+const PAGE_ROWS = 256;
+
+interface FoundRow {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly metadata: Metadata | null;
+}
+
+/** Questions about metadata, each a statement of its own. */
+export class MetadataQueries implements MetadataAccess {
+  readonly #control: ControlPlane;
+  readonly #context: DriverContext;
+  readonly #table: string;
+  readonly #now: () => string;
+  readonly #maxStoredBytes: number;
+  readonly #prefix: Buffer;
+
+  constructor(control: ControlPlane, context: DriverContext, table: string, now: () => string, maxStoredBytes: number) {
+    this.#control = control;
+    this.#context = context;
+    this.#table = table;
+    this.#now = now;
+    this.#maxStoredBytes = maxStoredBytes;
+    this.#prefix = Buffer.from(context.keyPrefix, "utf8");
+  }
+
+  async readWithMetadata(key: CanonicalKey): Promise<EntryWithMetadata | null> {
+    const stored = Buffer.concat([this.#prefix, keyBytes(key)]);
+    const operation = "getWithMetadata";
+    const text = `SELECT t.key, ${this.#limitedValue()} AS value, t.metadata FROM ${this.#table} t
+      WHERE t.key = $1 AND ${this.#live()}`;
+    try {
+      const [row] = await this.#control.query<FoundRow>(operation, text, [stored]);
+      return row === undefined ? null : this.#entry(row, key);
+    } catch (error) {
+      throw placeError(error, operation, key, BACKEND, "not-applied");
+    }
+  }
+
+  async *findByMetadata(
+    containment: string,
+    prefix: string,
+    limit: number,
+  ): AsyncGenerator<readonly EntryWithMetadata[]> {
+    const from = Buffer.from(this.#context.keyPrefix + prefix, "utf8");
+    const until = successorOf(from);
+    let left = limit;
+    let after: Buffer | undefined;
+    while (left > 0) {
+      const rows = Math.min(PAGE_ROWS, left);
+      const bounds = `t.key ${after === undefined ? ">=" : ">"} $2${until === undefined ? "" : " AND t.key < $3"}`;
+      const text = `SELECT t.key, ${this.#limitedValue()} AS value, t.metadata FROM ${this.#table} t
+        WHERE t.metadata @> $1::jsonb AND ${bounds} AND ${this.#live()} ORDER BY t.key LIMIT ${rows}`;
+      const values = [containment, after ?? from, ...(until === undefined ? [] : [until])];
+      const found = await this.#control.query<FoundRow>("findByMetadata", text, values);
+      if (found.length > 0) {
+        yield found.map((row) => this.#entry(row, this.#canonical(row.key)));
+        after = found[found.length - 1]!.key;
+        left -= found.length;
+      }
+      if (found.length < rows) return;
+    }
+  }
+
+  #entry(row: FoundRow, key: CanonicalKey): EntryWithMetadata {
+    const { value: stored } = row;
+    try {
+      if (stored.length > this.#maxStoredBytes) throw tooLargeError(this.#context.maxValueBytes);
+      const value = this.#context.codec.decode(stored, 0, stored.length, crc32(row.key));
+      return { key, value, metadata: row.metadata };
+    } catch (error) {
+      throw placeError(error, "findByMetadata", key, BACKEND);
+    }
+  }
+
+  #canonical(stored: Buffer): CanonicalKey {
+    return canonicalKeyOfBytes(stored.subarray(this.#prefix.length));
+  }
+
+  #live(): string {
+    return `(t.expires_at IS NULL OR t.expires_at > ${this.#now()})`;
+  }
+
+  #limitedValue(): string {
+    const limit = this.#maxStoredBytes;
+    return `CASE WHEN octet_length(t.value) <= ${limit} THEN t.value ELSE substring(t.value FROM 1 FOR ${limit + 1}) END`;
+  }
+}

@@ -1,0 +1,136 @@
+import type { PutDetail } from "../backends/request.js";
+import type { EntryWithMetadata, Metadata, TableStats } from "../backends/row-store.js";
+import { InvalidArgumentError, UnsupportedOperationError } from "../core/errors.js";
+import type { CanonicalKey } from "../core/key.js";
+import type { Key, Value } from "../core/value.js";
+import { type CallArguments, nameOfType } from "./call-arguments.js";
+import type { ExpiryOptions, FindOptions, FoundEntry, FoundValue, PutOptions } from "./engine-contract.js";
+import type { EngineCore } from "./engine-core.js";
+
+const MAX_METADATA_BYTES = 1 << 20;
+
+/** What an engine offers beyond keys and values where the store keeps rows: metadata, maintenance, bulk loads. */
+export abstract class RowCalls {
+  readonly #core: EngineCore;
+  readonly #arguments: CallArguments;
+
+  constructor(core: EngineCore, callArguments: CallArguments) {
+    this.#core = core;
+    this.#arguments = callArguments;
+  }
+
+  async getWithMetadata(key: Key): Promise<FoundValue | null> {
+    const canonical = this.#arguments.key("getWithMetadata", key);
+    const access = this.#offered("getWithMetadata", this.#core.driver.metadata);
+    const read = async (): Promise<FoundValue | null> => {
+      await this.#core.pipeline.flush();
+      const found = await access.readWithMetadata(canonical);
+      return found === null ? null : { value: found.value, metadata: found.metadata };
+    };
+    return this.#core.track(read());
+  }
+
+  async *findByMetadata(containment: Metadata, options: FindOptions = {}): AsyncGenerator<FoundEntry> {
+    const operation = "findByMetadata";
+    const text = metadataText(operation, undefined, containment, this.#core.driver.name);
+    const scope = this.#arguments.prefix(operation, options.prefix);
+    const limit = options.limit ?? Number.POSITIVE_INFINITY;
+    if (!(limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && limit >= 1))) {
+      throw new InvalidArgumentError(`limit must be a whole number from 1 on; got ${String(limit)}`, {
+        operation,
+        backend: this.#core.driver.name,
+        reason: "ERR_LIMIT",
+      });
+    }
+    const access = this.#offered(operation, this.#core.driver.metadata);
+    await this.#core.pipeline.flush();
+    for await (const page of access.findByMetadata(text, scope, limit)) {
+      for (const entry of page) yield this.#shown(entry);
+      if (this.#core.isClosed) throw this.#arguments.closed(operation);
+    }
+  }
+
+  async cleanupExpired(): Promise<number> {
+    return this.#core.track(this.#offered("cleanupExpired", this.#core.driver.maintenance).cleanupExpired());
+  }
+
+  async vacuum(): Promise<void> {
+    return this.#core.track(this.#offered("vacuum", this.#core.driver.maintenance).vacuum());
+  }
+
+  async tableStats(): Promise<TableStats> {
+    return this.#core.track(this.#offered("tableStats", this.#core.driver.maintenance).tableStats());
+  }
+
+  async bulkLoad(
+    entries: Iterable<readonly [Key, Value]> | AsyncIterable<readonly [Key, Value]>,
+    options: ExpiryOptions = {},
+  ): Promise<number> {
+    const operation = "bulkLoad";
+    const ttlMs = this.#arguments.lifetime(operation, undefined, options.ttlMs);
+    const bulk = this.#offered(operation, this.#core.driver.bulk);
+    const callArguments = this.#arguments;
+    async function* checked() {
+      for await (const [key, value] of entries) {
+        const canonical = callArguments.key(operation, key);
+        yield { key: canonical, value: callArguments.value(operation, canonical, value), ttlMs };
+      }
+    }
+    const load = async (): Promise<number> => {
+      await this.#core.pipeline.flush();
+      return bulk.bulkLoad(checked());
+    };
+    return this.#core.track(load());
+  }
+
+  #shown({ key, value, metadata }: EntryWithMetadata): FoundEntry {
+    return { key: this.#arguments.strip(key), value, metadata };
+  }
+
+  #offered<T>(operation: string, part: T | undefined): T {
+    if (this.#core.isClosed) throw this.#arguments.closed(operation);
+    if (part !== undefined) return part;
+    const backend = this.#core.driver.name;
+    throw new UnsupportedOperationError("this store does not offer it", { operation, backend });
+  }
+}
+
+/** What a put carries besides value and lifetime; undefined: nothing. */
+export function putDetail(key: CanonicalKey, { metadata }: PutOptions, backend: string): PutDetail | undefined {
+  return metadata === undefined ? undefined : { metadata: metadataText("put", key, metadata, backend) };
+}
+
+/**
+ * Metadata as JSON text.
+ * @throws InvalidArgumentError (`ERR_METADATA`) unless it is a plain object that JSON can express
+ */
+export function metadataText(
+  operation: string,
+  key: CanonicalKey | undefined,
+  metadata: unknown,
+  backend: string,
+): string {
+  const refuse = (message: string, cause?: unknown): InvalidArgumentError =>
+    new InvalidArgumentError(message, {
+      operation,
+      backend,
+      reason: "ERR_METADATA",
+      ...(key === undefined ? {} : { key }),
+      ...(cause === undefined ? {} : { cause }),
+    });
+  const prototype = typeof metadata === "object" && metadata !== null ? Object.getPrototypeOf(metadata) : undefined;
+  if (prototype !== Object.prototype && prototype !== null) {
+    throw refuse(`metadata must be a plain object; got ${nameOfType(metadata)}`);
+  }
+  let text: string;
+  try {
+    text = JSON.stringify(metadata);
+  } catch (cause) {
+    throw refuse("metadata must be something that JSON can express", cause);
+  }
+  if (Buffer.byteLength(text) > MAX_METADATA_BYTES) throw refuse(`metadata is longer than ${MAX_METADATA_BYTES} bytes`);
+  if (/(?:^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(text)) {
+    throw refuse("metadata must hold neither NUL characters nor lone surrogates");
+  }
+  return text;
+}

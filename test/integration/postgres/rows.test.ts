@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { Client } from "pg";
+import { createEngine, type Engine, type FoundEntry } from "../../../src/index.js";
+import { onPostgres } from "../../support/stores.js";
+
+async function found(entries: AsyncIterable<FoundEntry>): Promise<[string, string, unknown][]> {
+  const rows: [string, string, unknown][] = [];
+  for await (const { key, value, metadata } of entries) rows.push([key, value.toString(), metadata]);
+  return rows;
+}
+
+await onPostgres("rows of postgres", (store, server) => {
+  async function query(text: string): Promise<Record<string, unknown>[]> {
+    const client = new Client(server.url);
+    await client.connect();
+    try {
+      return (await client.query(text)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  async function plan(text: string): Promise<string> {
+    return (await query(`EXPLAIN ${text}`)).map((row) => String(row["QUERY PLAN"])).join("\n");
+  }
+
+  test("metadata comes back with its value and goes with a put that gives none", async (t) => {
+    const engine = await (await store.place(t)).open();
+    const metadata = { job: "ingest", tags: ["a", "ü"], nested: { level: 3, 'quote"': null } };
+    await engine.put("a", "one", { metadata });
+    assert.deepEqual(await engine.getWithMetadata("a"), { value: Buffer.from("one"), metadata });
+    assert.equal((await engine.get("a"))?.toString(), "one");
+    await engine.put("a", "two");
+    assert.deepEqual(await engine.getWithMetadata("a"), { value: Buffer.from("two"), metadata: null });
+    assert.equal(await engine.getWithMetadata("absent"), null);
+  });
+
+  test("a put that is not awaited is seen by getWithMetadata called after it", async (t) => {
+    const engine = await (await store.place(t)).open();
+    const put = engine.put("a", "one", { metadata: { n: 1 } });
+    assert.deepEqual((await engine.getWithMetadata("a"))?.metadata, { n: 1 });
+    await put;
+  });
+
+  test("increment and expire keep metadata, compareAndSwap and setIfNotExists clear it", async (t) => {
+    const engine = await (await store.place(t)).open();
+    const metadata = { kept: true };
+    const after = async (work: (engine: Engine) => Promise<unknown>): Promise<unknown> => {
+      await engine.put("a", "1", { metadata });
+      await work(engine);
+      return (await engine.getWithMetadata("a"))?.metadata;
+    };
+    assert.deepEqual(await after((it) => it.increment("a")), metadata);
+    assert.deepEqual(await after((it) => it.expire("a", 60_000)), metadata);
+    assert.equal(await after((it) => it.compareAndSwap("a", "1", "2")), null);
+    await engine.put("a", "1", { metadata, ttlMs: 1 });
+    await delay(20);
+    assert.equal(await engine.setIfNotExists("a", "new"), true);
+    assert.equal((await engine.getWithMetadata("a"))?.metadata, null);
+  });
+
+  test("findByMetadata finds what contains the given object, by prefix, in order, up to the limit", async (t) => {
+    const engine = (await (await store.place(t)).open()).namespace("n:");
+    await Promise.all(
+      Array.from({ length: 600 }, (_, i) =>
+        engine.put(`k${String(i).padStart(3, "0")}`, `v${i}`, { metadata: { even: i % 2 === 0, by: { ten: i % 10 } } }),
+      ),
+    );
+    await engine.put("other", "x", { metadata: { even: true } });
+    await engine.put("gone", "x", { metadata: { even: true }, ttlMs: 1 });
+    await engine.put("plain", "x");
+    await delay(20);
+    assert.equal((await found(engine.findByMetadata({ even: true }))).length, 301);
+    assert.equal((await found(engine.findByMetadata({ even: true }, { prefix: "k" }))).length, 300);
+    assert.deepEqual(await found(engine.findByMetadata({ by: { ten: 7 } }, { limit: 2 })), [
+      ["k007", "v7", { even: false, by: { ten: 7 } }],
+      ["k017", "v17", { even: false, by: { ten: 7 } }],
+    ]);
+    assert.equal((await found(engine.findByMetadata({}))).length, 601);
+    assert.deepEqual(await found(engine.findByMetadata({ even: "true" })), []);
+  });
+
+  test("metadata that JSON or the store cannot keep is refused and nothing is sent", async (t) => {
+    const engine = await (await store.place(t)).open();
+    const circular: Record<string, unknown> = {};
+    circular.self = circular;
+    for (const metadata of [[], "text", 1, new Map(), circular, { n: 1n }, { text: "\u0000" }, { text: "\ud800" }]) {
+      await assert.rejects(engine.put("a", "1", { metadata: metadata as never }), {
+        code: "INVALID_ARGUMENT",
+        reason: "ERR_METADATA",
+      });
+    }
+    await engine.put("a", "1", { metadata: { text: "\\u0000" } });
+    assert.deepEqual((await engine.getWithMetadata("a"))?.metadata, { text: "\\u0000" });
+    await assert.rejects(found(engine.findByMetadata({}, { limit: 0 })), { reason: "ERR_LIMIT" });
+  });
+
+  test("stores without rows refuse these calls by name", async (t) => {
+    const engine = await createEngine("memory:");
+    t.after(() => engine.close());
+    const unsupported = { code: "UNSUPPORTED" };
+    await assert.rejects(engine.getWithMetadata("a"), unsupported);
+    await assert.rejects(found(engine.findByMetadata({})), unsupported);
+    await assert.rejects(engine.vacuum(), unsupported);
+    await assert.rejects(engine.bulkLoad([]), unsupported);
+    await assert.rejects(engine.put("a", "1", { metadata: {} }), unsupported);
+  });
+
+  test("cleanupExpired removes the rows of expired entries, tableStats counts them", async (t) => {
+    const engine = await (await store.place(t)).open();
+    await engine.batchPut(
+      Array.from({ length: 50 }, (_, i) => [`a${i}`, "1"] as const),
+      { ttlMs: 1 },
+    );
+    await engine.put("b", "2".repeat(5000));
+    await delay(20);
+    const before = await engine.tableStats();
+    assert.ok(before.expiredRows >= 50);
+    assert.ok((await engine.cleanupExpired()) >= 50);
+    await engine.vacuum();
+    const stats = await engine.tableStats();
+    assert.equal(stats.expiredRows, 0);
+    assert.ok(stats.lastVacuumAt instanceof Date && stats.lastAnalyzeAt instanceof Date);
+    assert.ok(stats.totalBytes >= stats.tableBytes + stats.indexBytes + stats.toastBytes - 1);
+    assert.deepEqual(Object.keys(stats.indexes).sort(), [
+      "millrace_entries_expires_at",
+      "millrace_entries_metadata",
+      "millrace_entries_pkey",
+      "millrace_entries_updated_at",
+    ]);
+    assert.equal((await engine.get("b"))?.length, 5000);
+  });
+
+  test("expiry, metadata and time of change are found by their indexes", async (t) => {
+    await (await store.place(t)).open();
+    await query("ALTER DATABASE postgres SET enable_seqscan = off");
+    t.after(() => query("ALTER DATABASE postgres RESET enable_seqscan"));
+    const table = "SELECT count(*) FROM millrace_entries WHERE";
+    assert.match(await plan(`${table} expires_at <= now()`), /millrace_entries_expires_at/);
+    assert.match(await plan(`${table} metadata @> '{"a":1}'`), /millrace_entries_metadata/);
+    assert.match(await plan(`${table} updated_at > now() - interval '1 minute'`), /millrace_entries_updated_at/);
+  });
+
+  test("bulkLoad puts everything over what is there, the last of equal keys wins", async (t) => {
+    const place = await store.place(t);
+    const engine = (await place.open()).namespace("bulk:");
+    await engine.put("3", "old", { metadata: { old: true } });
+    async function* entries(): AsyncGenerator<readonly [string, string]> {
+      for (let i = 0; i < 20_000; i++) yield [String(i), `value ${i} ${"x".repeat(i % 2000)}`];
+      yield ["7", "last"];
+    }
+    assert.equal(await engine.bulkLoad(entries(), { ttlMs: 60_000 }), 20_000);
+    assert.equal(await engine.count(), 20_000);
+    assert.equal((await engine.get("7"))?.toString(), "last");
+    assert.equal((await engine.get("1999"))?.toString(), `value 1999 ${"x".repeat(1999)}`);
+    assert.deepEqual((await engine.getWithMetadata("3"))?.metadata, null);
+    assert.ok((await engine.ttl("3"))! <= 60_000);
+  });
+
+  test("bulkLoad of a source that fails half way leaves nothing", async (t) => {
+    const engine = (await (await store.place(t)).open()).namespace("bulk:");
+    function* entries(): Generator<readonly [string, string]> {
+      for (let i = 0; i < 5000; i++) yield [String(i), "x".repeat(200)];
+      yield ["", "no key"];
+    }
+    await assert.rejects(engine.bulkLoad(entries()), { code: "INVALID_ARGUMENT", outcome: "not-applied" });
+    assert.equal(await engine.count(), 0);
+    await engine.put("works", "on");
+  });
+
+  test("a put lets the server's clock decide when it expires", async (t) => {
+    const place = await store.place(t);
+    const engine = await place.open();
+    await engine.put("a", "1", { ttlMs: 60_000 });
+    const [row] = await query(
+      `SELECT extract(epoch FROM expires_at - updated_at)::int AS seconds FROM millrace_entries
+       WHERE key = '${place.keyPrefix}a'::bytea`,
+    );
+    assert.equal(row?.seconds, 60);
+  });
+});
