@@ -19,15 +19,15 @@ export interface UndecodedRead {
 }
 
 /**
- * One flush: requests that travel together. No key stands in two groups, with one exception: a key may be in
- * `reads` or `probes` and in one of the write groups, and then the read must not see the write. A store that
+ * One flush: requests that travel together. No key stands in two groups, with two exceptions: a key may be in
+ * `probes` and in `reads`, and in these and one of the write groups, and then the read must not see the write. A store that
  * works the groups off in the order in which they are declared gives every caller program order per key.
  */
 export class Batch {
+  /** contains. No key twice; one that stands in `reads` too was called first. Result: boolean. */
+  readonly probes: Request[] = [];
   /** get. No key twice. Result: Buffer, or null when absent. */
   readonly reads: Request[] = [];
-  /** contains. No key twice. Result: boolean. */
-  readonly probes: Request[] = [];
   /** delete. No key twice. Result: boolean, whether the key existed. */
   readonly deletes: Request[] = [];
   /** put without expiry. No key twice, none shared with `deletes` or `expiringPuts` unless the delete was called first. */
@@ -36,7 +36,7 @@ export class Batch {
   readonly expiringPuts: Request[] = [];
   /**
    * Everything else in the order of the calls. Keys stand in no other group; the same key twice only in a run of
-   * increments. Results: setIfNotExists, compareAndSwap, expire boolean; getAndDelete Buffer | null;
+   * increments, which a store refuses with a retryable error only together. Results: setIfNotExists, compareAndSwap, expire boolean; getAndDelete Buffer | null;
    * increment bigint; ttl number | null (Infinity: never expires); transaction undefined.
    */
   readonly others: Request[] = [];
@@ -143,7 +143,7 @@ export class Batch {
 
   /** Calls `visit` for each request that the store must answer. */
   forEachLeader(visit: (leader: Request) => void): void {
-    for (const group of [this.reads, this.probes, this.deletes, this.puts, this.expiringPuts, this.others]) {
+    for (const group of [this.probes, this.reads, this.deletes, this.puts, this.expiringPuts, this.others]) {
       for (const leader of group) visit(leader);
     }
   }

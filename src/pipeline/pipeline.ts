@@ -86,7 +86,7 @@ export class Pipeline implements BatchOwner {
       loop,
       options.watcher,
     );
-    this.#retry = new RetryPolicy(options.retry, loop.random);
+    this.#retry = new RetryPolicy(options.retry, () => loop.random());
     if (options.circuitBreaker !== false) {
       this.#breaker = new CircuitBreaker(options.circuitBreaker, loop, (from, to) => {
         options.watcher?.circuitChanged(from, to);
@@ -344,7 +344,14 @@ export class Pipeline implements BatchOwner {
     while (request !== undefined) {
       request.failedAttempts++;
       if (error.outcome === "unknown" && !isRead(request.kind)) request.outcomeUnknown = true;
-      if (!request.settled) requests.push(request);
+      if (mightSeeLater(request, leader, error)) {
+        this.#completion.fail(
+          request,
+          error.concerning({ ...this.#completion.place(request), outcome: "not-applied" }),
+        );
+      } else if (!request.settled) {
+        requests.push(request);
+      }
       request = request.follower;
     }
     this.counters.retries += requests.length;
@@ -414,4 +421,12 @@ export class Pipeline implements BatchOwner {
     this.#idleWaiters = [];
     for (const waiter of waiters) waiter();
   }
+}
+
+/**
+ * Whether a read that was to be answered from a write which the leader then superseded could, asked of the store, see
+ * the leader's write: its own may be given up before it is sent again.
+ */
+function mightSeeLater(request: Request, leader: Request, error: StateError): boolean {
+  return error.outcome === "unknown" && isRead(request.kind) && !isRead(leader.kind) && request.order < leader.order;
 }

@@ -1,4 +1,4 @@
-import { Kind, NO_ANSWER, type Request } from "../backends/request.js";
+import { Kind, type Request } from "../backends/request.js";
 import type { StateError } from "../core/errors.js";
 import { isRead } from "./completion.js";
 
@@ -60,7 +60,5 @@ export class RetryPolicy {
 }
 
 function isRepeatable(leader: Request): boolean {
-  if (leader.kind === Kind.put || leader.kind === Kind.expire) return true;
-  // Its answer does not depend on what the store says: a put of the same batch preceded it.
-  return leader.kind === Kind.delete && leader.answer !== NO_ANSWER;
+  return leader.kind === Kind.put || leader.kind === Kind.expire;
 }

@@ -64,6 +64,8 @@ export class FaultyDriver implements Driver {
     });
     const lost = new Set<Request>();
     let passed = 0;
+    // Stores carry out the increments of a batch together.
+    let ofIncrements: Fate | undefined;
     const inner = new Batch({
       nowUs: () => 0,
       defersDecoding: () => false,
@@ -74,7 +76,9 @@ export class FaultyDriver implements Driver {
     });
     for (const group of ["reads", "probes", "deletes", "puts", "expiringPuts", "others"] as const) {
       for (const request of batch[group]) {
-        const fate = this.plan.fate(request);
+        const drawn = this.plan.fate(request);
+        if (request.kind === Kind.increment) ofIncrements ??= drawn;
+        const fate = request.kind === Kind.increment ? ofIncrements! : drawn;
         if (fate === "lost") lost.add(request);
         if (fate === "refused") {
           answers.set(request, { error: this.#refusal(request) });
@@ -145,7 +149,8 @@ export class FaultyDriver implements Driver {
   #lostError(request: Request): StateError {
     const isRead = request.kind === Kind.get || request.kind === Kind.contains || request.kind === Kind.ttl;
     const outcome = isRead ? "not-applied" : "unknown";
-    return new ConnectionError("answer lost by plan", { ...this.#place(request), outcome, reason: "ERR_PLANNED" });
+    const details = { ...this.#place(request), outcome, reason: "ERR_PLANNED", retryable: true } as const;
+    return new ConnectionError("answer lost by plan", details);
   }
 
   #place(request: Request): { operation: string; key: string; backend: string } {

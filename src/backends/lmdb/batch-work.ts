@@ -27,8 +27,8 @@ export class BatchWork {
   /** Answers the reads, save those of keys that `isPending`. */
   answerReads(store: LmdbStore, isPending: (key: CanonicalKey) => boolean): void {
     const { batch } = this;
-    for (const request of batch.reads) this.#answerOrDefer(store, request, isPending);
     for (const request of batch.probes) this.#answerOrDefer(store, request, isPending);
+    for (const request of batch.reads) this.#answerOrDefer(store, request, isPending);
     for (const request of batch.others) {
       if (request.kind === Kind.ttl) this.#answerOrDefer(store, request, isPending);
     }

@@ -139,6 +139,7 @@ class MemoryDriver implements Driver {
 function executeGroups(session: MemorySession, batch: Batch): void {
   const { store, nowMs, codec } = session;
   let defers: boolean | undefined;
+  for (const request of batch.probes) batch.succeed(request, store.find(request.key, nowMs) !== undefined);
   for (const request of batch.reads) {
     let value: Buffer | null;
     try {
@@ -160,7 +161,6 @@ function executeGroups(session: MemorySession, batch: Batch): void {
     }
     batch.succeed(request, value);
   }
-  for (const request of batch.probes) batch.succeed(request, store.find(request.key, nowMs) !== undefined);
   for (const request of batch.deletes) {
     const entry = store.find(request.key, nowMs);
     if (entry !== undefined) store.remove(entry);

@@ -53,11 +53,11 @@ const NO_CHECKSUMS = new Uint32Array(0);
 
 /** Writes the whole batch into the slab, in the order of its groups: increments last, as one script. */
 export function encodeBatch(slab: CommandSlab, batch: Batch, hasMsetex: boolean): EncodedBatch {
-  const readChecksums = encodeReads(slab, batch.reads);
   for (const request of batch.probes) {
     slab.constant(EXISTS);
     slab.key(request.key, request.keyUnits);
   }
+  const readChecksums = encodeReads(slab, batch.reads);
   for (const request of batch.deletes) {
     slab.constant(UNLINK);
     slab.key(request.key, request.keyUnits);

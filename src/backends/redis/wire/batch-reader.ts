@@ -31,8 +31,8 @@ const MIN_DEFERRED_BYTES = 64;
 /** Zeros in front would else let a length go on for ever. */
 const MAX_LENGTH_DIGITS = 10;
 
-const READS = 0;
-const PROBES = 1;
+const PROBES = 0;
+const READS = 1;
 const DELETES = 2;
 const PUTS = 3;
 const EXPIRING_PUTS = 4;
@@ -57,7 +57,7 @@ export interface ReaderContext {
 export class BatchReader {
   readonly encoded: EncodedBatch;
   readonly #context: ReaderContext;
-  #phase = READS;
+  #phase = PROBES;
   #index = 0;
   /** Index behind the last read of the MGET whose values are coming. */
   #runEnd = 0;
@@ -82,11 +82,11 @@ export class BatchReader {
     batch.stampResults();
     for (;;) {
       switch (this.#phase) {
-        case READS:
-          if (this.encoded.batch.reads.length > 0 && !this.#readValues(slab)) return false;
-          break;
         case PROBES:
           if (!this.#readBooleans(slab, batch.probes)) return false;
+          break;
+        case READS:
+          if (batch.reads.length > 0 && !this.#readValues(slab)) return false;
           break;
         case DELETES:
           if (!this.#readBooleans(slab, batch.deletes)) return false;
@@ -130,7 +130,7 @@ export class BatchReader {
    */
   #answered(): Set<Request> {
     const { batch, singles, increments } = this.encoded;
-    const inOrder = [batch.reads, batch.probes, batch.deletes, batch.puts, batch.expiringPuts, singles, increments];
+    const inOrder = [batch.probes, batch.reads, batch.deletes, batch.puts, batch.expiringPuts, singles, increments];
     return new Set([...inOrder.slice(0, this.#phase).flat(), ...(inOrder[this.#phase] ?? []).slice(0, this.#index)]);
   }
 
