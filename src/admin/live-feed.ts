@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.js";
 import type { Engine, EngineStats } from "../engine/engine-contract.js";
 import type { EventStream } from "./event-stream.js";
+import { liveSlow } from "./live-detail.js";
 import type { LiveDetail, LiveFacts, LiveSample, LiveWelcome } from "./live-message.js";
 import { liveSample } from "./live-sample.js";
 
@@ -9,7 +10,7 @@ const MAX_HISTORY = 600;
 
 /** Takes one sample per interval, keeps the latest, and hands each to the pages that are open. */
 export class LiveFeed {
-  readonly #engine: Pick<Engine, "stats">;
+  readonly #engine: Pick<Engine, "stats" | "slowOperations">;
   readonly #clock: Clock;
   readonly #facts: LiveFacts;
   readonly #readDetail: () => Promise<LiveDetail>;
@@ -19,7 +20,12 @@ export class LiveFeed {
   #before: EngineStats;
   #beforeMs: number;
 
-  constructor(engine: Pick<Engine, "stats">, facts: LiveFacts, readDetail: () => Promise<LiveDetail>, clock: Clock) {
+  constructor(
+    engine: Pick<Engine, "stats" | "slowOperations">,
+    facts: LiveFacts,
+    readDetail: () => Promise<LiveDetail>,
+    clock: Clock,
+  ) {
     this.#engine = engine;
     this.#clock = clock;
     this.#facts = facts;
@@ -40,14 +46,17 @@ export class LiveFeed {
     // A loop that was blocked fires the timer late and then again at once: such a span says nothing.
     if (spanMs < this.#facts.sampleMs / 4) return;
     const stats = this.#engine.stats();
-    const loopLagMs = Math.max(0, spanMs - this.#facts.sampleMs);
-    const taken = liveSample(stats, this.#before, spanMs, { atMs: this.#clock.wallMs(), loopLagMs });
+    const taken = liveSample(stats, this.#before, spanMs, this.#clock.wallMs());
+    const hasNewSlow = stats.slowOperations !== this.#before.slowOperations;
     this.#before = stats;
     this.#beforeMs = nowMs;
     this.#history.push(taken);
     if (this.#history.length > MAX_HISTORY) this.#history.shift();
     for (const stream of this.#streams) stream.send("sample", taken);
-    if (this.#streams.size > 0) this.#sendDetail([...this.#streams]);
+    if (this.#streams.size === 0) return;
+    const streams = [...this.#streams];
+    this.#sendDetail(streams);
+    if (hasNewSlow) this.#sendSlow(streams);
   }
 
   add(stream: EventStream): void {
@@ -55,6 +64,7 @@ export class LiveFeed {
     stream.send("welcome", welcome);
     this.#streams.add(stream);
     this.#sendDetail([stream]);
+    this.#sendSlow([stream]);
   }
 
   remove(stream: EventStream): void {
@@ -67,6 +77,11 @@ export class LiveFeed {
     };
     // A detail that cannot be read is left out: the next sample brings another, and /readyz says what is wrong.
     this.#readDetail().then(send, () => {});
+  }
+
+  #sendSlow(streams: readonly EventStream[]): void {
+    const slow = liveSlow(this.#engine, this.#engine.stats().slowOperations);
+    for (const stream of streams) stream.send("slow", slow);
   }
 
   close(): void {

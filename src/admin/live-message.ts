@@ -34,9 +34,9 @@ export interface LiveSample {
   readonly activeConnections: number;
   readonly idleConnections: number;
   readonly circuit: "closed" | "open" | "half-open";
-  /** How late the event loop was for a timer, in milliseconds. */
+  /** How late the event loop was for a timer at worst in the last ten seconds, in milliseconds. */
   readonly loopLagMs: number;
-  /** By operation. */
+  /** By operation, of the last ten seconds; what did not occur in them is absent. */
   readonly latency: Readonly<Record<string, Percentiles>>;
 }
 
@@ -52,7 +52,52 @@ export interface LiveDetail {
   readonly backend: string;
   readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
   /** By operation, since the engine opened. */
-  readonly latency: Readonly<Record<string, LatencyFigures>>;
+  readonly latency: Readonly<Record<string, OperationFigures>>;
+  readonly objectives: readonly ObjectiveFigures[];
+}
+
+export interface OperationFigures extends LatencyFigures {
+  readonly windows: Readonly<Record<"last10s" | "last1m" | "last5m", LatencyFigures>>;
+  readonly phases: Readonly<Record<"queue" | "codec" | "store" | "decode", LatencyFigures>>;
+}
+
+/** See `SloReport`. */
+export interface ObjectiveFigures {
+  readonly operation: string;
+  readonly percentile: number;
+  readonly latencyMs: number;
+  readonly total: number;
+  readonly compliance: number;
+  readonly isMet: boolean;
+  readonly measuredMs: number;
+  readonly budgetRemaining: number;
+  readonly windows: readonly { readonly window: string; readonly burnRate: number }[];
+  readonly burning: "page" | "ticket" | null;
+}
+
+/** See `SlowOperation`. */
+export interface SlowFigures {
+  readonly atMs: number;
+  readonly operation: string;
+  readonly key: string | null;
+  readonly latencyMs: number;
+  readonly phases: {
+    readonly queueMs: number;
+    readonly codecMs: number;
+    readonly storeMs: number;
+    readonly decodeMs: number;
+  } | null;
+  readonly batchSize: number;
+  readonly attempts: number;
+  readonly eventLoopLagMs: number;
+  readonly error: string | null;
+}
+
+/** Sent again whenever an operation has been added. */
+export interface LiveSlow {
+  /** How many there were since the engine opened, those included that are kept no longer. */
+  readonly total: number;
+  readonly operations: readonly SlowFigures[];
 }
 
 /** What stands still while the page is open. */

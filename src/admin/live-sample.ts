@@ -2,18 +2,13 @@ import type { EngineStats } from "../engine/engine-contract.js";
 import type { LiveSample, Percentiles } from "./live-message.js";
 
 /** What happened between two readings of an engine's statistics, `spanMs` apart. */
-export function liveSample(
-  stats: EngineStats,
-  before: EngineStats,
-  spanMs: number,
-  moment: { readonly atMs: number; readonly loopLagMs: number },
-): LiveSample {
+export function liveSample(stats: EngineStats, before: EngineStats, spanMs: number, atMs: number): LiveSample {
   const grown = (name: NumericCounter): number => stats[name] - before[name];
   const perSec = (name: NumericCounter): number => rounded((grown(name) * 1000) / spanMs);
   const operations = grown("operationsTotal");
   const batches = grown("batches");
   return {
-    atMs: moment.atMs,
+    atMs,
     operationsTotal: stats.operationsTotal,
     failedTotal: stats.operationsFailed,
     operationsPerSec: perSec("operationsTotal"),
@@ -33,7 +28,7 @@ export function liveSample(
     activeConnections: stats.activeConnections,
     idleConnections: stats.idleConnections,
     circuit: stats.circuit,
-    loopLagMs: rounded(moment.loopLagMs),
+    loopLagMs: rounded(stats.eventLoopLagMs),
     latency: percentilesOf(stats.latency),
   };
 }
@@ -41,8 +36,8 @@ export function liveSample(
 function percentilesOf(latency: EngineStats["latency"]): Record<string, Percentiles> {
   const percentiles: Record<string, Percentiles> = {};
   for (const [operation, figures] of Object.entries(latency)) {
-    const { p50Us, p90Us, p99Us, p999Us } = figures;
-    percentiles[operation] = { p50Us, p90Us, p99Us, p999Us };
+    const { count, p50Us, p90Us, p99Us, p999Us } = figures.windows.last10s;
+    if (count > 0) percentiles[operation] = { p50Us, p90Us, p99Us, p999Us };
   }
   return percentiles;
 }

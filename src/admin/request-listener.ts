@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Engine } from "../engine/engine-contract.js";
+import { formatSloReport } from "../observability/slo-report.js";
 import type { Access } from "./access.js";
 import { type Answer, beginEventStream, json, send, text } from "./answer.js";
 import { EventStream } from "./event-stream.js";
@@ -19,13 +20,18 @@ export interface ListenerParts {
   readonly nowMs: () => number;
 }
 
-type Page = () => Answer | Promise<Answer>;
+type Page = (accept: string) => Answer | Promise<Answer>;
 
 /** Decides for each request what it gets: who asks, for what, by which method. */
 export function requestListener(parts: ListenerParts): RequestListener {
   const { engine, access, readiness } = parts;
   const files = readPageFiles();
-  const pages = new Map<string, Page>([["/stats", () => json(200, engine.stats())]]);
+  const pages = new Map<string, Page>([
+    ["/metrics", () => metrics(engine)],
+    ["/slo", (accept) => slo(engine, accept)],
+    ["/slow", () => json(200, engine.slowOperations())],
+    ["/stats", () => json(200, engine.stats())],
+  ]);
   pages.set("/", () => files.get("/")!);
 
   /** Orchestrators cannot always present a token: the verdict is for all, the reasons only for who may read. */
@@ -55,7 +61,7 @@ export function requestListener(parts: ListenerParts): RequestListener {
     }
     if (!admitted) return refusal(access, wantsPage(request) ? files.get("/page/sign-in.html") : undefined);
     const page = pages.get(path);
-    if (page !== undefined) return page();
+    if (page !== undefined) return page(request.headers.accept ?? "");
     return text(404, `there is no ${printable(path)} here; there is ${[...pages.keys(), ...probes.keys()].join(" ")}`);
   };
 
@@ -89,6 +95,18 @@ function stream({ feed, nowMs }: ListenerParts, request: IncomingMessage, respon
   const events = new EventStream(response, nowMs);
   response.on("close", () => feed.remove(events));
   feed.add(events);
+}
+
+async function metrics({ metrics: registry }: Engine): Promise<Answer> {
+  const body = await registry.metrics();
+  if (body.trim() === "") return text(404, "there are no metrics: the engine was opened with metrics: false");
+  return { status: 200, type: registry.contentType, body };
+}
+
+/** JSON, or lines for people where a client asks for plain text alone. */
+function slo(engine: Engine, accept: string): Answer {
+  const report = engine.slo();
+  return accept.startsWith("text/plain") ? text(200, formatSloReport(report)) : json(200, report);
 }
 
 function refusal(access: Access, signIn: Answer | undefined): Answer {

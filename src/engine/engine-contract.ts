@@ -78,6 +78,8 @@ export interface EngineStats {
   readonly hitRate: number;
   readonly errorRate: number;
   readonly compressionRatio: number;
+  /** Milliseconds by which a timer was late at worst in the last ten seconds. */
+  readonly eventLoopLagMs: number;
   /** Milliseconds of compression and decompression on this thread, extrapolated from every 64th call. */
   readonly codecMs: number;
   /** The codec threads: what they did, and what decides whether they are given work. */

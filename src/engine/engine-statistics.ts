@@ -44,6 +44,7 @@ export function countersOf(core: EngineCore): Omit<EngineStats, "latency"> {
     hitRate: reads === 0 ? 0 : counters.hits / reads,
     errorRate: total === 0 ? 0 : failed / total,
     compressionRatio: bytesAfterCompression === 0 ? 1 : bytesBeforeCompression / bytesAfterCompression,
+    eventLoopLagMs: core.telemetry.loopLagMs,
     codecMs: inline.statistics.inlineMs,
     workers: codecPool.describe(),
   };

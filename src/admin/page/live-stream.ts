@@ -1,4 +1,4 @@
-import type { LiveDetail, LiveSample, LiveWelcome } from "../live-message.js";
+import type { LiveDetail, LiveSample, LiveSlow, LiveWelcome } from "../live-message.js";
 
 export type StreamState = "connecting" | "live" | "paused" | "lost";
 
@@ -7,6 +7,7 @@ export interface StreamObserver {
   welcome(welcome: LiveWelcome): void;
   sample(sample: LiveSample): void;
   detail(detail: LiveDetail): void;
+  slow(slow: LiveSlow): void;
 }
 
 const RETRY_MS = 3000;
@@ -53,6 +54,7 @@ export class LiveStream {
     });
     listen<LiveSample>("sample", (sample) => this.#observer.sample(sample));
     listen<LiveDetail>("detail", (detail) => this.#observer.detail(detail));
+    listen<LiveSlow>("slow", (slow) => this.#observer.slow(slow));
     source.addEventListener("error", () => {
       // The browser's own retry gives up for good after an answer that is no stream, such as 503 during a deployment.
       this.#close();

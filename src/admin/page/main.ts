@@ -1,10 +1,13 @@
-import type { LiveDetail, LiveFacts } from "../live-message.js";
+import type { LiveDetail, LiveFacts, LiveSlow } from "../live-message.js";
 import { byId, element, setAttribute, setText } from "./elements.js";
 import { duration } from "./figures.js";
 import { History } from "./history.js";
 import { LiveStream, type StreamState } from "./live-stream.js";
+import { objectiveCards } from "./objectives.js";
 import { operationsTable } from "./operations-table.js";
 import { partCards } from "./parts.js";
+import { PercentileCurve } from "./percentile-curve.js";
+import { type SlowOrder, slowTable } from "./slow-table.js";
 import { followTheme } from "./theme.js";
 import { Tiles } from "./tiles.js";
 import { TimeCharts } from "./time-charts.js";
@@ -20,9 +23,11 @@ const STREAM_TEXTS: Readonly<Record<StreamState, string>> = {
 const history = new History();
 const tiles = new Tiles(byId("tiles"));
 const charts = new TimeCharts();
+const curve = new PercentileCurve();
 const operationChoice = byId("operation") as HTMLSelectElement;
 let facts: LiveFacts | undefined;
 let detail: LiveDetail | undefined;
+let slow: LiveSlow | undefined;
 let isDrawPending = false;
 
 followTheme(byId("theme"));
@@ -44,6 +49,10 @@ const stream = new LiveStream({
     detail = newest;
     drawSoon();
   },
+  slow(newest) {
+    slow = newest;
+    drawSlow();
+  },
 });
 
 const pause = byId("pause");
@@ -55,6 +64,7 @@ pause.addEventListener("click", () => {
 });
 operationChoice.addEventListener("change", drawSoon);
 byId("range").addEventListener("change", drawSoon);
+byId("slow-order").addEventListener("change", drawSlow);
 
 /** Several messages that come together are drawn once. */
 function drawSoon(): void {
@@ -76,7 +86,17 @@ function draw(): void {
   tiles.show(samples, operation);
   charts.show(samples, rangeSeconds, operation, facts?.sampleMs ?? 1000);
   byId("parts").replaceChildren(...partCards(samples));
-  if (detail !== undefined) byId("operations").replaceChildren(operationsTable(detail.latency));
+  if (detail === undefined) return;
+  curve.show(detail.latency[operation]);
+  byId("objectives").replaceChildren(objectiveCards(detail.objectives));
+  byId("operations").replaceChildren(operationsTable(detail.latency));
+}
+
+/** Only when something has changed: the reader may be selecting a key in it. */
+function drawSlow(): void {
+  if (slow === undefined) return;
+  const order = document.querySelector<HTMLInputElement>("#slow-order input:checked")?.value as SlowOrder | undefined;
+  byId("slow").replaceChildren(...slowTable(slow, order ?? "latest"));
 }
 
 function drawHead(): void {

@@ -27,6 +27,8 @@ export interface PlotOptions {
   readonly styles: readonly LineStyle[];
   readonly formatY: (value: number) => string;
   readonly formatX: (value: number) => string;
+  /** The x that the legend reads while nothing is pointed at. Default: the last, without saying so. */
+  readonly restX?: number;
 }
 
 /** Lines over axes, a legend that holds the figures as text, and a crosshair that reads off one x. */
@@ -120,7 +122,10 @@ export class Plot {
   /** The index that the legend reads: the one under the pointer, else the latest. */
   #read(data: PlotData, toX: (x: number) => number): number | undefined {
     if (data.x.length === 0) return undefined;
-    if (this.#hoverX === undefined) return data.x.length - 1;
+    if (this.#hoverX === undefined) {
+      const { restX } = this.#options;
+      return restX === undefined ? data.x.length - 1 : data.x.indexOf(restX);
+    }
     let best = 0;
     for (const [at, x] of data.x.entries()) {
       if (Math.abs(toX(x) - this.#hoverX) < Math.abs(toX(data.x[best]!) - this.#hoverX)) best = at;
@@ -129,7 +134,7 @@ export class Plot {
   }
 
   #legend(data: PlotData, at: number | undefined): void {
-    const { styles, formatX, formatY, title } = this.#options;
+    const { styles, formatX, formatY, restX, title } = this.#options;
     const said: string[] = [];
     for (const [index, target] of this.#values.entries()) {
       const value = at === undefined ? null : (data.lines[index]?.[at] ?? null);
@@ -137,7 +142,8 @@ export class Plot {
       setText(target, shown);
       said.push(`${styles[index]!.name} ${shown}`);
     }
-    setText(this.#at, at === undefined || this.#hoverX === undefined ? "" : `at ${formatX(data.x[at]!)}`);
+    const isLatest = this.#hoverX === undefined && restX === undefined;
+    setText(this.#at, at === undefined || isLatest ? "" : `at ${formatX(data.x[at]!)}`);
     setAttribute(this.#svg, "aria-label", `${title}: ${said.join(", ")}`);
   }
 }

@@ -26,6 +26,12 @@ export function verdictOf(samples: readonly LiveSample[], detail: LiveDetail | u
   if (operations > 0 && failures / operations >= BAD_ERROR_RATE) {
     return { state: "bad", text: `${percent(failures / operations)} of operations fail` };
   }
+  const burning = detail?.objectives.filter((objective) => objective.burning !== null) ?? [];
+  const [fastest] = burning.sort((objective) => (objective.burning === "page" ? -1 : 1));
+  if (fastest !== undefined) {
+    const state = fastest.burning === "page" ? "bad" : "warn";
+    return { state, text: `Budget of ${fastest.operation} p${fastest.percentile} burns` };
+  }
   if (latest.circuit === "half-open") return { state: "warn", text: "Circuit half-open" };
   return { state: "good", text: "Healthy" };
 }
