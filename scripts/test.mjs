@@ -1,6 +1,7 @@
 // npm test [-- part-of-a-path… --node-option…]: sets everything up, then runs the compiled tests.
 import { availableParallelism } from "node:os";
 import { setUp } from "./setup.mjs";
+import { provideBrowser } from "./steps/browser.mjs";
 import { filesBelow } from "./steps/build.mjs";
 import { fail, run } from "./steps/process.mjs";
 
@@ -13,6 +14,10 @@ const { redis, postgres } = await setUp();
 const serversRequired = !["", "0", "false"].includes(process.env.MILLRACE_REQUIRE_SERVERS ?? "");
 if ((redis === null || postgres === null) && serversRequired)
   fail("MILLRACE_REQUIRE_SERVERS is set, so tests without Redis and PostgreSQL would prove too little");
+
+const browser = await provideBrowser();
+if (browser === null && serversRequired)
+  fail("MILLRACE_REQUIRE_SERVERS is set, so tests without a Chromium would prove too little");
 
 const files = filesBelow("dist/test")
   .filter((file) => file.endsWith(".test.js"))
@@ -32,7 +37,7 @@ const code = await run(
     ...options,
     ...files,
   ],
-  redis?.env,
+  { ...redis?.env, ...(browser === null ? {} : { MILLRACE_CHROMIUM: browser }) },
 );
 await redis?.stop();
 process.exit(code);

@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine-contract.js";
-import type { LiveDetail, LiveSlow, OperationFigures } from "./live-message.js";
+import type { LiveDetail, OperationFigures } from "./live-message.js";
 import type { ReadinessProbe } from "./readiness.js";
 
 /** What the page shows beside the samples. */
@@ -14,8 +14,4 @@ export async function liveDetail(
     latency: engine.stats().latency as Record<string, OperationFigures>,
     objectives: engine.slo().objectives,
   };
-}
-
-export function liveSlow(engine: Pick<Engine, "slowOperations">, total: number): LiveSlow {
-  return { total, operations: engine.slowOperations() };
 }

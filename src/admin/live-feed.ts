@@ -1,12 +1,12 @@
 import type { Clock } from "../core/clock.js";
 import type { Engine, EngineStats } from "../engine/engine-contract.js";
 import type { EventStream } from "./event-stream.js";
-import { liveSlow } from "./live-detail.js";
-import type { LiveDetail, LiveFacts, LiveSample, LiveWelcome } from "./live-message.js";
+import type { LiveDetail, LiveFacts, LiveSample, LiveSlow, LiveWelcome } from "./live-message.js";
 import { liveSample } from "./live-sample.js";
 
 /** Ten minutes at one sample per second: whoever opens the page during an incident sees how it began. */
 const MAX_HISTORY = 600;
+const NOTHING_SENT = -1;
 
 /** Takes one sample per interval, keeps the latest, and hands each to the pages that are open. */
 export class LiveFeed {
@@ -15,7 +15,8 @@ export class LiveFeed {
   readonly #facts: LiveFacts;
   readonly #readDetail: () => Promise<LiveDetail>;
   readonly #history: LiveSample[] = [];
-  readonly #streams = new Set<EventStream>();
+  /** With the number of slow operations that each was told of. */
+  readonly #streams = new Map<EventStream, number>();
   readonly #timer: NodeJS.Timeout;
   #before: EngineStats;
   #beforeMs: number;
@@ -47,24 +48,21 @@ export class LiveFeed {
     if (spanMs < this.#facts.sampleMs / 4) return;
     const stats = this.#engine.stats();
     const taken = liveSample(stats, this.#before, spanMs, this.#clock.wallMs());
-    const hasNewSlow = stats.slowOperations !== this.#before.slowOperations;
     this.#before = stats;
     this.#beforeMs = nowMs;
     this.#history.push(taken);
     if (this.#history.length > MAX_HISTORY) this.#history.shift();
-    for (const stream of this.#streams) stream.send("sample", taken);
-    if (this.#streams.size === 0) return;
-    const streams = [...this.#streams];
-    this.#sendDetail(streams);
-    if (hasNewSlow) this.#sendSlow(streams);
+    for (const stream of this.#streams.keys()) stream.send("sample", taken);
+    this.#sendSlow(stats.slowOperations);
+    if (this.#streams.size > 0) this.#sendDetail([...this.#streams.keys()]);
   }
 
   add(stream: EventStream): void {
     const welcome: LiveWelcome = { facts: this.#facts, history: this.#history };
     stream.send("welcome", welcome);
-    this.#streams.add(stream);
+    this.#streams.set(stream, NOTHING_SENT);
+    this.#sendSlow(this.#engine.stats().slowOperations);
     this.#sendDetail([stream]);
-    this.#sendSlow([stream]);
   }
 
   remove(stream: EventStream): void {
@@ -79,14 +77,19 @@ export class LiveFeed {
     this.#readDetail().then(send, () => {});
   }
 
-  #sendSlow(streams: readonly EventStream[]): void {
-    const slow = liveSlow(this.#engine, this.#engine.stats().slowOperations);
-    for (const stream of streams) stream.send("slow", slow);
+  /** To each page that has not been told of all of them; one whose socket was full is told with a later sample. */
+  #sendSlow(total: number): void {
+    let slow: LiveSlow | undefined;
+    for (const [stream, sent] of this.#streams) {
+      if (sent === total) continue;
+      slow ??= { total, operations: this.#engine.slowOperations() };
+      if (stream.send("slow", slow)) this.#streams.set(stream, total);
+    }
   }
 
   close(): void {
     clearInterval(this.#timer);
-    for (const stream of this.#streams) stream.end();
+    for (const stream of this.#streams.keys()) stream.end();
     this.#streams.clear();
   }
 }

@@ -66,6 +66,30 @@ test("serves statistics, health and readiness of an engine under load", async (t
   assert.equal((JSON.parse(ready.body) as { ready: boolean }).ready, true);
 });
 
+test("serves metrics, objectives and slow operations, and no value", async (t) => {
+  const slo = [{ operation: "put", percentile: 99, latencyMs: 50 } as const];
+  const { engine, admin } = await serve(t, {}, { backend: "memory:", slo, slowLog: { thresholdMs: 0 } });
+  await engine.put("key", "a value that is shown nowhere");
+  const metrics = await ask(`${admin.url}/metrics`);
+  assert.match(String(metrics.headers["content-type"]), /^text\/plain; version=0\.0\.4/);
+  assert.match(metrics.body, /^state_operations_total\{operation="put",status="success",backend="memory"\} 1$/m);
+  const report = await ask(`${admin.url}/slo`);
+  assert.equal((JSON.parse(report.body) as { objectives: { operation: string }[] }).objectives[0]?.operation, "put");
+  assert.match((await ask(`${admin.url}/slo`, { accept: "text/plain" })).body, /^put p99 <= 50 ms: met$/m);
+  const slow = await ask(`${admin.url}/slow`);
+  assert.deepEqual(JSON.parse(slow.body), engine.slowOperations());
+  for (const { body } of [metrics, report, slow, await ask(`${admin.url}/stats`)]) {
+    assert.doesNotMatch(body, /shown nowhere/);
+  }
+});
+
+test("has no metrics where the engine keeps none", async (t) => {
+  const { admin } = await serve(t, {}, { backend: "memory:", metrics: false });
+  const { status, body } = await ask(`${admin.url}/metrics`);
+  assert.equal(status, 404);
+  assert.match(body, /metrics: false/);
+});
+
 test("is not ready once the engine closes, and stays alive", async (t) => {
   const { engine, admin } = await serve(t);
   await engine.close();
