@@ -21,9 +21,14 @@ export class LatencyRecorder {
   }
 
   recordMany(elapsedUs: number, times: number): void {
+    this.begin(times)[slotOf(elapsedUs < 0 ? 0 : elapsedUs | 0)]! += times;
+  }
+
+  /** The array itself, for whoever counts `times` durations there, each in its slot, before anything else happens. */
+  begin(times: number): Uint32Array {
     if (this.#recent === NOT_USED) this.#recent = new Uint32Array(SLOTS);
-    this.#recent[slotOf(elapsedUs < 0 ? 0 : elapsedUs | 0)]! += times;
     this.#recentCount += times;
+    return this.#recent;
   }
 
   get count(): number {

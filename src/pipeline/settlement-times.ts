@@ -1,6 +1,7 @@
 import type { Batch } from "../backends/batch.js";
 import { OPERATION_NAMES, type Request } from "../backends/request.js";
 import type { EventLoop } from "../core/event-loop.js";
+import { slotOf } from "../observability/log-linear.js";
 import { OperationMeters } from "../observability/operation-meters.js";
 import type { BatchPhases, PipelineWatcher } from "./pipeline-watcher.js";
 
@@ -35,7 +36,6 @@ export class SettlementTimes {
   readonly #batches: Batch[] = [];
   readonly #parts: number[] = [];
   #batch: Batch | undefined;
-  readonly #counts = new Uint32Array(METERED_OPERATIONS.length);
 
   constructor(loop: EventLoop, watcher?: PipelineWatcher) {
     this.meters = new OperationMeters(METERED_OPERATIONS, loop.nowMs());
@@ -84,30 +84,38 @@ export class SettlementTimes {
 
   #recordPart(batch: Batch, from: number, to: number, endedAtUs: number): void {
     const { latency, phases } = this.meters;
-    const plannedAtUs = batch.plannedAtUs;
-    const slowUs = this.#slowUs;
-    const counts = this.#counts;
-    let isAnySlow = false;
-    for (let at = from; at < to; at++) {
-      const operation = this.#operations[at]!;
-      const startedAtUs = this.#starts[at]!;
-      phases.queue[operation]!.record((plannedAtUs - startedAtUs) | 0);
-      counts[operation]!++;
-      if (operation >= SINGLES) continue;
-      const elapsedUs = (endedAtUs - startedAtUs) | 0;
-      latency[operation]!.record(elapsedUs);
-      if (elapsedUs >= slowUs) isAnySlow = true;
-    }
+    const operations = this.#operations;
     const { codecUs, storeUs, decodeUs } = phasesOf(batch, endedAtUs);
-    for (let operation = 0; operation < counts.length; operation++) {
-      const times = counts[operation]!;
-      if (times === 0) continue;
-      counts[operation] = 0;
+    let isAnySlow = false;
+    let at = from;
+    while (at < to) {
+      // Mostly a whole batch is of one operation, or half of it is.
+      const first = at;
+      const operation = operations[first]!;
+      do at++;
+      while (at < to && operations[at] === operation);
+      const times = at - first;
+      this.#count(phases.queue[operation]!.begin(times), first, at, batch.plannedAtUs);
       phases.codec[operation]!.recordMany(codecUs, times);
       phases.store[operation]!.recordMany(storeUs, times);
       phases.decode[operation]!.recordMany(decodeUs, times);
+      if (operation >= SINGLES) continue;
+      const longestUs = this.#count(latency[operation]!.begin(times), first, at, endedAtUs);
+      if (longestUs >= this.#slowUs) isAnySlow = true;
     }
     if (isAnySlow) this.#reportSlow(batch, from, to, endedAtUs);
+  }
+
+  /** Counts the times from each start to `atUs` and returns the longest. */
+  #count(counts: Uint32Array, from: number, to: number, atUs: number): number {
+    const starts = this.#starts;
+    let longestUs = 0;
+    for (let at = from; at < to; at++) {
+      const elapsedUs = Math.max(0, (atUs - starts[at]!) | 0);
+      counts[slotOf(elapsedUs)]!++;
+      if (elapsedUs > longestUs) longestUs = elapsedUs;
+    }
+    return longestUs;
   }
 
   /** What is noted of an operation is little, so that noting is cheap; the rest is found in the batch. */
