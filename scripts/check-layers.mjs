@@ -10,6 +10,7 @@ const RANKS = {
   codec: 1,
   observability: 1,
   backends: 2,
+  otel: 2,
   workers: 2,
   pipeline: 3,
   locks: 3,

@@ -43,6 +43,19 @@ export type {
 export { createEngine } from "./engine/open-engine.js";
 export { type OptionSources, readEngineOptions } from "./engine/option-sources.js";
 export type { EngineOptions } from "./engine/options.js";
+export {
+  type BatchCommands,
+  type BatchCompleted,
+  type BatchSent,
+  type BudgetBurns,
+  CHANNEL_NAMES,
+  type ChannelMessages,
+  type ChannelName,
+  type CircuitChanged,
+  type OperationFailed,
+  type Reconnected,
+  type Retry,
+} from "./observability/channels.js";
 export type { OperationLatency } from "./observability/latency-summary.js";
 export type { Phase } from "./observability/operation-meters.js";
 export {

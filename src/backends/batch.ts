@@ -56,6 +56,8 @@ export class Batch {
   isStale = false;
   /** Some request in it failed. */
   hasFailed = false;
+  /** Code of the first that did. */
+  firstErrorCode: string | undefined = undefined;
   #writtenKeys: Set<CanonicalKey> | undefined;
   #readKeys: Set<CanonicalKey> | undefined;
   /** Wrapping microseconds at which results arrived; 0: not stamped. */

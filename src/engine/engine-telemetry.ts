@@ -4,6 +4,7 @@ import { OPERATION_NAMES, type Request } from "../backends/request.js";
 import { StateError } from "../core/errors.js";
 import type { EventLoop } from "../core/event-loop.js";
 import { printableKey } from "../core/printable-key.js";
+import { channels } from "../observability/channels.js";
 import { LoopLag } from "../observability/loop-lag.js";
 import type { OperationMeters } from "../observability/operation-meters.js";
 import type { SloBurn, SloReport } from "../observability/slo-report.js";
@@ -95,6 +96,12 @@ export class EngineTelemetry implements PipelineWatcher {
   }
 
   failed(request: Request, error: StateError, elapsedUs: number, batch: Batch | undefined): void {
+    if (channels.operationFailed.hasSubscribers) {
+      const { code, outcome, reason = null } = error;
+      channels.operationFailed.publish({
+        ...{ ...this.#place(request), code, reason, outcome, latencyMs: elapsedUs / 1000 },
+      });
+    }
     if (request.collector !== undefined) return;
     this.#slo?.failed(request.kind, elapsedUs, error.code === "ABORTED");
     if (elapsedUs < this.slowUs) return;
@@ -115,10 +122,25 @@ export class EngineTelemetry implements PipelineWatcher {
     });
   }
 
-  retried(): void {}
+  retried(leader: Request, error: StateError, operations: number): void {
+    if (!channels.retry.hasSubscribers) return;
+    const { code, reason = null } = error;
+    channels.retry.publish({
+      ...{ ...this.#place(leader), code, reason, failedAttempts: leader.failedAttempts, operations },
+    });
+  }
+
+  reconnected(): void {
+    if (channels.reconnected.hasSubscribers) channels.reconnected.publish({ backend: this.#backend });
+  }
 
   circuitChanged(from: CircuitState, to: CircuitState): void {
+    if (channels.circuit.hasSubscribers) channels.circuit.publish({ backend: this.#backend, from, to });
     this.#logger.warn({ backend: this.#backend, from, to }, `the circuit is ${to}`);
+  }
+
+  #place(request: Request): { backend: string; operation: string; key: string } {
+    return { backend: this.#backend, operation: OPERATION_NAMES[request.kind], key: printableKey(request.key) };
   }
 
   #beat(nowMs: number): void {
@@ -151,6 +173,7 @@ export class EngineTelemetry implements PipelineWatcher {
       eventLoopLagMs: this.#lag.currentMs,
     };
     this.#slowLog?.add(operation);
+    if (channels.operationSlow.hasSubscribers) channels.operationSlow.publish(operation);
     this.#log(operation);
   }
 
@@ -167,6 +190,7 @@ export class EngineTelemetry implements PipelineWatcher {
   }
 
   #budgetBurns(burn: SloBurn): void {
+    if (channels.sloBurn.hasSubscribers) channels.sloBurn.publish({ backend: this.#backend, ...burn });
     const { operation, percentile, latencyMs } = burn.objective;
     const objective = `${operation} p${percentile} <= ${latencyMs} ms`;
     if (burn.state === "burning") this.#logger.warn(burn, `error budget of ${objective} burns (${burn.severity})`);

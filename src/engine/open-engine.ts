@@ -54,7 +54,10 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
     maxValueBytes: options.maxValueBytes,
     logger: options.logger,
     onWritable: () => pipeline.resume(),
-    onReconnected: () => pipeline.reconnected(),
+    onReconnected: () => {
+      telemetry.reconnected();
+      pipeline.reconnected();
+    },
   });
   telemetry.begin(pipeline.times);
   const metrics = createMetricsRegistry(options.metrics, () => metricsSource(core));

@@ -3,6 +3,8 @@ import type { Driver } from "../backends/contract.js";
 import { Kind, type Request, type TransactionStep } from "../backends/request.js";
 import { CircuitOpenError, ClosedError, QueueFullError, type StateError } from "../core/errors.js";
 import { type EventLoop, type LoopTimer, systemLoop } from "../core/event-loop.js";
+import { channels } from "../observability/channels.js";
+import { publishCompleted, publishSent } from "./batch-events.js";
 import { BatchesInFlight } from "./batches-in-flight.js";
 import { CircuitBreaker, type CircuitState } from "./circuit-breaker.js";
 import { CodecStage, type CodecStageOptions } from "./codec-stage.js";
@@ -214,6 +216,7 @@ export class Pipeline implements BatchOwner {
 
   requestFailed(batch: Batch, leader: Request, error: StateError): void {
     batch.hasFailed = true;
+    batch.firstErrorCode ??= error.code;
     if (leader.isReturning) return;
     if (this.#isWorthRetrying(batch, leader, error)) {
       this.#tryAgain(leader, error);
@@ -255,6 +258,7 @@ export class Pipeline implements BatchOwner {
   }
 
   #retire(batch: Batch): void {
+    if (channels.batchCompleted.hasSubscribers) publishCompleted(this.#driver.name, batch, this.nowUs());
     this.#codec?.batchCodec.observeSettled(batch.size);
     if (!batch.hasFailed) this.#breaker?.succeeded();
     const oldest = this.#inFlight.remove(batch);
@@ -299,23 +303,28 @@ export class Pipeline implements BatchOwner {
       this.counters.batches++;
       this.counters.batchedOperations += batch.size;
       this.times.meters.batchSizes.record(batch.size);
-      if (this.#stage === undefined || !this.#stage.take(batch)) this.#driver.execute(batch);
+      if (this.#stage === undefined || !this.#stage.take(batch)) this.#handOver(batch);
       if (this.#inFlight.count === 0 || batch.bytes > HEAVY_BATCH_BYTES) this.#turnWatch.begin();
     }
+  }
+
+  #handOver(batch: Batch): void {
+    if (channels.batchSent.hasSubscribers) publishSent(this.#driver.name, batch);
+    this.#driver.execute(batch);
   }
 
   /** Hands over a batch that waited for its values to be compressed. */
   #executePrepared(batch: Batch): void {
     if (!batch.isStale) {
       batch.sentAtUs = this.nowUs();
-      this.#driver.execute(batch);
+      this.#handOver(batch);
       return;
     }
     const remains = this.#queue.planAgain(batch);
     this.#inFlight.replace(batch, remains);
     remains.plannedAtUs = batch.plannedAtUs;
     remains.sentAtUs = this.nowUs();
-    if (remains.size > 0) this.#driver.execute(remains);
+    if (remains.size > 0) this.#handOver(remains);
     else this.batchCompleted(remains);
   }
 

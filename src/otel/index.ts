@@ -1,0 +1,1 @@
+export { type OpenTelemetryOptions, subscribeOpenTelemetry } from "./subscriber.js";

@@ -1,0 +1,103 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import {
+  type Attributes,
+  type Histogram,
+  type MeterProvider,
+  metrics,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  type TracerProvider,
+  trace,
+} from "@opentelemetry/api";
+import type { BatchCommands, BatchCompleted, ChannelName } from "../observability/channels.js";
+
+export interface OpenTelemetryOptions {
+  /** Default: the one registered globally. */
+  readonly tracerProvider?: TracerProvider;
+  /** Default: the one registered globally. */
+  readonly meterProvider?: MeterProvider;
+  /** Default: on. */
+  readonly spans?: boolean;
+  /** Default: on. */
+  readonly metrics?: boolean;
+}
+
+const SCOPE = "millrace";
+const COMPLETED: ChannelName = "millrace:batch:completed";
+/** As the semantic conventions advise for `db.client.operation.duration`. */
+const DURATION_BOUNDS_S = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
+/** Names of database systems in the conventions, where they are not the engine's own. */
+const SYSTEM_NAMES: Readonly<Record<string, string>> = { postgres: "postgresql" };
+const OPERATIONS: Readonly<Record<keyof BatchCommands, string>> = {
+  gets: "get",
+  contains: "contains",
+  deletes: "delete",
+  puts: "put",
+  others: "other",
+};
+
+/**
+ * From now on reports the batches of all engines in this process to OpenTelemetry, by the stable semantic conventions
+ * for database clients (https://opentelemetry.io/docs/specs/semconv/database/): a client span for each batch, and the
+ * histogram `db.client.operation.duration` in seconds. A batch is what the store is asked: it carries operations of
+ * many callers, so its span has no parent.
+ *
+ * @returns a function that ends it
+ */
+export function subscribeOpenTelemetry(options: OpenTelemetryOptions = {}): () => void {
+  const tracer =
+    options.spans === false ? undefined : (options.tracerProvider ?? trace.getTracerProvider()).getTracer(SCOPE);
+  const duration = options.metrics === false ? undefined : durationOf(options.meterProvider);
+  const onCompleted = (message: unknown): void => {
+    const batch = message as BatchCompleted;
+    const attributes = attributesOf(batch);
+    duration?.record(batch.durationMs / 1000, attributes);
+    if (tracer !== undefined) emitSpan(tracer, batch, attributes);
+  };
+  subscribe(COMPLETED, onCompleted);
+  return () => {
+    unsubscribe(COMPLETED, onCompleted);
+  };
+}
+
+function durationOf(provider: MeterProvider | undefined): Histogram {
+  const meter = (provider ?? metrics.getMeterProvider()).getMeter(SCOPE);
+  return meter.createHistogram("db.client.operation.duration", {
+    unit: "s",
+    description: "Duration of database client operations.",
+    advice: { explicitBucketBoundaries: DURATION_BOUNDS_S },
+  });
+}
+
+function attributesOf(batch: BatchCompleted): Attributes {
+  return {
+    "db.system.name": SYSTEM_NAMES[batch.backend] ?? batch.backend,
+    "db.operation.name": operationOf(batch),
+    ...(batch.error === null ? {} : { "error.type": batch.error }),
+  };
+}
+
+/** One operation by its name; several as the conventions name batches. */
+function operationOf({ commands, size }: BatchCompleted): string {
+  const present = (Object.keys(OPERATIONS) as (keyof BatchCommands)[]).filter((name) => commands[name] > 0);
+  const only = present.length === 1 ? OPERATIONS[present[0]!] : undefined;
+  if (size === 1) return only ?? OPERATIONS.others;
+  return only === undefined ? "BATCH" : `BATCH ${only}`;
+}
+
+function emitSpan(tracer: Tracer, batch: BatchCompleted, attributes: Attributes): void {
+  const span = tracer.startSpan(
+    String(attributes["db.operation.name"]),
+    {
+      kind: SpanKind.CLIENT,
+      startTime: batch.sentAtMs,
+      // The conventions keep the size for real batches.
+      attributes: { ...attributes, ...(batch.size > 1 ? { "db.operation.batch.size": batch.size } : {}) },
+    },
+    ROOT_CONTEXT,
+  );
+  if (batch.error !== null) span.setStatus({ code: SpanStatusCode.ERROR });
+  span.end(batch.sentAtMs + batch.durationMs);
+}
