@@ -23,6 +23,8 @@ import type { ResolvedOptions } from "./options.js";
 
 /** Lines in the log for slow operations: one in so much time, which then says how many it stands for. */
 const LOG_INTERVAL_MS = 1000;
+/** How often objectives are looked at; counts of a second come in when it is over. */
+const JUDGE_INTERVAL_MS = 1000;
 
 /** What one engine notices of itself beyond counting: slow operations, objectives, the lag of its event loop. */
 export class EngineTelemetry implements PipelineWatcher {
@@ -35,6 +37,7 @@ export class EngineTelemetry implements PipelineWatcher {
   readonly #lag: LoopLag;
   #times: SettlementTimes | undefined;
   #slo: SloTracker | undefined;
+  #judgedAtMs = 0;
   #unlogged = 0;
   #loggedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -136,7 +139,8 @@ export class EngineTelemetry implements PipelineWatcher {
 
   circuitChanged(from: CircuitState, to: CircuitState): void {
     if (channels.circuit.hasSubscribers) channels.circuit.publish({ backend: this.#backend, from, to });
-    this.#logger.warn({ backend: this.#backend, from, to }, `the circuit is ${to}`);
+    const level = to === "open" ? "warn" : "info";
+    this.#logger[level]({ backend: this.#backend, from, to }, `the circuit is ${to}`);
   }
 
   #place(request: Request): { backend: string; operation: string; key: string } {
@@ -144,7 +148,10 @@ export class EngineTelemetry implements PipelineWatcher {
   }
 
   #beat(nowMs: number): void {
-    if (this.#times!.meters.advance(nowMs)) this.#slo!.judge(nowMs);
+    if (nowMs - this.#judgedAtMs < JUDGE_INTERVAL_MS) return;
+    this.#judgedAtMs = nowMs;
+    this.#times!.meters.advance(nowMs);
+    this.#slo!.judge(nowMs);
   }
 
   #addSlow(
