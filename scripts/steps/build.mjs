@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync,
 import { dirname, join } from "node:path";
 import { fail, root, run, say } from "./process.mjs";
 
-const SOURCES = ["src", "bench", "test"];
+const SOURCES = ["src", "bench", "test", "examples"];
 /** The second compiles what runs in browsers, which knows a document and no Node. */
 const PROJECTS = ["tsconfig.json", "tsconfig.page.json"];
 const STAMP = join(root, "dist", ".sources");

@@ -21,6 +21,8 @@ export interface Capabilities {
   readonly metadata: boolean;
   /** True: a write can wait for replicas. */
   readonly replicatedDurability: boolean;
+  /** True: a scan gives no key twice, whatever happens meanwhile. */
+  readonly scansOnce?: boolean;
 }
 
 export interface Health {

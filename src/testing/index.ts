@@ -1,5 +1,7 @@
 export { type Certificates, makeCertificates } from "./certificates.js";
 export { type DelayProxy, type DelayProxyOptions, startDelayProxy } from "./delay-proxy.js";
+export { type DriverKitOptions, describeDriver } from "./driver-kit/describe-driver.js";
+export type { DriverScope, DriverUnderTest, OpenDriver } from "./driver-kit/subject.js";
 export type {
   AcceptMode,
   ArmedFault,

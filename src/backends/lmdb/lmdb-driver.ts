@@ -28,6 +28,7 @@ const CAPABILITIES: Capabilities = Object.freeze({
   transactions: true,
   metadata: false,
   replicatedDurability: false,
+  scansOnce: true,
 });
 
 interface Session {

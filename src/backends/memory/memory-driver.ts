@@ -25,6 +25,7 @@ const CAPABILITIES: Capabilities = Object.freeze({
   transactions: true,
   metadata: false,
   replicatedDurability: false,
+  scansOnce: true,
 });
 
 /**

@@ -1,10 +1,11 @@
 import { createRequire } from "node:module";
-import { ConnectionError, type ErrorDetails, type Outcome, StateError } from "../../core/errors.js";
+import { ClosedError, ConnectionError, type ErrorDetails, type Outcome, StateError } from "../../core/errors.js";
 import type { Batch } from "../batch.js";
 import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, ScanPage } from "../contract.js";
+import { placeError } from "../located-error.js";
 import { Kind, OPERATION_NAMES, type Request } from "../request.js";
 import { type ControlAddress, ControlPlane } from "./control-plane.js";
-import { encodeBatch, encodeSwap } from "./wire/batch-encoder.js";
+import { type EncodedBatch, encodeBatch, encodeSwap } from "./wire/batch-encoder.js";
 import { BatchReader, type ReaderContext } from "./wire/batch-reader.js";
 import { CommandSlab } from "./wire/command-slab.js";
 import { HandshakeRefused, type ServerFacts, shakeHands } from "./wire/handshake.js";
@@ -95,14 +96,25 @@ class RedisDriver implements Driver {
 
   execute(batch: Batch): void {
     const connection = this.#connection;
+    if (this.#closed) {
+      this.#failAll(batch, new ClosedError("the store is not open", { backend: this.name }));
+      return;
+    }
     if (connection === undefined || !connection.isReady) {
       const details = { backend: this.name, reason: "ERR_CONNECTION", retryable: true };
       this.#failAll(batch, new ConnectionError(`${this.#hostPort}: not connected`, details));
       return;
     }
     const slab = connection.takeSlab(() => this.#newSlab());
-    const reader = new BatchReader(encodeBatch(slab, batch, this.#facts?.hasMsetex === true), this.#reader);
-    connection.send(slab, new BatchExpectation(reader));
+    let encoded: EncodedBatch;
+    try {
+      encoded = encodeBatch(slab, batch, this.#facts?.hasMsetex === true);
+    } catch (error) {
+      // Nothing has been sent. The slab is left to the collector, with whatever stands in it.
+      this.#failAll(batch, placeError(error, "batch", undefined, this.name, "not-applied"));
+      return;
+    }
+    connection.send(slab, new BatchExpectation(new BatchReader(encoded, this.#reader)));
     batch.stampWritten();
   }
 
@@ -126,6 +138,7 @@ class RedisDriver implements Driver {
   }
 
   async health(): Promise<Health> {
+    if (this.#closed) throw new ClosedError("the store is not open", { operation: "healthCheck", backend: this.name });
     const startedMs = performance.now();
     try {
       await this.#control.ping();

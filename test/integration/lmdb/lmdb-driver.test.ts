@@ -5,11 +5,27 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { createLmdbDriver } from "../../../src/backends/lmdb/lmdb-driver.js";
-import { BatchProbe, driverContext, inOneBatch } from "../../support/batch-probe.js";
-import { testDriver } from "../../support/driver-suite.js";
+import { describeDriver } from "../../../src/testing/index.js";
+import { driverContext, FakeClock, inOneBatch } from "../../support/batch-probe.js";
 import { openLmdb, temporaryFolder } from "../../support/lmdb-scope.js";
 
-testDriver("lmdb", async (t, overrides) => openLmdb(t, await temporaryFolder(t), overrides));
+describeDriver({
+  name: "lmdb",
+  async open(t) {
+    const clock = new FakeClock();
+    return {
+      driver: createLmdbDriver({ path: await temporaryFolder(t), clock }),
+      advance: (ms) => clock.advance(ms),
+    };
+  },
+});
+
+test("memory use covers what was put, and the store knows its entries", async (t) => {
+  const { driver } = await openLmdb(t, await temporaryFolder(t));
+  await inOneBatch(driver, (probe) => probe.put("a", Buffer.alloc(50_000, 1)));
+  assert.ok((await driver.memoryUsage()) > 50_000);
+  assert.equal((await driver.serverInfo()).entries, "1");
+});
 
 test("the directory and its parents are created, a dot in the name makes no file of it", async (t) => {
   const path = join(await temporaryFolder(t), "deep", "state.v1");
@@ -103,26 +119,6 @@ test("a read of an untouched key does not wait for the writes under way", async 
   const beside = inOneBatch(driver, (probe) => probe.get("calm")).then((value) => order.push(`calm ${value}`));
   await Promise.all([writing, behind, beside]);
   assert.deepEqual(order, ["calm 1", "put", "busy 2"]);
-});
-
-test("a batch that mixes everything on many keys settles every request once", async (t) => {
-  const { driver } = await openLmdb(t, await temporaryFolder(t));
-  const completions: Promise<void>[] = [];
-  for (let round = 0; round < 40; round++) {
-    const probe = new BatchProbe(driver);
-    completions.push(probe.completion);
-    void probe.get("a");
-    void probe.contains(`b${round}`);
-    void probe.delete(`d${round - 1}`);
-    void probe.put("a", `${round}`);
-    void probe.put(`d${round}`, "x", 1000);
-    void probe.increment("n", 1n);
-    void probe.ttl(`d${round - 1}`);
-    probe.send();
-    if (round % 3 === 0) await probe.completion;
-  }
-  await Promise.all(completions);
-  assert.equal(await inOneBatch(driver, (probe) => probe.increment("n", 0n)), 40n);
 });
 
 test("closing fails what has not begun as not applied", async (t) => {

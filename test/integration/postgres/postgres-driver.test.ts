@@ -1,22 +1,23 @@
 import { createPostgresDriver } from "../../../src/backends/postgres/postgres-driver.js";
 import { parsePostgresUrl } from "../../../src/config/postgres-url.js";
-import { driverContext, FakeClock } from "../../support/batch-probe.js";
-import { testDriver } from "../../support/driver-suite.js";
+import { describeDriver } from "../../../src/testing/index.js";
+import { FakeClock } from "../../support/batch-probe.js";
 import { onPostgres } from "../../support/stores.js";
 
 let schemas = 0;
 
 await onPostgres("postgres driver", (_store, server) => {
-  testDriver("postgres", async (t, overrides) => {
-    const clock = new FakeClock();
-    const driver = createPostgresDriver({
-      address: { ...parsePostgresUrl(server.url), schema: `driver_${process.pid}_${++schemas}` },
-      connections: 3,
-      retry: { baseDelayMs: 10, maxDelayMs: 100, jitter: 0.3 },
-      now: () => `to_timestamp(${clock.wallMs() / 1000})`,
-    });
-    await driver.open(driverContext(overrides));
-    t.after(() => driver.close());
-    return { driver, clock };
+  describeDriver({
+    name: "postgres",
+    open() {
+      const clock = new FakeClock();
+      const driver = createPostgresDriver({
+        address: { ...parsePostgresUrl(server.url), schema: `driver_${process.pid}_${++schemas}` },
+        connections: 3,
+        retry: { baseDelayMs: 10, maxDelayMs: 100, jitter: 0.3 },
+        now: () => `to_timestamp(${clock.wallMs() / 1000})`,
+      });
+      return { driver, advance: (ms) => clock.advance(ms) };
+    },
   });
 });

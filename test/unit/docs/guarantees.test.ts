@@ -11,6 +11,7 @@ const DOCUMENTS = [
   "docs/adapters.md",
   "docs/architecture.md",
   "docs/benchmarks.md",
+  "docs/drivers.md",
   "docs/guarantees.md",
   "docs/tables.md",
   "docs/tuning.md",

@@ -418,6 +418,8 @@ export class BatchReader {
         request,
         this.#undecodable(request, error).concerning({ ...this.#place(request), outcome: "unknown" }),
       );
+      // It has its answer: what ends the connection must not fail it again.
+      this.#index++;
       // Damaged where it stood, it is gone and will not be met again; a reply too many would shift all that follow.
       throw new ProtocolError("a value does not verify, and may be the answer to something else");
     }

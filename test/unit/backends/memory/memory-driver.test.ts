@@ -1,18 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Driver } from "../../../../src/backends/contract.js";
 import { createMemoryDriver } from "../../../../src/backends/memory/memory-driver.js";
+import { describeDriver } from "../../../../src/testing/index.js";
 import { driverContext, FakeClock, inOneBatch } from "../../../support/batch-probe.js";
-import { type OpenDriver, testDriver } from "../../../support/driver-suite.js";
+import type { TestScope } from "../../../support/stores.js";
 
-const openDriver: OpenDriver = async (t, overrides) => {
+describeDriver({
+  name: "memory",
+  open() {
+    const clock = new FakeClock();
+    return { driver: createMemoryDriver({ clock }), advance: (ms) => clock.advance(ms) };
+  },
+});
+
+async function openDriver(t: TestScope): Promise<{ driver: Driver; clock: FakeClock }> {
   const clock = new FakeClock();
   const driver = createMemoryDriver({ clock });
-  await driver.open(driverContext(overrides));
+  await driver.open(driverContext());
   t.after(() => driver.close());
   return { driver, clock };
-};
-
-testDriver("memory", openDriver);
+}
 
 test("memory of expired entries is freed though nobody reads them", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
