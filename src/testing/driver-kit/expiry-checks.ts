@@ -31,13 +31,14 @@ export const expiryChecks: readonly Check[] = [
     },
   },
   {
-    name: "a key is there to the last millisecond of its lifetime",
-    lacks: (subject) =>
-      lacksExpiry(subject) ?? (subject.hasOwnClock ? undefined : "the driver's clock cannot be moved"),
+    name: "a key is there while its lifetime lasts",
+    lacks: lacksExpiry,
     async run(subject) {
       await subject.put("a", "1", DAY_MS);
-      await subject.pass(DAY_MS - 1);
+      // To the last millisecond, where the clock can be put there.
+      await subject.pass(subject.hasOwnClock ? DAY_MS - 1 : 100);
       assert.equal(await subject.read("a"), "1");
+      if (!subject.hasOwnClock) return;
       await subject.pass(1);
       assert.equal(await subject.read("a"), null);
     },
