@@ -4,6 +4,7 @@ import { setUp } from "./setup.mjs";
 import { provideBrowser } from "./steps/browser.mjs";
 import { filesBelow } from "./steps/build.mjs";
 import { fail, run } from "./steps/process.mjs";
+import { providePromtool } from "./steps/promtool.mjs";
 
 const FILE_TIMEOUT_MS = 600_000;
 
@@ -18,6 +19,8 @@ if ((redis === null || postgres === null) && serversRequired)
 const browser = await provideBrowser();
 if (browser === null && serversRequired)
   fail("MILLRACE_REQUIRE_SERVERS is set, so tests without a Chromium would prove too little");
+
+await providePromtool();
 
 const files = filesBelow("dist/test")
   .filter((file) => file.endsWith(".test.js"))

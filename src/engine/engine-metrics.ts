@@ -23,6 +23,9 @@ export interface MetricsSource {
   readonly stats: Omit<EngineStats, "latency">;
   readonly slo: SloReport;
   readonly loopLagMs: number;
+  /** The options `queue.maxPending` and `pool.max`. */
+  readonly maxPending: number;
+  readonly maxConnections: number;
 }
 
 type Definition = MetricDefinition<MetricsSource>;
@@ -126,10 +129,12 @@ export const METRIC_DEFINITIONS: readonly Definition[] = [
     samples: ({ meters }) => histogramSamples(meters.batchSizes.totals ?? NO_COUNTS, BATCH_BOUNDS, 1, {}),
   },
   gauge("pending_operations", "Operations admitted and not settled.", ({ stats }) => stats.pending),
+  gauge("pending_operations_limit", "How many of them there may be: queue.maxPending.", ({ maxPending }) => maxPending),
   gauge("waiting_operations", "Operations beyond queue.maxPending, whose callers wait.", ({ stats }) => stats.waiting),
   gauge("inflight_batches", "Batches on their way.", ({ stats }) => stats.inFlightBatches),
   gauge("pool_connections_active", "Connections to the store in use.", ({ stats }) => stats.activeConnections),
   gauge("pool_connections_idle", "Connections to the store not in use.", ({ stats }) => stats.idleConnections),
+  gauge("pool_connections_limit", "Connections there may be: pool.max.", ({ maxConnections }) => maxConnections),
   gauge("circuit_breaker_state", "0 closed, 1 half-open, 2 open.", ({ stats }) => CIRCUIT_STATES[stats.circuit]),
   counter("hits_total", "Gets that found a value.", ({ stats }) => stats.hits),
   counter("misses_total", "Gets that found none.", ({ stats }) => stats.misses),

@@ -83,5 +83,7 @@ export function metricsSource(core: EngineCore): MetricsSource {
     stats: countersOf(core),
     slo: telemetry.sloReport(),
     loopLagMs: telemetry.loopLagMs,
+    maxPending: core.options.queue.maxPending,
+    maxConnections: core.options.pool.max,
   };
 }
