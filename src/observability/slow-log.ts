@@ -58,6 +58,7 @@ export class SlowLog {
 
   /** All that are kept, each once, latest first. */
   operations(): SlowOperation[] {
-    return [...new Set([...this.#latest, ...this.#slowest])].sort((a, b) => b.atMs - a.atMs);
+    const latestFirst = [...this.#latest.slice(this.#next), ...this.#latest.slice(0, this.#next)].reverse();
+    return [...new Set([...latestFirst, ...this.#slowest])].sort((a, b) => b.atMs - a.atMs);
   }
 }

@@ -5,8 +5,9 @@ import { VirtualClock } from "../../src/testing/index.js";
 export class VirtualLoop implements EventLoop {
   readonly clock = new VirtualClock(1000);
   readonly random = (): number => 0.5;
+  #workedMs = 0;
 
-  readonly nowMs = (): number => this.clock.monotonicMs();
+  readonly nowMs = (): number => this.clock.monotonicMs() + this.#workedMs;
   readonly inThisTurn = (run: () => void): void => process.nextTick(run);
   readonly asPromisesDo = (run: () => void): void => {
     void Promise.resolve().then(run);
@@ -18,4 +19,9 @@ export class VirtualLoop implements EventLoop {
   readonly clearTimer = (timer: object | undefined): void => {
     (timer as { cancel: () => void } | undefined)?.cancel();
   };
+
+  /** Time passes with work: timers that fall due meanwhile are late. */
+  work(ms: number): void {
+    this.#workedMs += ms;
+  }
 }

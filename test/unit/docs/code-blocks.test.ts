@@ -16,6 +16,7 @@ const DOCUMENTS = [
   "docs/adapters.md",
   "docs/tuning.md",
   "docs/guarantees.md",
+  "docs/observability.md",
   "docs/architecture.md",
 ];
 const REDIS_URL = "redis://127.0.0.1:6379/0";
