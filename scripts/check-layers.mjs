@@ -13,6 +13,7 @@ const RANKS = {
   otel: 2,
   workers: 2,
   pipeline: 3,
+  tier: 3,
   locks: 3,
   checkpoint: 3,
   tables: 3,

@@ -61,6 +61,24 @@ export interface DriverContext {
   readonly onReconnected: () => void;
 }
 
+/**
+ * What a driver tells of changes that others make, so that values read before may be kept in this process. The driver
+ * has a *link* over which it hears of them; what it reports is in the canonical form of keys.
+ */
+export interface ChangeListener {
+  /**
+   * Of every key that is read (`Batch.reads`) from now on, found or not, the next change by anybody else will be
+   * reported: after the read was answered, or before it. Changes made through this driver need not be.
+   */
+  linkUp(): void;
+  /** Changes may go unseen from now on, and may have since the last that was reported. */
+  linkLost(): void;
+  /** The store will not tell: there never will be a link. */
+  linkRefused(cause: string): void;
+  changed(key: CanonicalKey): void;
+  everythingChanged(): void;
+}
+
 /** One page of a scan: keys without the engine's prefix; `values` aligned with them when they were asked for. */
 export interface ScanPage {
   readonly keys: readonly CanonicalKey[];
@@ -86,6 +104,11 @@ export interface Driver {
    * stay in the pipeline's queue, where a deadline or an abort can still stop them. Absent: always writable.
    */
   isWritable?(): boolean;
+  /**
+   * Has the driver tell of changes made by others, from `open` on. Called before `open` or not at all. Absent: it
+   * cannot, and what is kept in this process is as old as its time allows.
+   */
+  watchChanges?(listener: ChangeListener): void;
   /** Settles every request of the batch exactly once and then completes it; never throws, may do so synchronously. */
   execute(batch: Batch): void;
   /**

@@ -142,3 +142,9 @@ export class Request {
     this.timeoutMs = timeoutMs;
   }
 }
+
+/** The keys that a request reads or changes. */
+export function keysOf(request: Request): readonly CanonicalKey[] {
+  if (request.kind !== Kind.transaction) return [request.key];
+  return (request.detail as readonly TransactionStep[]).map((step) => step.key);
+}

@@ -1,5 +1,5 @@
 import { type Kind, OPERATION_NAMES, type TransactionStep } from "../backends/request.js";
-import { ClosedError, InvalidArgumentError } from "../core/errors.js";
+import { AbortedError, ClosedError, InvalidArgumentError } from "../core/errors.js";
 import { type CanonicalKey, canonicalKeyOfBytes, isBinaryKey, joinKey, keyByteLength, keyBytes } from "../core/key.js";
 import type { Key, Value } from "../core/value.js";
 import type { Mutation } from "./engine-contract.js";
@@ -91,6 +91,25 @@ export class CallArguments {
       "ERR_TIMEOUT_OPTION",
       `timeoutMs must be in (0, 1800000] milliseconds; got ${got}`,
     );
+  }
+
+  /** @throws AbortedError if it has been aborted already */
+  signal(operation: string, key: CanonicalKey | undefined, signal: AbortSignal | undefined): AbortSignal | undefined {
+    if (signal === undefined) return undefined;
+    const place = { operation, backend: this.#limits.backend, ...(key === undefined ? {} : { key }) };
+    if (!(signal instanceof AbortSignal)) {
+      throw new InvalidArgumentError(`signal must be an AbortSignal; got ${nameOfType(signal)}`, {
+        ...place,
+        reason: "ERR_SIGNAL",
+      });
+    }
+    if (signal.aborted)
+      throw new AbortedError("the caller's signal was aborted already", {
+        ...place,
+        reason: "ERR_ABORTED",
+        cause: signal.reason,
+      });
+    return signal;
   }
 
   increment(key: CanonicalKey, by: number | bigint): bigint {

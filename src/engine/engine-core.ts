@@ -2,6 +2,7 @@ import type { Registry } from "prom-client";
 import type { Driver } from "../backends/contract.js";
 import type { ValueCodec } from "../codec/value-codec.js";
 import type { Pipeline } from "../pipeline/pipeline.js";
+import type { ReadTier } from "../tier/read-tier.js";
 import type { CodecPool } from "../workers/codec-pool.js";
 import type { ArgumentLimits } from "./call-arguments.js";
 import type { EngineTelemetry } from "./engine-telemetry.js";
@@ -15,6 +16,7 @@ export interface EngineParts {
   readonly telemetry: EngineTelemetry;
   readonly metrics: Registry;
   readonly options: ResolvedOptions;
+  readonly tier: ReadTier | undefined;
 }
 
 /** What all views of one engine share. */
@@ -25,6 +27,8 @@ export class EngineCore {
   readonly codecPool: CodecPool;
   readonly telemetry: EngineTelemetry;
   readonly options: ResolvedOptions;
+  /** undefined: every read asks the store. */
+  readonly tier: ReadTier | undefined;
   readonly limits: ArgumentLimits;
   readonly metrics: Registry;
   /** Work besides the pipeline's that was begun before the engine closes and has to come to its end. */
@@ -40,6 +44,7 @@ export class EngineCore {
     this.telemetry = parts.telemetry;
     this.options = options;
     this.metrics = parts.metrics;
+    this.tier = parts.tier;
     this.limits = {
       backend: driver.name,
       keyPrefixBytes: Buffer.byteLength(options.keyPrefix),

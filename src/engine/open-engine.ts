@@ -8,6 +8,7 @@ import { UnsupportedOperationError } from "../core/errors.js";
 import { systemLoop } from "../core/event-loop.js";
 import { prepareHistograms } from "../observability/latency-summary.js";
 import { Pipeline } from "../pipeline/pipeline.js";
+import { ReadTier } from "../tier/read-tier.js";
 import { type CodecPool, createCodecPool } from "../workers/codec-pool.js";
 import type { Engine } from "./engine-contract.js";
 import { EngineCore } from "./engine-core.js";
@@ -34,6 +35,7 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
   await prepareHistograms();
   const telemetry = new EngineTelemetry(driver.name, options, systemLoop);
   const checksum = new KeyChecksum(options.keyPrefix);
+  const tier = openTier(driver, options);
   const pipeline = new Pipeline(
     driver,
     {
@@ -43,6 +45,7 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
       retry: options.retry,
       circuitBreaker: options.circuitBreaker,
       watcher: telemetry,
+      reads: tier,
     },
     { codec, batchCodec: codecPool, keyChecksum: (key) => checksum.of(key) },
   );
@@ -61,7 +64,7 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
   });
   telemetry.begin(pipeline.times);
   const metrics = createMetricsRegistry(options.metrics, () => metricsSource(core));
-  const core = new EngineCore({ driver, pipeline, codec, codecPool, telemetry, metrics, options });
+  const core = new EngineCore({ driver, pipeline, codec, codecPool, telemetry, metrics, options, tier });
   return new StateEngine(core);
 }
 
@@ -69,6 +72,16 @@ function openCodecPool(options: ResolvedOptions): CodecPool {
   const { codec, thresholdBytes, level } = options.compression;
   const { checksum, maxValueBytes, logger } = options;
   return createCodecPool({ ...options.workers, codec, level, thresholdBytes, checksum, maxValueBytes, logger });
+}
+
+function openTier(driver: Driver, { cache }: ResolvedOptions): ReadTier | undefined {
+  if (cache === false) return undefined;
+  const tier = new ReadTier({ ...cache, keepsStale: false }, systemLoop);
+  if (driver.watchChanges !== undefined) {
+    tier.expectLink();
+    driver.watchChanges(tier);
+  }
+  return tier;
 }
 
 function refuseWhatTheStoreCannot(driver: Driver, options: ResolvedOptions): void {

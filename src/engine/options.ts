@@ -322,12 +322,17 @@ const optionTable = group(
     cache: switchable(
       group(
         {
-          maxBytes: bytes({ min: KIB, max: 1024 * 1024 * MIB, default: 64 * MIB, doc: "Keys and values held." }),
+          maxBytes: bytes({
+            min: KIB,
+            max: 1024 * 1024 * MIB,
+            default: 64 * MIB,
+            doc: "Keys and values held, and what keeping them costs: some 200 bytes each.",
+          }),
           ttlMs: duration({
             min: 1,
             max: 86_400_000,
             default: 1000,
-            doc: "Longest time that a change by another process stays unseen.",
+            doc: "How long an entry is used if no change is heard of: the longest that one stays unseen.",
           }),
         },
         { doc: "A read-through tier in this process; false: every read asks the store." },

@@ -2,13 +2,7 @@ import type { Registry } from "prom-client";
 import type { Health } from "../backends/contract.js";
 import { Kind, OPERATION_NAMES, Request, type RequestDetail } from "../backends/request.js";
 import { CompressionHint } from "../codec/compression-hint.js";
-import {
-  AbortedError,
-  InvalidArgumentError,
-  QueueFullError,
-  StateError,
-  UnsupportedOperationError,
-} from "../core/errors.js";
+import { InvalidArgumentError, QueueFullError, StateError, UnsupportedOperationError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
 import type { Key, Value } from "../core/value.js";
 import type { SloReport } from "../observability/slo-report.js";
@@ -59,6 +53,8 @@ export class StateEngine extends RowCalls implements Engine {
   get(key: Key, options?: CallOptions): Promise<Buffer | null> {
     try {
       const canonical = this.#arguments.key("get", key);
+      const kept = this.#core.tier === undefined ? undefined : this.#fromTier(Kind.get, canonical, options);
+      if (kept !== undefined) return kept as Promise<Buffer | null>;
       return this.#send(Kind.get, canonical, undefined, 0, undefined, options);
     } catch (error) {
       return Promise.reject(error);
@@ -87,7 +83,14 @@ export class StateEngine extends RowCalls implements Engine {
   }
 
   contains(key: Key, options?: CallOptions): Promise<boolean> {
-    return this.#simple(Kind.contains, key, options);
+    if (this.#core.tier === undefined) return this.#simple(Kind.contains, key, options);
+    try {
+      const canonical = this.#arguments.key("contains", key);
+      const kept = this.#fromTier(Kind.contains, canonical, options) as Promise<boolean> | undefined;
+      return kept ?? this.#send(Kind.contains, canonical, undefined, 0, undefined, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   ttl(key: Key, options?: CallOptions): Promise<number | null> {
@@ -160,7 +163,8 @@ export class StateEngine extends RowCalls implements Engine {
     if (requests.length === 0) return [];
     const call = new BatchGetCall(requests.length, this.#timed("batchGet", requests.length));
     this.#submitAll("batchGet", requests, call, options);
-    return call.promise;
+    const { tier } = this.#core;
+    return tier === undefined ? call.promise : tier.answer(call.promise);
   }
 
   async batchPut(entries: Iterable<readonly [Key, Value]>, options?: CallOptions & ExpiryOptions): Promise<void> {
@@ -225,6 +229,7 @@ export class StateEngine extends RowCalls implements Engine {
       });
     }
     if (this.#core.isClosed) throw this.#arguments.closed("clear");
+    this.#core.tier?.dropAll();
     return this.#core.track(this.#core.pipeline.runAlone(() => this.#core.driver.clear(scope)));
   }
 
@@ -302,7 +307,7 @@ export class StateEngine extends RowCalls implements Engine {
     let signal: AbortSignal | undefined;
     if (options !== undefined) {
       timeoutMs = this.#arguments.timeout(OPERATION_NAMES[kind], key, options.timeoutMs, timeoutMs);
-      signal = this.#signal(OPERATION_NAMES[kind], key, options.signal);
+      signal = this.#arguments.signal(OPERATION_NAMES[kind], key, options.signal);
     }
     const request = new Request(kind, key, value, ttlMs, detail, core.pipeline.nowUs(), timeoutMs);
     const promise = new Promise<unknown>(capture);
@@ -312,6 +317,22 @@ export class StateEngine extends RowCalls implements Engine {
     if (value !== undefined) request.hint = this.#hint;
     core.pipeline.submit(request);
     return promise as Promise<T>;
+  }
+
+  /** The answer to a get or contains that this process has; undefined: the store is to be asked. */
+  #fromTier(kind: Kind, key: CanonicalKey, options: CallOptions | undefined): Promise<unknown> | undefined {
+    const { tier, pipeline, isClosed } = this.#core;
+    if (isClosed) throw this.#arguments.closed(kind);
+    if (options !== undefined) {
+      this.#arguments.timeout(OPERATION_NAMES[kind], key, options.timeoutMs, this.#operationMs);
+      this.#arguments.signal(OPERATION_NAMES[kind], key, options.signal);
+    }
+    const kept = kind === Kind.get ? tier!.get(key) : tier!.contains(key);
+    if (kept === undefined) return undefined;
+    pipeline.counters.answeredHere(kind, kept);
+    // Less than the microsecond that latencies are counted in.
+    pipeline.times.meters.latency[kind]!.record(0);
+    return tier!.answer(kept);
   }
 
   #member(kind: Kind, key: CanonicalKey, value: Value | undefined, ttlMs: number, timeoutMs: number): Request {
@@ -326,8 +347,8 @@ export class StateEngine extends RowCalls implements Engine {
     call: BatchGetCall | BatchPutCall | BatchDeleteCall,
     options: CallOptions | undefined,
   ): void {
-    const { pipeline, options: engine, driver } = this.#core;
-    const signal = this.#signal(operation, undefined, options?.signal);
+    const { pipeline, options: engine, driver, tier } = this.#core;
+    const signal = this.#arguments.signal(operation, undefined, options?.signal);
     if (engine.queue.overflow === "reject" && pipeline.pending + requests.length > engine.queue.maxPending) {
       const message = `${requests.length} more operations would exceed queue.maxPending (${engine.queue.maxPending})`;
       throw new QueueFullError(message, { operation, backend: driver.name, reason: "ERR_QUEUE_FULL", retryable: true });
@@ -335,6 +356,14 @@ export class StateEngine extends RowCalls implements Engine {
     for (const [index, request] of requests.entries()) {
       request.collector = call;
       request.collectorIndex = index;
+      if (tier !== undefined && request.kind === Kind.get) {
+        const cached = tier.get(request.key);
+        if (cached !== undefined) {
+          pipeline.counters.answeredHere(Kind.get, cached);
+          call.settle(index, cached);
+          continue;
+        }
+      }
       if (signal !== undefined) request.signal = signal;
       pipeline.submit(request);
     }
@@ -375,24 +404,6 @@ export class StateEngine extends RowCalls implements Engine {
         cause: error,
       });
     }
-  }
-
-  #signal(operation: string, key: CanonicalKey | undefined, signal: AbortSignal | undefined): AbortSignal | undefined {
-    if (signal === undefined) return undefined;
-    const place = { operation, backend: this.#core.driver.name, ...(key === undefined ? {} : { key }) };
-    if (!(signal instanceof AbortSignal)) {
-      throw new InvalidArgumentError(`signal must be an AbortSignal; got ${nameOfType(signal)}`, {
-        ...place,
-        reason: "ERR_SIGNAL",
-      });
-    }
-    if (signal.aborted)
-      throw new AbortedError("the caller's signal was aborted already", {
-        ...place,
-        reason: "ERR_ABORTED",
-        cause: signal.reason,
-      });
-    return signal;
   }
 
   #refuseUnsupported(key: CanonicalKey, options: PutOptions): void {

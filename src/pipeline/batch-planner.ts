@@ -176,6 +176,12 @@ export class BatchPlanner {
   }
 }
 
+/** Has a request share the answer of a read that is with the store already, and its fate if that is sent again. */
+export function join(leader: Request, request: Request): void {
+  request.order = leader.order;
+  follow(leader, request);
+}
+
 /** Appends a request to those that are settled when the leader is. */
 function follow(leader: Request, request: Request): void {
   if (leader.follower === undefined) leader.follower = request;

@@ -6,6 +6,7 @@ import { copyOfValue, type Value } from "../core/value.js";
 import { copyOfBytes } from "../core/value-memory.js";
 import { OperationCounters } from "./operation-counters.js";
 import type { PipelineWatcher } from "./pipeline-watcher.js";
+import type { ReadObserver } from "./read-observer.js";
 import { SettlementTimes } from "./settlement-times.js";
 
 export function isRead(kind: Kind): boolean {
@@ -19,6 +20,7 @@ export class Completion {
   readonly #backend: string;
   readonly #loop: EventLoop;
   readonly #watcher: PipelineWatcher | undefined;
+  readonly #reads: ReadObserver | undefined;
   readonly #onSettled: () => void;
   readonly #onFailed: (request: Request, error: StateError) => void;
 
@@ -32,10 +34,12 @@ export class Completion {
     onFailed: (request: Request, error: StateError) => void,
     loop: EventLoop,
     watcher?: PipelineWatcher,
+    reads?: ReadObserver,
   ) {
     this.#backend = backend;
     this.#loop = loop;
     this.#watcher = watcher;
+    this.#reads = reads;
     this.times = new SettlementTimes(loop, watcher);
     this.#onSettled = onSettled;
     this.#onFailed = onFailed;
@@ -55,6 +59,7 @@ export class Completion {
 
   /** The leader's result for it and for all that follow it. */
   succeed(batch: Batch, leader: Request, result: unknown): void {
+    if (this.#reads !== undefined && leader.answer === NO_ANSWER) this.#reads.answered(leader, result);
     if (leader.follower === undefined && leader.answer === NO_ANSWER) this.settle(leader, result, batch);
     else this.#succeedAll(leader, result, batch);
   }
@@ -84,6 +89,7 @@ export class Completion {
   /** @param batch in which it was sent last, if it was */
   fail(request: Request, cause: StateError, batch?: Batch): void {
     if (request.settled) return;
+    this.#reads?.unanswered(request);
     // A later attempt that certainly changed nothing says nothing about an earlier one.
     const error = request.outcomeUnknown ? cause.concerning({ ...this.place(request), outcome: "unknown" }) : cause;
     this.#onFailed(request, error);
@@ -105,7 +111,10 @@ export class Completion {
     let given = false;
     while (request !== undefined) {
       const next: Request | undefined = request.follower;
-      if (request !== leader) this.counters.coalesced++;
+      if (request !== leader) {
+        this.counters.coalesced++;
+        this.#reads?.unanswered(request);
+      }
       if (!request.settled) {
         let answer = request.answer;
         if (answer === NO_ANSWER) {

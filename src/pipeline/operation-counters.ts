@@ -1,4 +1,4 @@
-import { OPERATION_NAMES } from "../backends/request.js";
+import { Kind, OPERATION_NAMES } from "../backends/request.js";
 import type { ErrorCode } from "../core/errors.js";
 
 /** What the pipeline counts as it goes; read by `stats()`. */
@@ -25,6 +25,18 @@ export class OperationCounters {
 
   get failed(): number {
     return sum(this.failedByKind);
+  }
+
+  /** An operation was answered from what this process had. */
+  answeredHere(kind: Kind, result: Buffer | boolean | null): void {
+    this.succeededByKind[kind]!++;
+    if (kind !== Kind.get) return;
+    if (result === null) {
+      this.misses++;
+    } else {
+      this.hits++;
+      this.bytesRead += (result as Buffer).length;
+    }
   }
 }
 

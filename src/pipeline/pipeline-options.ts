@@ -1,5 +1,6 @@
 import type { CircuitOptions } from "./circuit-breaker.js";
 import type { PipelineWatcher } from "./pipeline-watcher.js";
+import type { ReadObserver } from "./read-observer.js";
 import type { RetryOptions } from "./retry-policy.js";
 
 export interface PipelineOptions {
@@ -19,4 +20,6 @@ export interface PipelineOptions {
   readonly retry: RetryOptions;
   readonly circuitBreaker: CircuitOptions | false;
   readonly watcher?: PipelineWatcher;
+  /** Who keeps what reads have found. */
+  readonly reads?: ReadObserver | undefined;
 }

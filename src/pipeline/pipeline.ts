@@ -1,10 +1,11 @@
 import type { Batch, BatchOwner } from "../backends/batch.js";
 import type { Driver } from "../backends/contract.js";
-import { Kind, type Request, type TransactionStep } from "../backends/request.js";
-import { CircuitOpenError, ClosedError, QueueFullError, type StateError } from "../core/errors.js";
+import { keysOf, type Request } from "../backends/request.js";
+import { ClosedError, type StateError } from "../core/errors.js";
 import { type EventLoop, type LoopTimer, systemLoop } from "../core/event-loop.js";
 import { channels } from "../observability/channels.js";
 import { publishCompleted, publishSent } from "./batch-events.js";
+import { join } from "./batch-planner.js";
 import { BatchesInFlight } from "./batches-in-flight.js";
 import { CircuitBreaker, type CircuitState } from "./circuit-breaker.js";
 import { CodecStage, type CodecStageOptions } from "./codec-stage.js";
@@ -12,6 +13,8 @@ import { Completion, isRead } from "./completion.js";
 import { GivingUp, type RequestsUnderWay } from "./giving-up.js";
 import type { OperationCounters } from "./operation-counters.js";
 import type { PipelineOptions } from "./pipeline-options.js";
+import type { ReadObserver } from "./read-observer.js";
+import { circuitOpen, queueFull } from "./refusals.js";
 import { RequestQueue } from "./request-queue.js";
 import { RetryPolicy } from "./retry-policy.js";
 import type { SettlementTimes } from "./settlement-times.js";
@@ -38,6 +41,7 @@ export class Pipeline implements BatchOwner {
   readonly #maxInFlight: number;
   readonly #eagerBatchSize: number;
   readonly #completion: Completion;
+  readonly #reads: ReadObserver | undefined;
   readonly #queue: RequestQueue;
   readonly #inFlight = new BatchesInFlight();
   readonly #codec: PipelineCodec | undefined;
@@ -63,6 +67,7 @@ export class Pipeline implements BatchOwner {
   constructor(driver: Driver, options: PipelineOptions, codec?: PipelineCodec, loop: EventLoop = systemLoop) {
     this.#driver = driver;
     this.#loop = loop;
+    this.#reads = options.reads;
     this.#turnWatch = new TurnWatch(loop, () => this.#dispatch());
     this.#codec = codec;
     this.#stage =
@@ -87,6 +92,7 @@ export class Pipeline implements BatchOwner {
       },
       loop,
       options.watcher,
+      options.reads,
     );
     this.#retry = new RetryPolicy(options.retry, () => loop.random());
     if (options.circuitBreaker !== false) {
@@ -141,14 +147,16 @@ export class Pipeline implements BatchOwner {
     const full = this.#pending >= options.maxPending && options.overflow === "reject";
     this.#pending++;
     if (full) {
-      this.#completion.fail(request, this.#queueFull(request));
+      this.#completion.fail(request, queueFull(this.#completion.place(request), options.maxPending));
       return;
     }
     if (this.#breaker !== undefined && !this.#breaker.isClosed && !this.#breaker.admits(request)) {
-      this.#completion.fail(request, this.#circuitOpen(request, this.#breaker));
+      this.#completion.fail(request, circuitOpen(this.#completion.place(request), this.#breaker.opensInMs));
       return;
     }
-    this.#queue.push(request);
+    const shared = this.#reads?.called(request);
+    if (shared === undefined) this.#queue.push(request);
+    else join(shared, request);
     if (request.signal !== undefined) this.#givingUp.watchSignal(request, request.signal);
     if (!this.#givingUp.isArmed || request.timeoutMs !== options.operationMs) this.#givingUp.watchDeadline(request);
     if (!this.#scheduled) this.#schedule();
@@ -309,6 +317,7 @@ export class Pipeline implements BatchOwner {
   }
 
   #handOver(batch: Batch): void {
+    this.#reads?.handedOver(batch);
     if (channels.batchSent.hasSubscribers) publishSent(this.#driver.name, batch);
     this.#driver.execute(batch);
   }
@@ -335,10 +344,7 @@ export class Pipeline implements BatchOwner {
   #isWorthRetrying(batch: Batch, leader: Request, error: StateError): boolean {
     if (this.#isClosing || leader.isOverwritten || !this.#retry.allows(leader, error)) return false;
     const readOnly = isRead(leader.kind);
-    const keys =
-      leader.kind === Kind.transaction
-        ? (leader.detail as readonly TransactionStep[]).map((step) => step.key)
-        : [leader.key];
+    const keys = keysOf(leader);
     const isOvertaken =
       (readOnly && batch.writes(leader.key)) ||
       this.#inFlight.someLater(batch, (later) =>
@@ -352,6 +358,7 @@ export class Pipeline implements BatchOwner {
     let request: Request | undefined = leader;
     while (request !== undefined) {
       request.failedAttempts++;
+      this.#reads?.unanswered(request);
       if (error.outcome === "unknown" && !isRead(request.kind)) request.outcomeUnknown = true;
       if (mightSeeLater(request, leader, error)) {
         this.#completion.fail(
@@ -407,22 +414,6 @@ export class Pipeline implements BatchOwner {
   /** True: the batch is not with the driver yet. */
   #isWaiting(batch: Batch): boolean {
     return this.#stage?.holds(batch) === true;
-  }
-
-  #queueFull(request: Request): QueueFullError {
-    return new QueueFullError(`${this.#options.maxPending} operations are pending already (queue.maxPending)`, {
-      ...this.#completion.place(request),
-      reason: "ERR_QUEUE_FULL",
-      retryable: true,
-    });
-  }
-
-  #circuitOpen(request: Request, breaker: CircuitBreaker): CircuitOpenError {
-    return new CircuitOpenError(`the store keeps failing; a probe may pass in ${breaker.opensInMs} ms`, {
-      ...this.#completion.place(request),
-      reason: "ERR_CIRCUIT_OPEN",
-      retryable: true,
-    });
   }
 
   #becomeIdle(): void {

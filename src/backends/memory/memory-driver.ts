@@ -5,7 +5,15 @@ import { ClosedError, ConfigError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
 import type { Batch } from "../batch.js";
 import { executeOther } from "../conditional-operations.js";
-import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, ScanPage } from "../contract.js";
+import type {
+  Capabilities,
+  ChangeListener,
+  ConnectionCounts,
+  Driver,
+  DriverContext,
+  Health,
+  ScanPage,
+} from "../contract.js";
 import { locateError, placeError } from "../located-error.js";
 import { OPERATION_NAMES, type Request } from "../request.js";
 import { MemorySession } from "./memory-session.js";
@@ -42,6 +50,11 @@ class MemoryDriver implements Driver {
 
   constructor(options: MemoryOptions) {
     this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Nobody else can change what is in here. */
+  watchChanges(listener: ChangeListener): void {
+    listener.linkUp();
   }
 
   async open(context: DriverContext): Promise<void> {

@@ -1,13 +1,22 @@
 import { createRequire } from "node:module";
 import { ClosedError, ConnectionError, type ErrorDetails, type Outcome, StateError } from "../../core/errors.js";
 import type { Batch } from "../batch.js";
-import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, ScanPage } from "../contract.js";
+import type {
+  Capabilities,
+  ChangeListener,
+  ConnectionCounts,
+  Driver,
+  DriverContext,
+  Health,
+  ScanPage,
+} from "../contract.js";
 import { placeError } from "../located-error.js";
 import { Kind, OPERATION_NAMES, type Request } from "../request.js";
+import { ChangeFeed, HEARTBEAT_MS } from "./change-feed.js";
 import { type ControlAddress, ControlPlane } from "./control-plane.js";
 import { type EncodedBatch, encodeBatch, encodeSwap } from "./wire/batch-encoder.js";
 import { BatchReader, type ReaderContext } from "./wire/batch-reader.js";
-import { CommandSlab } from "./wire/command-slab.js";
+import { CommandSlab, encodedCommand } from "./wire/command-slab.js";
 import { HandshakeRefused, type ServerFacts, shakeHands } from "./wire/handshake.js";
 import { type Reply, ReplyParser } from "./wire/reply-parser.js";
 import { type Expectation, WireConnection } from "./wire/wire-connection.js";
@@ -26,6 +35,8 @@ const LOADING_WAIT_MS = 100;
 const BULK_OVERHEAD_BYTES = 64;
 /** The longest bulk a stock server sends; above it a length is damage, not data. */
 const MAX_BULK_BYTES = 512 * 1024 * 1024;
+
+const PING = encodedCommand(["PING"]);
 
 const PASSING_REFUSALS = new Set(["LOADING", "BUSY", "MASTERDOWN"]);
 
@@ -58,6 +69,9 @@ class RedisDriver implements Driver {
   #opening: WireConnection | undefined;
   #facts: ServerFacts | undefined;
   #reconnectTimer: NodeJS.Timeout | undefined;
+  #listener: ChangeListener | undefined;
+  #feed: ChangeFeed | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(address: ControlAddress, settings: RedisSettings) {
@@ -65,13 +79,21 @@ class RedisDriver implements Driver {
     this.#settings = settings;
   }
 
+  watchChanges(listener: ChangeListener): void {
+    this.#listener = listener;
+  }
+
   async open(context: DriverContext): Promise<void> {
     this.#context = context;
+    const keyPrefix = Buffer.from(context.keyPrefix, "utf8");
+    if (this.#listener !== undefined) this.#feed = new ChangeFeed(keyPrefix, this.#listener, context.logger);
     this.#control = new ControlPlane(this.#address, context);
     this.#reader = {
       codec: context.codec,
-      parser: new ReplyParser(MAX_BULK_BYTES, context.maxValueBytes + BULK_OVERHEAD_BYTES),
-      keyPrefix: Buffer.from(context.keyPrefix, "utf8"),
+      parser: new ReplyParser(MAX_BULK_BYTES, context.maxValueBytes + BULK_OVERHEAD_BYTES, (message) =>
+        this.#feed?.take(message),
+      ),
+      keyPrefix,
       maxValueBytes: context.maxValueBytes,
       maxBulkBytes: MAX_BULK_BYTES,
       swapAgain: (request, storedForm, then) => this.#swapAgain(request, storedForm, then),
@@ -173,6 +195,7 @@ class RedisDriver implements Driver {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#reconnectTimer);
+    clearInterval(this.#heartbeat);
     const cause = new ConnectionError(`${this.#hostPort}: the engine was closed`, {
       backend: this.name,
       reason: "ERR_CLOSED",
@@ -202,8 +225,13 @@ class RedisDriver implements Driver {
     });
     this.#opening = connection;
     try {
-      this.#facts = await connection.open((ask) => shakeHands(ask, this.#address, LIBRARY_VERSION, this.#facts));
+      this.#facts = await connection.open(async (ask) => {
+        const facts = await shakeHands(ask, this.#address, LIBRARY_VERSION, this.#facts);
+        await this.#feed?.begin(ask, facts);
+        return facts;
+      });
     } catch (error) {
+      this.#feed?.lost();
       if (error instanceof StateError) throw error;
       const refused = error instanceof HandshakeRefused;
       throw new ConnectionError(`${this.#hostPort}: ${(error as Error).message}`, {
@@ -216,11 +244,14 @@ class RedisDriver implements Driver {
       this.#opening = undefined;
     }
     this.#connection = connection;
+    if (this.#feed?.follows === true) this.#heartbeat = setInterval(() => this.#beat(connection), HEARTBEAT_MS);
     this.#context.onReconnected();
   }
 
   #lost(cause: StateError): void {
     this.#connection = undefined;
+    clearInterval(this.#heartbeat);
+    this.#feed?.lost();
     if (this.#closed) return;
     this.#context.logger.warn({ backend: this.name, cause: cause.message }, "connection lost, reconnecting");
     this.#reconnect(0);
@@ -237,6 +268,15 @@ class RedisDriver implements Driver {
         this.#reconnect(attempt + 1);
       });
     }, delayMs);
+  }
+
+  /** A peer that went away without a word would tell of no changes: it has to answer now and then. */
+  #beat(connection: WireConnection): void {
+    if (!connection.isIdle) return;
+    const slab = connection.takeSlab(() => this.#newSlab());
+    slab.constant(PING);
+    // What matters is that bytes come; without any, the connection is given up.
+    connection.sendForReply(slab, () => {});
   }
 
   #swapAgain(request: Request, storedForm: Buffer, then: (reply: Reply | StateError) => void): void {

@@ -18,6 +18,7 @@ const PLUS = 0x2b;
 const COLON = 0x3a;
 const UNDERSCORE = 0x5f;
 const MINUS = 0x2d;
+const PUSH = 0x3e;
 
 /**
  * Small values are copied out of the read slab together, in blocks of the size of Node's own buffer pool, and handed
@@ -247,6 +248,9 @@ export class BatchReader {
   }
 
   #readValuesHeader(slab: ReadSlab, reads: readonly Request[]): boolean {
+    while (slab.start < slab.end && slab.bytes[slab.start] === PUSH) {
+      if (this.#context.parser.take(slab) === INCOMPLETE) return false;
+    }
     if (slab.start >= slab.end) return false;
     const count = Math.min(KEYS_PER_COMMAND, reads.length - this.#index);
     if (slab.bytes[slab.start] === MINUS) {

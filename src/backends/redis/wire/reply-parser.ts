@@ -50,6 +50,7 @@ const MAX_LINE_BYTES = 64 * 1024;
 export class ReplyParser {
   readonly #maxBulkBytes: number;
   readonly #maxKeptBytes: number;
+  readonly #onPush: ((message: PushReply) => void) | undefined;
   #at = 0;
   #needBytes = 0;
   #skipBytes = 0;
@@ -58,10 +59,12 @@ export class ReplyParser {
   /**
    * @param maxBulkBytes longer bulks are a ProtocolError
    * @param maxKeptBytes longer ones are read past, where they are a reply by themselves
+   * @param onPush told of every pushed message, in the order in which it stands among the replies
    */
-  constructor(maxBulkBytes: number, maxKeptBytes = maxBulkBytes) {
+  constructor(maxBulkBytes: number, maxKeptBytes = maxBulkBytes, onPush?: (message: PushReply) => void) {
     this.#maxBulkBytes = maxBulkBytes;
     this.#maxKeptBytes = maxKeptBytes;
+    this.#onPush = onPush;
   }
 
   /** Forgets a reply of which only a part has come; for a new connection. */
@@ -86,6 +89,7 @@ export class ReplyParser {
     }
     slab.start = this.#at;
     slab.expectedBytes = 0;
+    if (reply instanceof PushReply) this.#onPush?.(reply);
     return reply;
   }
 

@@ -110,6 +110,11 @@ export class WireConnection {
     return this.#state === "ready" && this.#socket.writableLength < HIGH_WATER_BYTES;
   }
 
+  /** Whether no reply is due: nothing would show that the peer has gone. */
+  get isIdle(): boolean {
+    return this.#state === "ready" && this.#due.size === 0;
+  }
+
   /** Whether bytes still wait in this process. */
   get hasUnsentBytes(): boolean {
     return this.#unsentWrites > 0;

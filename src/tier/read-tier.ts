@@ -1,0 +1,303 @@
+import type { Batch } from "../backends/batch.js";
+import type { ChangeListener } from "../backends/contract.js";
+import { Kind, type Request, type TransactionStep } from "../backends/request.js";
+import type { EventLoop } from "../core/event-loop.js";
+import { type CanonicalKey, isBinaryKey } from "../core/key.js";
+import { allocateValue, copyOfBytes } from "../core/value-memory.js";
+import { Fetches } from "./fetches.js";
+import { KnownLifetimes } from "./known-lifetimes.js";
+import { type KeptValue, Sieve, SieveEntry } from "./sieve.js";
+import { TurnPace } from "./turn-pace.js";
+
+/** Up to here a value is kept as text on the heap: a Buffer of its own costs more than it holds. */
+const MAX_TEXT_BYTES = 4096;
+const SHORTEST_SHARED_TEXT = 13;
+const scratch = Buffer.allocUnsafeSlow(1024);
+/** Of the room, what notes of lifetimes may take. */
+const NOTES_SHARE = 16;
+
+export interface ReadTierOptions {
+  /** Keys, values and what keeping them costs. */
+  readonly maxBytes: number;
+  /** Milliseconds for which what a read has found is used, if no change is heard of. */
+  readonly ttlMs: number;
+  /** Keeps what it can no longer vouch for, for reads that fail. */
+  readonly keepsStale: boolean;
+}
+
+/**
+ * How changes made by others become known:
+ *
+ *   unheard  not at all: entries end by their time, and absence is not kept
+ *   heard    over a link of the driver
+ *   lost     the link is down: nothing is kept, nothing fresh is answered
+ */
+type Hearing = "unheard" | "heard" | "lost";
+
+/** What the tier has done so far, and holds now. */
+export interface ReadTierStatistics {
+  readonly hits: number;
+  readonly misses: number;
+  /** Of all reads that asked the tier; 0 if none did. */
+  readonly hitRate: number;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly fills: number;
+  readonly evictions: number;
+  /** Reads that shared one already with the store. */
+  readonly shared: number;
+  /** Changes by others that were heard of. */
+  readonly invalidations: number;
+  /** How often everything was dropped: the link was lost, or the store emptied. */
+  readonly flushes: number;
+  /** `changes`: changes by others are heard of; `time`: the store tells of none; `down`: the link is lost. */
+  readonly invalidation: "changes" | "time" | "down";
+}
+
+/**
+ * Answers of the store, kept in this process for the next read of the same key.
+ *
+ * Filled by reads only: a store reports changes of keys that were read. A write by this engine drops its key when it is
+ * *called*, and overtakes reads of the key that are under way; so whatever is kept was read after every write called
+ * before, and a get sees the puts called before it, as without a tier. A change by others is heard of over the driver's
+ * link and does the same. When the link is lost everything goes, and nothing is kept until it is back.
+ */
+export class ReadTier implements ChangeListener {
+  readonly #loop: EventLoop;
+  readonly #ttlMs: number;
+  readonly #keepsStale: boolean;
+  readonly #entries: Sieve;
+  readonly #fetches = new Fetches();
+  readonly #lifetimes: KnownLifetimes;
+  readonly #pace: TurnPace;
+  #hearing: Hearing = "unheard";
+  #epoch = 0;
+  #hits = 0;
+  #misses = 0;
+  #fills = 0;
+  #shared = 0;
+  #invalidations = 0;
+  #flushes = 0;
+
+  constructor(options: ReadTierOptions, loop: EventLoop) {
+    const notesBytes = Math.floor(options.maxBytes / NOTES_SHARE);
+    this.#loop = loop;
+    this.#ttlMs = options.ttlMs;
+    this.#keepsStale = options.keepsStale;
+    this.#entries = new Sieve(options.maxBytes - notesBytes);
+    this.#lifetimes = new KnownLifetimes(notesBytes);
+    this.#pace = new TurnPace(loop);
+  }
+
+  /** The store will tell of changes, once there is a link. Nothing is kept before. */
+  expectLink(): void {
+    this.#hearing = "lost";
+  }
+
+  /** The caller's own copy of what the store holds; null: no such key; undefined: ask the store. */
+  get(key: CanonicalKey): Buffer | null | undefined {
+    const entry = this.#fresh(key);
+    return entry === undefined ? undefined : copyOf(entry.value);
+  }
+
+  contains(key: CanonicalKey): boolean | undefined {
+    const entry = this.#fresh(key);
+    return entry === undefined ? undefined : entry.value !== null;
+  }
+
+  /** Hands an answer of the tier to a caller: at once, or when the event loop has turned if this turn is used up. */
+  answer<T>(answer: T): Promise<T> {
+    return this.#pace.isUsedUp(this.#loop.nowMs()) ? this.#pace.nextTurn(answer) : Promise.resolve(answer);
+  }
+
+  /** What the store held when it was asked last, up to so many milliseconds ago, vouched for or not. */
+  stale(key: CanonicalKey, maxAgeMs: number): Buffer | null | undefined {
+    const entry = this.#entries.find(key);
+    const nowMs = this.#loop.nowMs();
+    if (entry === undefined || nowMs >= entry.expiresAtMs || nowMs - entry.readAtMs > maxAgeMs) return undefined;
+    entry.visited = true;
+    return copyOf(entry.value);
+  }
+
+  called(request: Request): Request | undefined {
+    switch (request.kind) {
+      case Kind.get:
+      case Kind.contains: {
+        const fetch = this.#fetches.withStore(request.key);
+        if (fetch !== undefined) this.#shared++;
+        else if (request.kind === Kind.get && this.#hearing !== "lost") this.#fetches.begin(request);
+        return fetch;
+      }
+      case Kind.ttl:
+        break;
+      case Kind.transaction:
+        for (const step of request.detail as readonly TransactionStep[]) {
+          this.#drop(step.key);
+          if (step.type !== "delete") this.#learnLifetime(step.key, step.ttlMs);
+        }
+        break;
+      default:
+        this.#drop(request.key);
+        if (request.kind !== Kind.increment) this.#learnLifetime(request.key, request.ttlMs);
+    }
+    return undefined;
+  }
+
+  handedOver(batch: Batch): void {
+    for (const read of batch.reads) this.#fetches.handedOver(read);
+  }
+
+  answered(request: Request, result: unknown): void {
+    switch (request.kind) {
+      case Kind.get:
+        if (this.#fetches.end(request)) this.#fill(request, result as Buffer | null);
+        break;
+      case Kind.contains:
+        if (result === false) this.#dropValue(request.key);
+        break;
+      case Kind.ttl:
+        this.#takeLifetime(request.key, result as number | null);
+        break;
+    }
+  }
+
+  unanswered(request: Request): void {
+    if (request.kind === Kind.get) this.#fetches.end(request);
+  }
+
+  /** Everything in the store may change: work on many keys was called. */
+  dropAll(): void {
+    this.#entries.clear();
+    this.#lifetimes.clear();
+    this.#fetches.overtakeAll();
+  }
+
+  linkUp(): void {
+    this.#hearing = "heard";
+  }
+
+  linkLost(): void {
+    this.#hearing = "lost";
+    this.#flushes++;
+    this.#epoch++;
+    this.#fetches.overtakeAll();
+    if (!this.#keepsStale) this.#entries.clear();
+  }
+
+  linkRefused(): void {
+    this.#hearing = "unheard";
+  }
+
+  changed(key: CanonicalKey): void {
+    this.#invalidations++;
+    this.#drop(key);
+  }
+
+  everythingChanged(): void {
+    this.#flushes++;
+    this.dropAll();
+  }
+
+  statistics(): ReadTierStatistics {
+    const asked = this.#hits + this.#misses;
+    return {
+      hits: this.#hits,
+      misses: this.#misses,
+      hitRate: asked === 0 ? 0 : this.#hits / asked,
+      entries: this.#entries.size,
+      bytes: this.#entries.bytes,
+      fills: this.#fills,
+      evictions: this.#entries.evictions,
+      shared: this.#shared,
+      invalidations: this.#invalidations,
+      flushes: this.#flushes,
+      invalidation: this.#hearing === "heard" ? "changes" : this.#hearing === "lost" ? "down" : "time",
+    };
+  }
+
+  #fresh(key: CanonicalKey): SieveEntry | undefined {
+    const entry = this.#entries.find(key);
+    if (entry === undefined || entry.epoch !== this.#epoch || this.#loop.nowMs() >= entry.freshUntilMs) {
+      this.#misses++;
+      return undefined;
+    }
+    this.#hits++;
+    entry.visited = true;
+    return entry;
+  }
+
+  #fill(request: Request, result: Buffer | null): void {
+    // An absence that nobody would hear the end of is not worth its risk.
+    if (result === null && this.#hearing !== "heard") {
+      this.#entries.delete(request.key);
+      return;
+    }
+    const nowMs = this.#loop.nowMs();
+    // It was read at some time since the call, so its age counts from there.
+    const readAtMs = nowMs - ((((nowMs * 1000) | 0) - request.startedAtUs) | 0) / 1000;
+    const expiresAtMs = this.#lifetimes.expiryOf(request.key, nowMs);
+    const freshUntilMs = Math.min(readAtMs + this.#ttlMs, expiresAtMs);
+    this.#fills++;
+    this.#entries.add(
+      new SieveEntry(ownKey(request.key), keptForm(result), this.#epoch, readAtMs, freshUntilMs, expiresAtMs),
+    );
+  }
+
+  #drop(key: CanonicalKey): void {
+    this.#entries.delete(key);
+    this.#fetches.overtake(key);
+  }
+
+  /** The store says that there is no such key now. */
+  #dropValue(key: CanonicalKey): void {
+    const entry = this.#entries.find(key);
+    if (entry !== undefined && entry.value !== null) this.#entries.delete(key);
+  }
+
+  /** @param ttlMs 0: never expires */
+  #learnLifetime(key: CanonicalKey, ttlMs: number): void {
+    if (ttlMs > 0) this.#lifetimes.note(key, this.#loop.nowMs() + ttlMs);
+    else this.#lifetimes.forget(key);
+  }
+
+  #takeLifetime(key: CanonicalKey, leftMs: number | null): void {
+    if (leftMs === null) {
+      this.#dropValue(key);
+    } else if (leftMs !== Number.POSITIVE_INFINITY) {
+      const expiresAtMs = this.#loop.nowMs() + leftMs;
+      this.#lifetimes.note(key, expiresAtMs);
+      const entry = this.#entries.find(key);
+      if (entry !== undefined && expiresAtMs < entry.freshUntilMs) {
+        entry.freshUntilMs = expiresAtMs;
+        entry.expiresAtMs = expiresAtMs;
+      }
+    }
+  }
+}
+
+/**
+ * The same key, in memory of its own: one that was cut out of a larger text would keep all of that alive. The engine
+ * of JavaScript shares the memory of cuts from this length on.
+ */
+function ownKey(key: CanonicalKey): CanonicalKey {
+  if (key.length < SHORTEST_SHARED_TEXT) return key;
+  if (isBinaryKey(key) || key.length * 3 > scratch.length) return ` ${key}`.slice(1);
+  return scratch.toString("utf8", 0, scratch.write(key));
+}
+
+/** In memory of its own: the caller may change its bytes, and they may lie in a block with others. */
+function keptForm(value: Buffer | null): KeptValue {
+  if (value === null) return null;
+  if (value.length <= MAX_TEXT_BYTES) return value.toString("latin1");
+  const copy = Buffer.allocUnsafeSlow(value.length);
+  copy.set(value);
+  return copy;
+}
+
+function copyOf(value: KeptValue): Buffer | null {
+  if (value === null) return null;
+  if (typeof value !== "string") return copyOfBytes(value);
+  const copy = allocateValue(value.length);
+  copy.write(value, 0, value.length, "latin1");
+  return copy;
+}

@@ -1,0 +1,132 @@
+import type { CanonicalKey } from "../core/key.js";
+
+/**
+ * What an entry costs besides its key and value: the entry itself, its place in the map and the headers of two strings.
+ * Measured as growth of the heap with 100,000 entries, rounded up (`test/unit/tier/sieve.test.ts` holds it to that).
+ */
+const ENTRY_BYTES = 200;
+/** An entry of more than this share of the room would push out too much. */
+const LARGEST_SHARE = 4;
+
+/** A small value as text with a character per byte, a larger one as bytes of its own; null: the key is absent. */
+export type KeptValue = string | Buffer | null;
+
+/** One key that a store was asked for, and what it answered. */
+export class SieveEntry {
+  readonly key: CanonicalKey;
+  readonly value: KeptValue;
+  readonly bytes: number;
+  /** Which stretch of time between two losses of the link it was read in. */
+  readonly epoch: number;
+  readonly readAtMs: number;
+  /** No longer to be used as fresh from then on. */
+  freshUntilMs: number;
+  /** The store has let go of it from then on, as far as this process knows. */
+  expiresAtMs: number;
+  visited = false;
+  newer: SieveEntry | undefined = undefined;
+  older: SieveEntry | undefined = undefined;
+
+  constructor(
+    key: CanonicalKey,
+    value: KeptValue,
+    epoch: number,
+    readAtMs: number,
+    freshUntilMs: number,
+    expiresAtMs: number,
+  ) {
+    this.key = key;
+    this.value = value;
+    // A character of a key takes up to two bytes.
+    this.bytes = ENTRY_BYTES + key.length * 2 + (value === null ? 0 : value.length);
+    this.epoch = epoch;
+    this.readAtMs = readAtMs;
+    this.freshUntilMs = freshUntilMs;
+    this.expiresAtMs = expiresAtMs;
+  }
+}
+
+/**
+ * Entries within a bound of bytes. What goes when there is no room is decided by SIEVE (Zhang and others, "SIEVE is
+ * Simpler than LRU", NSDI 2024): a hand goes from the oldest entry to the newest and round again; an entry that was used
+ * since the hand last passed is passed once more, the first that was not goes. A use sets a mark and moves nothing, and
+ * what is read once only is gone soon: with room for 1 % of the keys and Zipf(0.99) it misses 41 % of the reads where
+ * LRU misses 51 % (100,000 keys), 36 % against 43 % (1,000,000).
+ */
+export class Sieve {
+  readonly #maxBytes: number;
+  readonly #entries = new Map<CanonicalKey, SieveEntry>();
+  #newest: SieveEntry | undefined;
+  #oldest: SieveEntry | undefined;
+  /** Where the search for the next to go begins; undefined: at the oldest. */
+  #hand: SieveEntry | undefined;
+  #bytes = 0;
+  evictions = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The caller sets `visited` if it uses what it finds. */
+  find(key: CanonicalKey): SieveEntry | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** Takes it in, in place of another of its key, unless it is too large. */
+  add(entry: SieveEntry): void {
+    this.delete(entry.key);
+    if (entry.bytes * LARGEST_SHARE > this.#maxBytes) return;
+    while (this.#bytes + entry.bytes > this.#maxBytes) this.#evict();
+    this.#entries.set(entry.key, entry);
+    this.#bytes += entry.bytes;
+    entry.older = this.#newest;
+    if (this.#newest === undefined) this.#oldest = entry;
+    else this.#newest.newer = entry;
+    this.#newest = entry;
+  }
+
+  delete(key: CanonicalKey): boolean {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return false;
+    this.#remove(entry);
+    return true;
+  }
+
+  clear(): void {
+    this.#entries.clear();
+    this.#newest = undefined;
+    this.#oldest = undefined;
+    this.#hand = undefined;
+    this.#bytes = 0;
+  }
+
+  #evict(): void {
+    let candidate = this.#hand ?? this.#oldest!;
+    while (candidate.visited) {
+      candidate.visited = false;
+      candidate = candidate.newer ?? this.#oldest!;
+    }
+    this.#remove(candidate);
+    this.evictions++;
+    this.#hand = candidate.newer;
+  }
+
+  #remove(entry: SieveEntry): void {
+    const { newer, older } = entry;
+    this.#entries.delete(entry.key);
+    this.#bytes -= entry.bytes;
+    if (this.#hand === entry) this.#hand = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+  }
+}
