@@ -95,8 +95,10 @@ export class ControlPlane {
       idleTimeoutMillis: IDLE_MS,
       allowExitOnIdle: true,
     });
-    // An idle connection that the server ends; the pool has dropped it already, and without a listener the process ends.
+    // A connection that ends, idle or lent out, is dropped by the pool, and a query on it fails. Without listeners the
+    // process would end as well.
     pool.on("error", () => {});
+    pool.on("connect", (client) => client.on("error", () => {}));
     return pool;
   }
 
