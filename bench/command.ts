@@ -14,6 +14,7 @@ import { CODEC, EXTRA_WORKLOADS } from "./load/plan.js";
 import { runBench } from "./load/run-bench.js";
 import { WORKLOADS } from "./load/workload.js";
 import { MILLRACE, SUBJECT_NAMES } from "./peers/all-peers.js";
+import { POSTGRES } from "./postgres/run-postgres.js";
 
 export interface CliOutput {
   write(text: string): void;
@@ -63,8 +64,17 @@ function listText(): string {
     `  ${CODEC.padEnd(24)}all of the following (only when asked for)`,
     ...CODEC_PARTS.map((name) => `  ${name.padEnd(24)}${parts[name]}`),
   ];
+  const postgres = "single puts and gets beside a pool of pg, COPY and pgbench; target T10 (only when asked for)";
   const others = EXTRA_WORKLOADS.map((name) => `  ${name.padEnd(24)}${extras[name]}`);
-  return ["workloads", ...cells, ...others, ...codecs, "peers", ...SUBJECT_NAMES.map((name) => `  ${name}`)].join("\n");
+  return [
+    "workloads",
+    ...cells,
+    ...others,
+    ...codecs,
+    `  ${POSTGRES.padEnd(24)}${postgres}`,
+    "peers",
+    ...SUBJECT_NAMES.map((name) => `  ${name}`),
+  ].join("\n");
 }
 
 async function benchAndReport(options: BenchOptions, output: CliOutput): Promise<boolean> {

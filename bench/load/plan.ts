@@ -2,6 +2,7 @@ import { CODEC_PARTS, type CodecPart } from "../codec/codec-bench.js";
 import type { BenchOptions } from "../lib/options.js";
 import { UsageError } from "../lib/usage-error.js";
 import { MILLRACE, SUBJECT_NAMES, YARDSTICK } from "../peers/all-peers.js";
+import { POSTGRES } from "../postgres/run-postgres.js";
 import { WORKLOADS, type Workload } from "./workload.js";
 
 export const EXTRA_WORKLOADS = ["trace", "targets", "soak"] as const;
@@ -12,6 +13,8 @@ export interface Plan {
   readonly extras: readonly ExtraWorkload[];
   /** Parts of the workload `codec`, which runs only when asked for. */
   readonly codecParts: readonly CodecPart[];
+  /** Whether PostgreSQL is measured; only when asked for. */
+  readonly postgres: boolean;
   readonly peers: readonly string[];
   /** Length of one throughput round. */
   readonly roundMs: number;
@@ -43,7 +46,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
   const wanted = options.workloads;
   for (const name of wanted ?? []) {
     const known =
-      [...EXTRA_WORKLOADS, CODEC, ...CODEC_PARTS].includes(name) ||
+      [...EXTRA_WORKLOADS, CODEC, POSTGRES, ...CODEC_PARTS].includes(name) ||
       WORKLOADS.some((workload) => selects(name, workload));
     if (!known) throw new UsageError(`there is no workload ${JSON.stringify(name)}; --list shows them all`);
   }
@@ -53,8 +56,9 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
     }
   }
   const codecParts = CODEC_PARTS.filter((name) => wanted?.includes(CODEC) === true || wanted?.includes(name) === true);
-  // The codec parts bring their own clients.
-  const onlyCodecs = wanted?.every((name) => name === CODEC || codecParts.some((part) => part === name)) === true;
+  // The codec parts and the workload of PostgreSQL bring their own clients.
+  const onlyCodecs =
+    wanted?.every((name) => [CODEC, POSTGRES].includes(name) || codecParts.some((part) => part === name)) === true;
   const peers = onlyCodecs
     ? [MILLRACE]
     : (options.peers ?? SUBJECT_NAMES).filter((name) => clientsOnly?.includes(name) ?? true);
@@ -75,6 +79,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
     cells,
     extras,
     codecParts,
+    postgres: wanted?.includes(POSTGRES) === true,
     peers,
     roundMs: budgetMs === null ? usual : Math.max(MIN_ROUND_MS, (budgetMs * OVERHEAD_SHARE) / Math.max(1, allUnits)),
     openMs: budgetMs === null ? (options.quick ? OPEN_MS / 3 : OPEN_MS) : budgetMs / Math.max(1, openRuns),

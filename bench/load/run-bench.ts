@@ -9,6 +9,7 @@ import type { BenchReport, Comparison, Environment, Target, Verdict } from "../l
 import { judgeSlo, type Slo } from "../lib/slo.js";
 import { UsageError } from "../lib/usage-error.js";
 import { MILLRACE } from "../peers/all-peers.js";
+import { runPostgres } from "../postgres/run-postgres.js";
 import { measureGoals } from "./goals.js";
 import { checkHonesty } from "./honesty-check.js";
 import { type InputShape, type Inputs, makeInputs } from "./inputs.js";
@@ -134,6 +135,15 @@ class BenchRun {
     if (extras.includes("soak")) await this.#soak();
     this.#targets.push(...measureGoals(this.#comparisons));
     if (this.#plan.codecParts.length > 0) await this.#measureCodecs();
+    if (this.#plan.postgres) {
+      await runPostgres({
+        quick: this.#options.quick,
+        progress: this.#progress,
+        note: (text) => this.#observer.note(text),
+        measured: (title, rows) => this.#add(title, rows),
+        target: (target) => void this.#targets.push(target),
+      });
+    }
     for (const slo of this.#options.slos) this.#verdicts.push(await this.#judge(slo));
   }
 

@@ -131,7 +131,10 @@ if (await postgresIsThere("faults of a PostgreSQL server")) {
     let sum = 0;
     for (let i = 0; i < 5; i++) sum += Number(await engine.increment(`counter ${i}`, 0));
     assert.ok(acknowledged > 0);
-    assert.ok(sum >= acknowledged && sum <= acknowledged + unknown, `${acknowledged} <= ${sum} <= ${acknowledged + unknown}`);
+    assert.ok(
+      sum >= acknowledged && sum <= acknowledged + unknown,
+      `${acknowledged} <= ${sum} <= ${acknowledged + unknown}`,
+    );
   });
 
   test("connections cut again and again under load leave no answer that the store contradicts", async (t) => {
@@ -247,9 +250,7 @@ if (await postgresIsThere("faults of a PostgreSQL server")) {
     const created = await Promise.all(engines.map((engine) => engine.setIfNotExists("once", "1")));
     assert.equal(created.filter(Boolean).length, 1);
     await Promise.all(
-      engines.flatMap((engine) =>
-        Array.from({ length: 200 }, (_, i) => engine.increment(`fresh ${i % 50}`)),
-      ),
+      engines.flatMap((engine) => Array.from({ length: 200 }, (_, i) => engine.increment(`fresh ${i % 50}`))),
     );
     let sum = 0n;
     for (let i = 0; i < 50; i++) sum += await engines[0]!.increment(`fresh ${i}`, 0);
