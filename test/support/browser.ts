@@ -77,7 +77,7 @@ export async function faintTexts(page: Page): Promise<string[]> {
     const faint = new Set();
     for (const element of document.querySelectorAll("body *")) {
       const text = Array.from(element.childNodes, (node) => (node.nodeType === 3 ? node.data.trim() : "")).join("");
-      if (text === "" || element.closest("[aria-hidden=true], noscript") !== null) continue;
+      if (text === "" || element.closest("[aria-hidden=true], noscript, title") !== null) continue;
       const style = getComputedStyle(element);
       const ink = parse(element instanceof SVGElement ? style.fill : style.color);
       const [light, dark] = [luminance(ink), luminance(behind(element))].sort((a, b) => b - a);

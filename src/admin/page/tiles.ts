@@ -82,7 +82,7 @@ const TILES: readonly TileKind[] = [
     name: "Event-loop lag",
     read: ({ loopLagMs }) => ({
       value: milliseconds(loopLagMs),
-      note: loopLagMs >= WARN_LOOP_LAG_MS ? "! busy with something else" : "worst of the last 10 s",
+      note: loopLagMs >= WARN_LOOP_LAG_MS ? "! the loop is blocked" : "worst of the last 10 s",
       concern: loopLagMs >= WARN_LOOP_LAG_MS ? "warn" : "none",
     }),
     plot: (sample) => sample.loopLagMs,

@@ -12,6 +12,9 @@ export const PERCENTILE_STYLES: readonly LineStyle[] = [
 ];
 const PERCENTILES: readonly (keyof Percentiles)[] = ["p50Us", "p90Us", "p99Us", "p999Us"];
 
+const TICK_SECONDS = [15, 30, 60, 120, 300];
+const MAX_TICKS = 6;
+
 /** A longer silence than this between two samples is a gap in the lines. */
 const GAP_SAMPLES = 3.5;
 
@@ -75,11 +78,11 @@ function coveredSeconds(x: readonly number[], rangeSeconds: number): number {
 
 function timeScale(endMs: number, rangeSeconds: number): Scale {
   const rangeMs = rangeSeconds * 1000;
-  const count = 5;
-  const ticks: Tick[] = Array.from({ length: count + 1 }, (_, index) => {
-    const back = rangeMs - (rangeMs * index) / count;
-    return { value: endMs - back, label: back === 0 ? "now" : shortAgo(back / 1000) };
-  });
+  const stepSeconds = TICK_SECONDS.find((step) => rangeSeconds / step <= MAX_TICKS) ?? rangeSeconds;
+  const ticks: Tick[] = [];
+  for (let back = Math.floor(rangeSeconds / stepSeconds) * stepSeconds; back >= 0; back -= stepSeconds) {
+    ticks.push({ value: endMs - back * 1000, label: back === 0 ? "now" : shortAgo(back) });
+  }
   return { ticks, position: (value) => Math.max(0, 1 - (endMs - value) / rangeMs) };
 }
 

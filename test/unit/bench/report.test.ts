@@ -159,7 +159,7 @@ describe("files", () => {
   test("the page stands alone and escapes what it shows", () => {
     const html = htmlPage(report);
     assert.doesNotMatch(html, /(src|href)=|@import|url\(/);
-    assert.match(html, /prefers-color-scheme:dark/);
+    assert.match(html, /prefers-color-scheme: dark/);
     assert.match(html, /name="viewport"/);
     assert.match(html, /<svg /);
     assert.ok(!html.includes("<singles>"));
