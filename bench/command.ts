@@ -10,9 +10,10 @@ import { comparisonText, environmentText, targetsText, verdictsText } from "./li
 import { openProgress } from "./lib/progress.js";
 import { type BenchReport, hasFailed } from "./lib/report.js";
 import { UsageError } from "./lib/usage-error.js";
-import { CODEC, EXTRA_WORKLOADS } from "./load/plan.js";
+import { CODEC, EXTRA_WORKLOADS, OBSERVABILITY } from "./load/plan.js";
 import { runBench } from "./load/run-bench.js";
 import { WORKLOADS } from "./load/workload.js";
+import { OBSERVABILITY_PARTS, type ObservabilityPart } from "./observability/observability-bench.js";
 import { MILLRACE, SUBJECT_NAMES } from "./peers/all-peers.js";
 import { POSTGRES } from "./postgres/run-postgres.js";
 
@@ -65,6 +66,14 @@ function listText(): string {
     ...CODEC_PARTS.map((name) => `  ${name.padEnd(24)}${parts[name]}`),
   ];
   const postgres = "single puts and gets beside a pool of pg, COPY and pgbench; target T10 (only when asked for)";
+  const observed: Record<ObservabilityPart, string> = {
+    "observability-cost": "metrics, objectives and slow log on against off",
+    "observability-agreement": "the engine's percentiles against an observer's, at 100,000 ops/s",
+  };
+  const observability = [
+    `  ${OBSERVABILITY.padEnd(24)}both of the following (only when asked for)`,
+    ...OBSERVABILITY_PARTS.map((name) => `  ${name.padEnd(24)}${observed[name]}`),
+  ];
   const others = EXTRA_WORKLOADS.map((name) => `  ${name.padEnd(24)}${extras[name]}`);
   return [
     "workloads",
@@ -72,6 +81,7 @@ function listText(): string {
     ...others,
     ...codecs,
     `  ${POSTGRES.padEnd(24)}${postgres}`,
+    ...observability,
     "peers",
     ...SUBJECT_NAMES.map((name) => `  ${name}`),
   ].join("\n");

@@ -1,6 +1,7 @@
 import { CODEC_PARTS, type CodecPart } from "../codec/codec-bench.js";
 import type { BenchOptions } from "../lib/options.js";
 import { UsageError } from "../lib/usage-error.js";
+import { OBSERVABILITY_PARTS, type ObservabilityPart } from "../observability/observability-bench.js";
 import { MILLRACE, SUBJECT_NAMES, YARDSTICK } from "../peers/all-peers.js";
 import { POSTGRES } from "../postgres/run-postgres.js";
 import { WORKLOADS, type Workload } from "./workload.js";
@@ -15,6 +16,8 @@ export interface Plan {
   readonly codecParts: readonly CodecPart[];
   /** Whether PostgreSQL is measured; only when asked for. */
   readonly postgres: boolean;
+  /** Parts of the workload `observability`, which runs only when asked for. */
+  readonly observabilityParts: readonly ObservabilityPart[];
   readonly peers: readonly string[];
   /** Length of one throughput round. */
   readonly roundMs: number;
@@ -29,6 +32,7 @@ const QUICK_ROUNDS = 2;
 const MIN_ROUND_MS = 20;
 /** The workload that means all of its parts. */
 export const CODEC = "codec";
+export const OBSERVABILITY = "observability";
 const OPEN_MS = 3000;
 const SOAK_MS = 60_000;
 /** Rounds' worth of time that the targets take, and that a cell takes around its rounds. */
@@ -46,7 +50,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
   const wanted = options.workloads;
   for (const name of wanted ?? []) {
     const known =
-      [...EXTRA_WORKLOADS, CODEC, POSTGRES, ...CODEC_PARTS].includes(name) ||
+      [...EXTRA_WORKLOADS, CODEC, ...CODEC_PARTS, OBSERVABILITY, ...OBSERVABILITY_PARTS, POSTGRES].includes(name) ||
       WORKLOADS.some((workload) => selects(name, workload));
     if (!known) throw new UsageError(`there is no workload ${JSON.stringify(name)}; --list shows them all`);
   }
@@ -56,10 +60,13 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
     }
   }
   const codecParts = CODEC_PARTS.filter((name) => wanted?.includes(CODEC) === true || wanted?.includes(name) === true);
-  // The codec parts and the workload of PostgreSQL bring their own clients.
-  const onlyCodecs =
-    wanted?.every((name) => [CODEC, POSTGRES].includes(name) || codecParts.some((part) => part === name)) === true;
-  const peers = onlyCodecs
+  const observabilityParts = OBSERVABILITY_PARTS.filter(
+    (name) => wanted?.includes(OBSERVABILITY) === true || wanted?.includes(name) === true,
+  );
+  // These parts bring their own clients.
+  const partNames: readonly string[] = [CODEC, ...codecParts, OBSERVABILITY, ...observabilityParts, POSTGRES];
+  const onlyParts = wanted?.every((name) => partNames.includes(name)) === true;
+  const peers = onlyParts
     ? [MILLRACE]
     : (options.peers ?? SUBJECT_NAMES).filter((name) => clientsOnly?.includes(name) ?? true);
   const chosen = WORKLOADS.filter((workload) => wanted?.some((name) => selects(name, workload)) ?? true);
@@ -80,6 +87,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
     extras,
     codecParts,
     postgres: wanted?.includes(POSTGRES) === true,
+    observabilityParts,
     peers,
     roundMs: budgetMs === null ? usual : Math.max(MIN_ROUND_MS, (budgetMs * OVERHEAD_SHARE) / Math.max(1, allUnits)),
     openMs: budgetMs === null ? (options.quick ? OPEN_MS / 3 : OPEN_MS) : budgetMs / Math.max(1, openRuns),

@@ -8,6 +8,7 @@ import type { BenchOptions } from "../lib/options.js";
 import type { BenchReport, Comparison, Environment, Target, Verdict } from "../lib/report.js";
 import { judgeSlo, type Slo } from "../lib/slo.js";
 import { UsageError } from "../lib/usage-error.js";
+import { runObservability } from "../observability/run-observability.js";
 import { MILLRACE } from "../peers/all-peers.js";
 import { runPostgres } from "../postgres/run-postgres.js";
 import { measureGoals } from "./goals.js";
@@ -144,6 +145,7 @@ class BenchRun {
         target: (target) => void this.#targets.push(target),
       });
     }
+    if (this.#plan.observabilityParts.length > 0) await this.#measureObservability();
     for (const slo of this.#options.slos) this.#verdicts.push(await this.#judge(slo));
   }
 
@@ -238,6 +240,17 @@ class BenchRun {
       note: (text) => this.#observer.note(text),
       measured: (title, rows) => this.#add(title, rows),
       recorded: (rows) => void this.#comparisons.push(...rows),
+      target: (target) => void this.#targets.push(target),
+    });
+  }
+
+  async #measureObservability(): Promise<void> {
+    const { redis } = this.#store;
+    if (redis === null) throw new UsageError("the workload observability needs Redis");
+    const { quick, durationS } = this.#options;
+    await runObservability(this.#plan.observabilityParts, {
+      ...{ url: redis.url, quick, budgetMs: durationS === null ? null : durationS * 1000, progress: this.#progress },
+      measured: (title, rows) => this.#add(title, rows),
       target: (target) => void this.#targets.push(target),
     });
   }

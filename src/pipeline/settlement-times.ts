@@ -17,9 +17,10 @@ const MOST_SLOW_OF_A_BATCH = 16;
 export const NEVER_SLOW = 0x7fffffff;
 
 /**
- * Times operations from the call to the moment at which their callers can go on: when all that arrived together has
- * been settled. That moment is one for many operations, so the clock is read once for them: what is settled is noted,
- * and a microtask, in front of those of the callers, reads the clock and records.
+ * Times operations from the call to the moment at which their callers go on. What arrives together is settled together,
+ * and then its callers go on one after the other. So nothing is timed when it settles: it is noted. A microtask in front
+ * of the callers' reads the clock, another one behind them reads it again and records, and the callers in between are
+ * taken to have gone on in even steps, in the order in which they were settled.
  */
 export class SettlementTimes {
   readonly meters: OperationMeters;
@@ -36,6 +37,11 @@ export class SettlementTimes {
   readonly #batches: Batch[] = [];
   readonly #parts: number[] = [];
   #batch: Batch | undefined;
+  /** When the first of the callers went on; undefined: none has. */
+  #firstEndMs: number | undefined;
+  /** The end of what is noted first, and how much later that of each further one is. */
+  #firstEndUs = 0;
+  #stepUs = 0;
 
   constructor(loop: EventLoop, watcher?: PipelineWatcher) {
     this.meters = new OperationMeters(METERED_OPERATIONS, loop.nowMs());
@@ -57,10 +63,13 @@ export class SettlementTimes {
   readonly record = (): void => {
     if (this.#noted === 0) return;
     const nowMs = this.#loop.nowMs();
-    const endedAtUs = (nowMs * 1000) | 0;
+    const firstEndMs = this.#firstEndMs ?? nowMs;
+    this.#firstEndMs = undefined;
+    this.#firstEndUs = (firstEndMs * 1000) | 0;
+    this.#stepUs = ((nowMs - firstEndMs) * 1000) / this.#noted;
     this.meters.advance(nowMs);
     for (const [index, batch] of this.#batches.entries()) {
-      this.#recordPart(batch, this.#parts[index]!, this.#parts[index + 1] ?? this.#noted, endedAtUs);
+      this.#recordPart(batch, this.#parts[index]!, this.#parts[index + 1] ?? this.#noted);
     }
     this.#batches.length = 0;
     this.#parts.length = 0;
@@ -75,17 +84,23 @@ export class SettlementTimes {
     if (elapsedUs >= this.#slowUs) this.slowByOperation[operation]!++;
   }
 
+  readonly #callersGoOn = (): void => {
+    if (this.#noted === 0) return;
+    this.#firstEndMs = this.#loop.nowMs();
+    this.#loop.asPromisesDo(this.record);
+  };
+
   #beginPart(batch: Batch): void {
-    if (this.#noted === 0) this.#loop.asPromisesDo(this.record);
+    if (this.#noted === 0) this.#loop.asPromisesDo(this.#callersGoOn);
     this.#batch = batch;
     this.#batches.push(batch);
     this.#parts.push(this.#noted);
   }
 
-  #recordPart(batch: Batch, from: number, to: number, endedAtUs: number): void {
+  #recordPart(batch: Batch, from: number, to: number): void {
     const { latency, phases } = this.meters;
     const operations = this.#operations;
-    const { codecUs, storeUs, decodeUs } = phasesOf(batch, endedAtUs);
+    const { codecUs, storeUs, decodeUs } = phasesOf(batch, this.#endOf((from + to) >>> 1));
     let isAnySlow = false;
     let at = from;
     while (at < to) {
@@ -95,23 +110,27 @@ export class SettlementTimes {
       do at++;
       while (at < to && operations[at] === operation);
       const times = at - first;
-      this.#count(phases.queue[operation]!.begin(times), first, at, batch.plannedAtUs);
+      this.#count(phases.queue[operation]!.begin(times), first, at, batch.plannedAtUs, 0);
       phases.codec[operation]!.recordMany(codecUs, times);
       phases.store[operation]!.recordMany(storeUs, times);
       phases.decode[operation]!.recordMany(decodeUs, times);
       if (operation >= SINGLES) continue;
-      const longestUs = this.#count(latency[operation]!.begin(times), first, at, endedAtUs);
+      const longestUs = this.#count(latency[operation]!.begin(times), first, at, this.#firstEndUs, this.#stepUs);
       if (longestUs >= this.#slowUs) isAnySlow = true;
     }
-    if (isAnySlow) this.#reportSlow(batch, from, to, endedAtUs);
+    if (isAnySlow) this.#reportSlow(batch, from, to);
   }
 
-  /** Counts the times from each start to `atUs` and returns the longest. */
-  #count(counts: Uint32Array, from: number, to: number, atUs: number): number {
+  #endOf(at: number): number {
+    return (this.#firstEndUs + this.#stepUs * at) | 0;
+  }
+
+  /** Counts the time from the start of each to `atUs + at * stepUs`, and returns the longest. */
+  #count(counts: Uint32Array, from: number, to: number, atUs: number, stepUs: number): number {
     const starts = this.#starts;
     let longestUs = 0;
     for (let at = from; at < to; at++) {
-      const elapsedUs = Math.max(0, (atUs - starts[at]!) | 0);
+      const elapsedUs = Math.max(0, (atUs + stepUs * at - starts[at]!) | 0);
       counts[slotOf(elapsedUs)]!++;
       if (elapsedUs > longestUs) longestUs = elapsedUs;
     }
@@ -119,19 +138,19 @@ export class SettlementTimes {
   }
 
   /** What is noted of an operation is little, so that noting is cheap; the rest is found in the batch. */
-  #reportSlow(batch: Batch, from: number, to: number, endedAtUs: number): void {
-    const orders = new Set<number>();
+  #reportSlow(batch: Batch, from: number, to: number): void {
+    const ends = new Map<number, number>();
     for (let at = from; at < to; at++) {
       const operation = this.#operations[at]!;
-      if (operation >= SINGLES || ((endedAtUs - this.#starts[at]!) | 0) < this.#slowUs) continue;
+      if (operation >= SINGLES || ((this.#endOf(at) - this.#starts[at]!) | 0) < this.#slowUs) continue;
       this.slowByOperation[operation]!++;
-      // The first have waited longest. Where all are slow, looking into each would make them slower.
-      if (orders.size < MOST_SLOW_OF_A_BATCH) orders.add(this.#orders[at]!);
+      // Where all are slow, looking into each would make them slower.
+      if (ends.size < MOST_SLOW_OF_A_BATCH) ends.set(this.#orders[at]!, this.#endOf(at));
     }
-    const phases = phasesOf(batch, endedAtUs);
     batch.forEachRequest((request) => {
-      if (!orders.has(request.order | 0)) return;
-      this.#watcher!.slow(request, batch, phases, (endedAtUs - request.startedAtUs) | 0);
+      const endedAtUs = ends.get(request.order | 0);
+      if (endedAtUs === undefined) return;
+      this.#watcher!.slow(request, batch, phasesOf(batch, endedAtUs), (endedAtUs - request.startedAtUs) | 0);
     });
   }
 }
