@@ -9,6 +9,7 @@ import type { Phase } from "../observability/operation-meters.js";
 import type { SloReport } from "../observability/slo-report.js";
 import type { SlowOperation } from "../observability/slow-log.js";
 import type { Table, TableCodec, TableFormat, TableOptions } from "../tables/table-contract.js";
+import type { DegradedReadsStatistics } from "../tier/degraded-reads.js";
 import type { ReadTierStatistics } from "../tier/read-tier.js";
 
 export type { CallOptions, ExpiryOptions, PutOptions } from "../core/call-options.js";
@@ -85,6 +86,7 @@ export interface EngineStats {
   readonly codecMs: number;
   /** The codec threads: what they did, and what decides whether they are given work. */
   readonly workers: Record<string, unknown>;
+  readonly degraded: DegradedReadsStatistics;
   /** The read-through tier; null: `cache` is off. */
   readonly cache: ReadTierStatistics | null;
   readonly latency: Partial<Record<OperationName | "batchGet" | "batchPut" | "batchDelete", MeasuredLatency>>;

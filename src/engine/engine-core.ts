@@ -2,6 +2,7 @@ import type { Registry } from "prom-client";
 import type { Driver } from "../backends/contract.js";
 import type { ValueCodec } from "../codec/value-codec.js";
 import type { Pipeline } from "../pipeline/pipeline.js";
+import type { DegradedReads } from "../tier/degraded-reads.js";
 import type { ReadTier } from "../tier/read-tier.js";
 import type { CodecPool } from "../workers/codec-pool.js";
 import type { ArgumentLimits } from "./call-arguments.js";
@@ -17,6 +18,7 @@ export interface EngineParts {
   readonly metrics: Registry;
   readonly options: ResolvedOptions;
   readonly tier: ReadTier | undefined;
+  readonly degraded: DegradedReads | undefined;
 }
 
 /** What all views of one engine share. */
@@ -27,6 +29,8 @@ export class EngineCore {
   readonly codecPool: CodecPool;
   readonly telemetry: EngineTelemetry;
   readonly options: ResolvedOptions;
+  /** undefined: a read that fails, fails. */
+  readonly degraded: DegradedReads | undefined;
   /** undefined: every read asks the store. */
   readonly tier: ReadTier | undefined;
   readonly limits: ArgumentLimits;
@@ -45,6 +49,7 @@ export class EngineCore {
     this.options = options;
     this.metrics = parts.metrics;
     this.tier = parts.tier;
+    this.degraded = parts.degraded;
     this.limits = {
       backend: driver.name,
       keyPrefixBytes: Buffer.byteLength(options.keyPrefix),

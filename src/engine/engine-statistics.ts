@@ -45,6 +45,7 @@ export function countersOf(core: EngineCore): Omit<EngineStats, "latency"> {
     errorRate: total === 0 ? 0 : failed / total,
     compressionRatio: bytesAfterCompression === 0 ? 1 : bytesBeforeCompression / bytesAfterCompression,
     eventLoopLagMs: core.telemetry.loopLagMs,
+    degraded: core.degraded?.statistics() ?? { reads: "fail", answeredAbsent: 0, answeredStale: 0 },
     cache: core.tier?.statistics() ?? null,
     codecMs: inline.statistics.inlineMs,
     workers: codecPool.describe(),

@@ -8,6 +8,7 @@ import { UnsupportedOperationError } from "../core/errors.js";
 import { systemLoop } from "../core/event-loop.js";
 import { prepareHistograms } from "../observability/latency-summary.js";
 import { Pipeline } from "../pipeline/pipeline.js";
+import { DegradedReads } from "../tier/degraded-reads.js";
 import { ReadTier } from "../tier/read-tier.js";
 import { type CodecPool, createCodecPool } from "../workers/codec-pool.js";
 import type { Engine } from "./engine-contract.js";
@@ -36,6 +37,7 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
   const telemetry = new EngineTelemetry(driver.name, options, systemLoop);
   const checksum = new KeyChecksum(options.keyPrefix);
   const tier = openTier(driver, options);
+  const degraded = openDegradedReads(driver, options, tier, () => pipeline.circuit === "open");
   const pipeline = new Pipeline(
     driver,
     {
@@ -46,6 +48,7 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
       circuitBreaker: options.circuitBreaker,
       watcher: telemetry,
       reads: tier,
+      failedReads: degraded,
     },
     { codec, batchCodec: codecPool, keyChecksum: (key) => checksum.of(key) },
   );
@@ -64,7 +67,7 @@ export async function createEngine(input?: string | EngineOptions): Promise<Engi
   });
   telemetry.begin(pipeline.times);
   const metrics = createMetricsRegistry(options.metrics, () => metricsSource(core));
-  const core = new EngineCore({ driver, pipeline, codec, codecPool, telemetry, metrics, options, tier });
+  const core = new EngineCore({ driver, pipeline, codec, codecPool, telemetry, metrics, options, tier, degraded });
   return new StateEngine(core);
 }
 
@@ -74,14 +77,27 @@ function openCodecPool(options: ResolvedOptions): CodecPool {
   return createCodecPool({ ...options.workers, codec, level, thresholdBytes, checksum, maxValueBytes, logger });
 }
 
-function openTier(driver: Driver, { cache }: ResolvedOptions): ReadTier | undefined {
+function openTier(driver: Driver, { cache, degraded }: ResolvedOptions): ReadTier | undefined {
   if (cache === false) return undefined;
-  const tier = new ReadTier({ ...cache, keepsStale: false }, systemLoop);
+  const tier = new ReadTier({ ...cache, keepsStale: degraded.reads === "stale" }, systemLoop);
   if (driver.watchChanges !== undefined) {
     tier.expectLink();
     driver.watchChanges(tier);
   }
   return tier;
+}
+
+function openDegradedReads(
+  driver: Driver,
+  { degraded, timeouts, logger }: ResolvedOptions,
+  tier: ReadTier | undefined,
+  isCircuitOpen: () => boolean,
+): DegradedReads | undefined {
+  const { reads, maxStaleMs } = degraded;
+  if (reads === "fail") return undefined;
+  const isAway = (): boolean => driver.isWritable?.() === false || isCircuitOpen();
+  const { operationMs } = timeouts;
+  return new DegradedReads({ reads, maxStaleMs, operationMs, backend: driver.name, logger, isAway }, tier, systemLoop);
 }
 
 function refuseWhatTheStoreCannot(driver: Driver, options: ResolvedOptions): void {

@@ -339,6 +339,21 @@ const optionTable = group(
       ),
       { default: "off" },
     ),
+    degraded: group(
+      {
+        reads: oneOf(["fail", "miss", "stale"], {
+          default: "fail",
+          doc: "What reads do when the store is away: fail, answer as if the key were absent, or with what the cache had.",
+        }),
+        maxStaleMs: duration({
+          min: 1,
+          max: MAX_TTL_MS,
+          default: 60_000,
+          doc: "How long ago such an answer may have been read from the store.",
+        }),
+      },
+      { doc: "Reads while the store cannot be reached; writes always fail." },
+    ),
     logger,
   },
   {
@@ -348,6 +363,8 @@ const optionTable = group(
         replicas.length > 0 && (backend.kind !== "postgres" || replicas.some(({ kind }) => kind !== "postgres"))
           ? "replicas are postgres:// URLs beside a postgres:// backend"
           : undefined,
+      ({ cache, degraded }) =>
+        degraded.reads === "stale" && cache === false ? "degraded.reads 'stale' needs a cache" : undefined,
     ],
   },
 );

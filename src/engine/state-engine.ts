@@ -327,12 +327,19 @@ export class StateEngine extends RowCalls implements Engine {
       this.#arguments.timeout(OPERATION_NAMES[kind], key, options.timeoutMs, this.#operationMs);
       this.#arguments.signal(OPERATION_NAMES[kind], key, options.signal);
     }
-    const kept = kind === Kind.get ? tier!.get(key) : tier!.contains(key);
+    const kept = this.#kept(kind, key);
     if (kept === undefined) return undefined;
-    pipeline.counters.answeredHere(kind, kept);
     // Less than the microsecond that latencies are counted in.
     pipeline.times.meters.latency[kind]!.record(0);
     return tier!.answer(kept);
+  }
+
+  #kept(kind: Kind, key: CanonicalKey): Buffer | boolean | null | undefined {
+    const { tier, degraded, pipeline } = this.#core;
+    let kept = kind === Kind.get ? tier!.get(key) : tier!.contains(key);
+    if (kept === undefined && degraded !== undefined) kept = degraded.atOnce(kind, key);
+    if (kept !== undefined) pipeline.counters.answeredHere(kind, kept);
+    return kept;
   }
 
   #member(kind: Kind, key: CanonicalKey, value: Value | undefined, ttlMs: number, timeoutMs: number): Request {
@@ -357,9 +364,8 @@ export class StateEngine extends RowCalls implements Engine {
       request.collector = call;
       request.collectorIndex = index;
       if (tier !== undefined && request.kind === Kind.get) {
-        const cached = tier.get(request.key);
+        const cached = this.#kept(Kind.get, request.key);
         if (cached !== undefined) {
-          pipeline.counters.answeredHere(Kind.get, cached);
           call.settle(index, cached);
           continue;
         }

@@ -6,7 +6,7 @@ import { copyOfValue, type Value } from "../core/value.js";
 import { copyOfBytes } from "../core/value-memory.js";
 import { OperationCounters } from "./operation-counters.js";
 import type { PipelineWatcher } from "./pipeline-watcher.js";
-import type { ReadObserver } from "./read-observer.js";
+import type { FailedReads, ReadObserver } from "./read-observer.js";
 import { SettlementTimes } from "./settlement-times.js";
 
 export function isRead(kind: Kind): boolean {
@@ -21,6 +21,7 @@ export class Completion {
   readonly #loop: EventLoop;
   readonly #watcher: PipelineWatcher | undefined;
   readonly #reads: ReadObserver | undefined;
+  readonly #failedReads: FailedReads | undefined;
   readonly #onSettled: () => void;
   readonly #onFailed: (request: Request, error: StateError) => void;
 
@@ -35,11 +36,13 @@ export class Completion {
     loop: EventLoop,
     watcher?: PipelineWatcher,
     reads?: ReadObserver,
+    failedReads?: FailedReads,
   ) {
     this.#backend = backend;
     this.#loop = loop;
     this.#watcher = watcher;
     this.#reads = reads;
+    this.#failedReads = failedReads;
     this.times = new SettlementTimes(loop, watcher);
     this.#onSettled = onSettled;
     this.#onFailed = onFailed;
@@ -94,6 +97,11 @@ export class Completion {
     const error = request.outcomeUnknown ? cause.concerning({ ...this.place(request), outcome: "unknown" }) : cause;
     this.#onFailed(request, error);
     request.settled = true;
+    const instead = this.#failedReads === undefined ? NO_ANSWER : this.#failedReads.insteadOf(request, error);
+    if (instead !== NO_ANSWER) {
+      this.#settleInstead(request, instead as Buffer | boolean | null);
+      return;
+    }
     const { counters } = this;
     counters.failedByKind[request.kind]!++;
     counters.failedByCode.set(error.code, (counters.failedByCode.get(error.code) ?? 0) + 1);
@@ -103,6 +111,17 @@ export class Completion {
     if (request.signal !== undefined) stopListening(request);
     if (request.collector !== undefined) request.collector.fail(request.collectorIndex, error);
     else request.reject!(error);
+    this.#onSettled();
+  }
+
+  #settleInstead(request: Request, answer: Buffer | boolean | null): void {
+    this.counters.answeredHere(request.kind, answer);
+    if (request.collector === undefined) {
+      this.times.recordAlone(request.kind, (this.nowUs() - request.startedAtUs) | 0);
+    }
+    if (request.signal !== undefined) stopListening(request);
+    if (request.collector !== undefined) request.collector.settle(request.collectorIndex, answer);
+    else request.resolve!(answer);
     this.#onSettled();
   }
 

@@ -1,6 +1,6 @@
 import type { CircuitOptions } from "./circuit-breaker.js";
 import type { PipelineWatcher } from "./pipeline-watcher.js";
-import type { ReadObserver } from "./read-observer.js";
+import type { FailedReads, ReadObserver } from "./read-observer.js";
 import type { RetryOptions } from "./retry-policy.js";
 
 export interface PipelineOptions {
@@ -22,4 +22,5 @@ export interface PipelineOptions {
   readonly watcher?: PipelineWatcher;
   /** Who keeps what reads have found. */
   readonly reads?: ReadObserver | undefined;
+  readonly failedReads?: FailedReads | undefined;
 }

@@ -93,6 +93,7 @@ export class Pipeline implements BatchOwner {
       loop,
       options.watcher,
       options.reads,
+      options.failedReads,
     );
     this.#retry = new RetryPolicy(options.retry, () => loop.random());
     if (options.circuitBreaker !== false) {

@@ -1,5 +1,12 @@
 import type { Batch } from "../backends/batch.js";
 import type { Request } from "../backends/request.js";
+import type { StateError } from "../core/errors.js";
+
+/** Answers reads that failed, where the caller chose that they be answered all the same. */
+export interface FailedReads {
+  /** `NO_ANSWER`: the error is given. */
+  insteadOf(request: Request, error: StateError): unknown;
+}
 
 /** Follows the requests of a pipeline for a tier that keeps what reads have found. All of it is told as it happens. */
 export interface ReadObserver {

@@ -78,6 +78,7 @@ await onRedis("caches of two engines", (store, server) => {
     const history = await ServerHistory.open(server.url, /v\d+-\d+;/);
     t.after(() => history.close());
     const client = new Redis(server.url);
+    client.on("error", () => {});
     t.after(() => client.disconnect());
     const engines: Engine[] = [];
     for (const batching of [{}, { maxSize: 2, maxInFlight: 3 }]) {
