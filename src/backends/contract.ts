@@ -130,6 +130,8 @@ export interface Driver {
   readonly maintenance?: TableMaintenance;
   /** Present where the store has a faster way for very many puts. */
   readonly bulk?: BulkLoading;
+  /** Present where the store can be copied whole into a directory while it works. */
+  backup?(path: string): Promise<void>;
   memoryUsage(): Promise<number>;
   serverInfo(): Promise<Record<string, string>>;
   connections(): ConnectionCounts;

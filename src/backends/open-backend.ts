@@ -16,7 +16,7 @@ export async function openBackend(address: BackendAddress, settings: BackendSett
     case "memory":
       return (await import("./memory/memory-driver.js")).createMemoryDriver();
     case "lmdb":
-      return (await import("./lmdb/lmdb-driver.js")).createLmdbDriver({ path: address.path });
+      return (await import("./lmdb/lmdb-driver.js")).createLmdbDriver(address);
     case "redis":
       if (address.tls) break;
       return (await import("./redis/redis-driver.js")).createRedisDriver(address, settings);

@@ -1,4 +1,5 @@
 import { refuse } from "./field.js";
+import { parseLmdbUrl } from "./lmdb-url.js";
 import { parsePostgresUrl } from "./postgres-url.js";
 import { suggest } from "./suggest.js";
 
@@ -15,7 +16,7 @@ export interface Credentials {
 /** Where a store is. Carries passwords: show it only through `describeAddress`. */
 export type BackendAddress =
   | { readonly kind: "memory" }
-  | { readonly kind: "lmdb"; readonly path: string }
+  | { readonly kind: "lmdb"; readonly path: string; readonly maxBytes?: number }
   | ({ readonly kind: "redis"; readonly database: number; readonly tls: boolean } & HostPort & Credentials)
   | ({
       readonly kind: "redis-sentinel";
@@ -33,7 +34,7 @@ const MAX_DATABASE = 65_535;
 
 const PARSERS: Readonly<Record<string, (scheme: string, rest: string, path: string) => BackendAddress>> = {
   memory: parseMemory,
-  lmdb: parseLmdb,
+  lmdb: (_scheme, rest, path) => ({ kind: "lmdb", ...parseLmdbUrl(rest, path) }),
   redis: parseStandalone,
   rediss: parseStandalone,
   "redis+sentinel": parseSentinel,
@@ -75,7 +76,7 @@ export function describeAddress(address: BackendAddress): string {
     case "memory":
       return "memory:";
     case "lmdb":
-      return `lmdb:${address.path}`;
+      return `lmdb:${address.path}${address.maxBytes === undefined ? "" : `?maxBytes=${address.maxBytes}`}`;
     case "redis":
       return `${address.tls ? "rediss" : "redis"}://${hostPort(address)}/${address.database}`;
     case "redis-sentinel":
@@ -95,14 +96,6 @@ function hostPort({ host, port }: HostPort): string {
 
 function parseMemory(_scheme: string, rest: string, path: string): BackendAddress {
   return rest === "" || rest === "//" ? { kind: "memory" } : refuse(path, 'nothing may follow "memory:"');
-}
-
-function parseLmdb(_scheme: string, rest: string, path: string): BackendAddress {
-  const directory = rest.startsWith("//") ? rest.slice(2) : rest;
-  if (directory === "" || directory.includes("\0")) {
-    return refuse(path, '"lmdb:" must be followed by the path of a directory, such as lmdb:./state');
-  }
-  return { kind: "lmdb", path: directory };
 }
 
 function parseStandalone(scheme: string, rest: string, path: string): BackendAddress {

@@ -147,6 +147,12 @@ export interface Engine extends AsyncDisposable {
     options?: ExpiryOptions,
   ): Promise<number>;
 
+  /**
+   * Copies the whole store, other key prefixes too, into a directory that is new or empty, from which an engine opens
+   * it as any other. Everything called before is in it. Offered by LMDB.
+   */
+  backup(path: string): Promise<void>;
+
   /** A view whose keys all begin with `prefix`; it shares connections, queue and telemetry. */
   namespace(prefix: string): Engine;
   /**

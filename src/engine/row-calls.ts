@@ -9,7 +9,7 @@ import type { EngineCore } from "./engine-core.js";
 
 const MAX_METADATA_BYTES = 1 << 20;
 
-/** What an engine offers beyond keys and values where the store keeps rows: metadata, maintenance, bulk loads. */
+/** What an engine offers beyond keys and values where the store does: metadata, maintenance, bulk loads, backups. */
 export abstract class RowCalls {
   readonly #core: EngineCore;
   readonly #arguments: CallArguments;
@@ -81,6 +81,20 @@ export abstract class RowCalls {
       return bulk.bulkLoad(checked());
     };
     return this.#core.track(load());
+  }
+
+  async backup(path: string): Promise<void> {
+    const { driver, pipeline } = this.#core;
+    if (typeof path !== "string" || path === "" || path.includes("\0")) {
+      const message = `the path must be that of a directory; got ${nameOfType(path)}`;
+      throw new InvalidArgumentError(message, { operation: "backup", backend: driver.name, reason: "ERR_PATH" });
+    }
+    const copy = this.#offered("backup", driver.backup?.bind(driver));
+    const write = async (): Promise<void> => {
+      await pipeline.flush();
+      await copy(path);
+    };
+    return this.#core.track(write());
   }
 
   #shown({ key, value, metadata }: EntryWithMetadata): FoundEntry {

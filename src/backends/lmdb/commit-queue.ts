@@ -6,7 +6,7 @@ import { BatchWork } from "./batch-work.js";
 import { explainFailedCommit } from "./errors.js";
 import type { LmdbStore } from "./lmdb-store.js";
 import { PendingKeys } from "./pending-keys.js";
-import { requireRoom, requireRoomForMaintenance } from "./room.js";
+import { requireQuota, requireRoom, requireRoomForMaintenance } from "./room.js";
 
 /** Operations that share a commit at most: what a caller may have to wait behind. */
 const MAX_GROUP_OPERATIONS = 4096;
@@ -38,16 +38,18 @@ export class CommitQueue {
   readonly #store: LmdbStore;
   readonly #clock: Clock;
   readonly #freeBytes: () => number;
+  readonly #maxBytes: number;
   readonly #pending = new PendingKeys();
   readonly #isPending = (key: CanonicalKey): boolean => this.#pending.has(key);
   #queue: (BatchWork | ExclusiveWork)[] = [];
   #state: State = "idle";
   #commit: Promise<void> = Promise.resolve();
 
-  constructor(store: LmdbStore, clock: Clock, freeBytes: () => number) {
+  constructor(store: LmdbStore, clock: Clock, limits: { freeBytes: () => number; maxBytes: number }) {
     this.#store = store;
     this.#clock = clock;
-    this.#freeBytes = freeBytes;
+    this.#freeBytes = limits.freeBytes;
+    this.#maxBytes = limits.maxBytes;
   }
 
   execute(batch: Batch): void {
@@ -151,10 +153,11 @@ export class CommitQueue {
     };
     let failure: StateError | undefined;
     try {
-      requireRoom(
-        this.#freeBytes(),
-        group.map((work) => work.batch),
-      );
+      const batches = group.map((work) => work.batch);
+      requireRoom(this.#freeBytes(), batches);
+      if (this.#maxBytes !== Number.POSITIVE_INFINITY) {
+        requireQuota(this.#maxBytes, this.#store.usedBytes(), batches);
+      }
       if (group.every((work) => work.isBlind)) {
         await data.batch(runAll);
       } else {

@@ -2,19 +2,27 @@ import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConnectionError } from "../../core/errors.js";
+import { findTreeDamage } from "./tree-check.js";
 
 /*
  * LMDB maps its file and trusts it: opening one that is truncated or is no LMDB file ends the process with SIGSEGV or
- * SIGBUS. So what it will trust is read first. Layout (64-bit, as in the LMDB of lmdb-js 3): two meta pages, each with
- * a header of 24 bytes, then
- *   24 u32 magic   28 u32 version   48 u32 page size (first page only matters)   144 u64 last page   152 u64 txn
+ * SIGBUS, and a page that was overwritten ends it later. So what it will trust is read first: the meta pages, and the
+ * trees of pages below the newest one. Layout (64-bit, as in the LMDB of lmdb-js 3): two meta pages, each with a header
+ * of 24 bytes, then
+ *   24 u32 magic   28 u32 version   48 u32 page size (first page only matters)
+ *   48 tree of free pages   96 tree of databases (48 bytes each)   144 u64 last page   152 u64 transaction
  */
 export const DATA_FILE = "data.mdb";
 const MAGIC = 0xbeefc0de;
 const MAGIC_AT = 24;
 const PAGE_SIZE_AT = 48;
+const FREE_TREE_AT = 48;
+const MAIN_TREE_AT = 96;
 const LAST_PAGE_AT = 144;
+const TRANSACTION_AT = 152;
 const META_BYTES = 160;
+/** 256 MiB of 4 KiB pages, about a quarter of a second; of a larger file the upper part of its trees is looked at. */
+const MAX_CHECKED_PAGES = 65_536;
 /** Another process may be creating the file right now; it takes it well below a millisecond. */
 const ATTEMPTS = 4;
 const ATTEMPT_DELAY_MS = 25;
@@ -57,15 +65,31 @@ async function findDamage(path: string): Promise<string | undefined> {
     const second = Buffer.alloc(META_BYTES);
     await file.read(second, 0, META_BYTES, pageBytes);
     if (second.readUInt32LE(MAGIC_AT) !== MAGIC) return "its second meta page is wrong";
-    const lastPage = Math.max(
-      Number(first.readBigUInt64LE(LAST_PAGE_AT)),
-      Number(second.readBigUInt64LE(LAST_PAGE_AT)),
-    );
+    const newest = transactionOf(first) >= transactionOf(second) ? first : second;
+    const lastPage = Math.max(lastPageOf(first), lastPageOf(second));
     const needed = (lastPage + 1) * pageBytes;
     // The size is asked for again: the file may have grown since, with the meta page read after that.
     const sizeNow = (await file.stat()).size;
-    return sizeNow < needed ? `it has ${sizeNow} bytes and should have ${needed}` : undefined;
+    if (sizeNow < needed) return `it has ${sizeNow} bytes and should have ${needed}`;
+    const trees = [FREE_TREE_AT, MAIN_TREE_AT].map((at) => newest.subarray(at, at + MAIN_TREE_AT - FREE_TREE_AT));
+    const damage = await findTreeDamage({ file, pageBytes, lastPage }, trees, MAX_CHECKED_PAGES);
+    // A process that writes meanwhile uses pages anew that the transaction we walked had; and it has opened the file.
+    return damage !== undefined && (await hasMovedOn(file, pageBytes, transactionOf(newest))) ? undefined : damage;
   } finally {
     await file.close();
   }
+}
+
+function lastPageOf(meta: Buffer): number {
+  return Number(meta.readBigUInt64LE(LAST_PAGE_AT));
+}
+
+function transactionOf(meta: Buffer): number {
+  return Number(meta.readBigUInt64LE(TRANSACTION_AT));
+}
+
+async function hasMovedOn(file: FileHandle, pageBytes: number, transaction: number): Promise<boolean> {
+  const metas = [Buffer.alloc(META_BYTES), Buffer.alloc(META_BYTES)];
+  for (const [page, meta] of metas.entries()) await file.read(meta, 0, META_BYTES, page * pageBytes);
+  return metas.some((meta) => transactionOf(meta) > transaction);
 }

@@ -7,6 +7,7 @@ import type { Batch } from "../batch.js";
 import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, ScanPage } from "../contract.js";
 import { placeError } from "../located-error.js";
 import { OPERATION_NAMES } from "../request.js";
+import { writeBackup } from "./backup.js";
 import { CommitQueue } from "./commit-queue.js";
 import { checkDataFile } from "./file-check.js";
 import { type LmdbLibrary, type LmdbRootDatabase, loadLmdb } from "./lmdb-library.js";
@@ -42,14 +43,17 @@ class LmdbDriver implements Driver {
   readonly capabilities = CAPABILITIES;
   readonly #path: string;
   readonly #clock: Clock;
-  readonly #freeBytes: () => number;
+  readonly #limits: { readonly freeBytes: () => number; readonly maxBytes: number };
   #session: Session | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(options: LmdbOptions) {
     this.#path = options.path;
     this.#clock = options.clock ?? systemClock;
-    this.#freeBytes = options.freeBytes ?? (() => freeBytesOfVolume(options.path));
+    this.#limits = {
+      freeBytes: options.freeBytes ?? (() => freeBytesOfVolume(options.path)),
+      maxBytes: options.maxBytes ?? Number.POSITIVE_INFINITY,
+    };
   }
 
   async open(context: DriverContext): Promise<void> {
@@ -58,7 +62,7 @@ class LmdbDriver implements Driver {
     const library = await loadLmdb();
     const root = await openDirectory(library, this.#path);
     const store = new LmdbStore(root, context);
-    const queue = new CommitQueue(store, this.#clock, this.#freeBytes);
+    const queue = new CommitQueue(store, this.#clock, this.#limits);
     this.#session = { store, queue, sweeper: new Sweeper(store, queue, this.#clock, context.logger) };
   }
 
@@ -124,6 +128,10 @@ class LmdbDriver implements Driver {
     return cleared;
   }
 
+  async backup(path: string): Promise<void> {
+    await writeBackup(this.#opened("backup").store, path);
+  }
+
   async health(): Promise<Health> {
     const { store } = this.#opened("healthCheck");
     const startedAtMs = performance.now();
@@ -137,7 +145,8 @@ class LmdbDriver implements Driver {
   }
 
   async serverInfo(): Promise<Record<string, string>> {
-    const statistics = this.#opened("serverInfo").store.statistics();
+    const { store } = this.#opened("serverInfo");
+    const statistics = store.statistics();
     return {
       server: "lmdb",
       version: (await loadLmdb()).version.versionString,
@@ -145,6 +154,8 @@ class LmdbDriver implements Driver {
       entries: String(statistics.entries),
       mapSize: String(statistics.mapBytes),
       fileSize: String(statistics.fileBytes),
+      usedSize: String(store.usedBytes()),
+      ...(this.#limits.maxBytes === Number.POSITIVE_INFINITY ? {} : { maxSize: String(this.#limits.maxBytes) }),
       lastTransaction: String(statistics.lastTransaction),
       readers: String(statistics.readers),
     };

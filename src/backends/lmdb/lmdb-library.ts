@@ -3,8 +3,16 @@ import { ConfigError } from "../../core/errors.js";
 /** A key as it is handed to LMDB: canonical, to be prefixed, or the stored bytes themselves. */
 export type LmdbKey = string | Buffer;
 
-export interface LmdbStatistics {
+export interface LmdbTreePages {
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+export interface LmdbStatistics extends LmdbTreePages {
   readonly pageSize: number;
+  /** Of the tree that names the free pages. */
+  readonly free?: LmdbTreePages;
   readonly entryCount: number;
   readonly mapSize: number;
   readonly lastPageNumber: number;
@@ -42,6 +50,7 @@ export interface KeyEncoder {
 
 export interface LmdbRootDatabase extends LmdbDatabase {
   openDB(options: { name: string; encoding: "binary"; keyEncoder: KeyEncoder }): LmdbDatabase;
+  backup(directory: string): Promise<void>;
 }
 
 export interface LmdbLibrary {

@@ -146,6 +146,25 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
     };
   }
 
+  /** Bytes of the pages that hold something; pages that are free for what comes next are not counted. */
+  usedBytes(): number {
+    const whole = this.#root.getStats();
+    const trees = [
+      this.data.getStats(),
+      this.#index.getStats(),
+      whole,
+      ...(whole.free === undefined ? [] : [whole.free]),
+    ];
+    let pages = 2;
+    for (const tree of trees) pages += tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages;
+    return pages * whole.pageSize;
+  }
+
+  /** Copies what is committed now into a directory that is there and empty, while reading and writing go on. */
+  copyTo(directory: string): Promise<void> {
+    return this.#root.backup(directory);
+  }
+
   close(): Promise<void> {
     return this.#root.close();
   }

@@ -41,6 +41,32 @@ export function requireRoomForMaintenance(freeBytes: number): void {
   refuseBelow(MAINTENANCE_BYTES, freeBytes);
 }
 
+/** What a put adds beside its key and value: record header, node, its place in the page; and the same in the index. */
+const BYTES_PER_RECORD = 64;
+/** Pages are between half and quite full. Longer values lie in pages of their own, of which the last is partly used. */
+const PAGE_OVERHEAD = 2;
+const PAGE_BYTES = 4096;
+
+/**
+ * Refuses puts that might take a store beyond its quota. What other processes add at the same time is not seen before
+ * their commit.
+ * @throws BackendError with reason ERR_FULL
+ */
+export function requireQuota(maxBytes: number, usedBytes: number, batches: readonly Batch[]): void {
+  let added = 0;
+  for (const { bytes, puts, expiringPuts, others } of batches) {
+    const records = puts.length + expiringPuts.length + others.length;
+    if (records === 0) continue;
+    // Both are bounds, the second the tighter one for long values.
+    added += Math.min(PAGE_OVERHEAD * (bytes + records * BYTES_PER_RECORD), bytes + records * PAGE_BYTES);
+  }
+  if (added === 0 || usedBytes + added <= maxBytes) return;
+  throw new BackendError(
+    `the store takes ${usedBytes} of its ${maxBytes} bytes and the writes may need ${added}; nothing was written`,
+    { reason: "ERR_FULL", outcome: "not-applied" },
+  );
+}
+
 function refuseBelow(neededBytes: number, freeBytes: number): void {
   if (freeBytes >= neededBytes) return;
   throw new BackendError(

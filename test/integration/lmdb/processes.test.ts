@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { createEngine } from "../../../src/index.js";
 import { inOneBatch } from "../../support/batch-probe.js";
 import { openLmdb, temporaryFolder } from "../../support/lmdb-scope.js";
 
@@ -57,4 +59,33 @@ test("compare-and-swap and increment lose nothing between two processes", async 
   );
   assert.equal(swapped?.toString(), String(2 * rounds));
   assert.equal(counted?.toString(), String(2 * rounds));
+});
+
+test("worker threads and processes on one environment lose nothing of each other's", async (t) => {
+  const path = await temporaryFolder(t);
+  const rounds = 100;
+  const engine = await createEngine(`lmdb:${path}`);
+  t.after(() => engine.close());
+  await engine.put("settled", "1");
+  const script = new URL("fixtures/counting-thread.js", import.meta.url);
+  const threads = ["thread 1", "thread 2", "thread 3"].map(
+    (name) => new Worker(script, { workerData: [path, name, String(rounds)] }),
+  );
+  const children = ["process 1", "process 2"].map((name) =>
+    startFixture("counting-thread", path, name, String(rounds)),
+  );
+  for (const child of children) t.after(() => void child.kill("SIGKILL"));
+  const ends = await Promise.all([
+    ...threads.map((thread) => once(thread, "exit")),
+    ...children.map((child) => once(child, "close")),
+  ]);
+  for (const [code] of ends) assert.equal(code, 0);
+  assert.equal(await engine.increment("counted", 0), BigInt(5 * rounds));
+  assert.equal(String(await engine.get("swapped")), String(5 * rounds));
+  for (const name of ["thread 1", "thread 2", "thread 3", "process 1", "process 2"]) {
+    const values = await engine.batchGet(Array.from({ length: rounds }, (_, round) => `${name} ${round}`));
+    values.forEach((value, round) => {
+      assert.equal(value?.toString(), `value of ${name} ${round}`);
+    });
+  }
 });

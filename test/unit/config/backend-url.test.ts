@@ -6,6 +6,13 @@ import { ConfigError } from "../../../src/core/errors.js";
 const understood: readonly (readonly [string, BackendAddress, string])[] = [
   ["memory:", { kind: "memory" }, "memory:"],
   ["lmdb:./state", { kind: "lmdb", path: "./state" }, "lmdb:./state"],
+  ["lmdb:./state?name=sessions", { kind: "lmdb", path: "./state/sessions" }, "lmdb:./state/sessions"],
+  [
+    "lmdb:/var/state/?maxBytes=10GiB&name=a.b-c_1",
+    { kind: "lmdb", path: "/var/state/a.b-c_1", maxBytes: 10 * 2 ** 30 },
+    "lmdb:/var/state/a.b-c_1?maxBytes=10737418240",
+  ],
+  ["lmdb:s?maxBytes=1048576", { kind: "lmdb", path: "s", maxBytes: 2 ** 20 }, "lmdb:s?maxBytes=1048576"],
   ["lmdb:///var/state", { kind: "lmdb", path: "/var/state" }, "lmdb:/var/state"],
   [
     "redis://localhost",
@@ -92,6 +99,13 @@ const malformed: readonly (readonly [string, RegExp])[] = [
   ["memory:x", /nothing may follow/],
   ["lmdb:", /path of a directory/],
   ["lmdb:a\0b", /path of a directory/],
+  ["lmdb:?name=a", /path of a directory/],
+  ["lmdb:a?name=../b", /name of an environment/],
+  ["lmdb:a?name=", /name of an environment/],
+  ["lmdb:a?maxByte=1GiB", /did you mean maxBytes/],
+  ["lmdb:a?maxBytes=5", /1 MiB or more/],
+  ["lmdb:a?maxBytes=1GB", /1 MiB or more/],
+  ["lmdb:a?maxBytes=99999999TiB", /1 MiB or more/],
   ["redis:localhost", /followed by "\/\/"/],
   ["redis://", /each host/],
   ["redis://:s3cret", /each host/],

@@ -13,6 +13,7 @@ const DOCUMENTS = [
   "docs/benchmarks.md",
   "docs/drivers.md",
   "docs/guarantees.md",
+  "docs/lmdb.md",
   "docs/observability.md",
   "docs/tables.md",
   "docs/tuning.md",
