@@ -47,6 +47,22 @@ function gauge(name: string, help: string, read: (source: MetricsSource) => numb
   return { name, type: "gauge", help, labels: [], samples: (source) => single(read(source)) };
 }
 
+/** Of the read-through tier; no sample without one. */
+function tier(
+  name: string,
+  type: "counter" | "gauge",
+  help: string,
+  read: (tier: NonNullable<EngineStats["cache"]>) => number,
+): Definition {
+  return {
+    name,
+    type,
+    help,
+    labels: [],
+    samples: ({ stats }) => (stats.cache === null ? [] : single(read(stats.cache))),
+  };
+}
+
 /** A gauge per objective. */
 function sloGauge(
   name: string,
@@ -146,6 +162,13 @@ export const METRIC_DEFINITIONS: readonly Definition[] = [
   ),
   counter("read_bytes_total", "Bytes of values returned by gets.", ({ stats }) => stats.bytesRead),
   counter("written_bytes_total", "Bytes of values written, before compression.", ({ stats }) => stats.bytesWritten),
+  tier("tier_hits_total", "counter", "Reads that the tier in this process answered.", (tier) => tier.hits),
+  tier("tier_misses_total", "counter", "Reads that it had to leave to the store.", (tier) => tier.misses),
+  tier("tier_entries", "gauge", "Keys it holds.", (tier) => tier.entries),
+  tier("tier_bytes", "gauge", "Bytes it holds.", (tier) => tier.bytes),
+  tier("tier_evictions_total", "counter", "Keys that made room for others.", (tier) => tier.evictions),
+  tier("tier_invalidations_total", "counter", "Changes by others that it heard of.", (tier) => tier.invalidations),
+  tier("tier_flushes_total", "counter", "How often all of it was dropped.", (tier) => tier.flushes),
   gauge(
     "event_loop_lag_seconds",
     "Largest lateness of a timer in the last ten seconds.",

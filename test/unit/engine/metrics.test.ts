@@ -166,6 +166,21 @@ test("however many keys there are, the number of series stays the same, and no k
   assert.ok(!(await engine.metrics.metrics()).includes("secret"));
 });
 
+test("the tier in this process has its counts, where there is one", async (t) => {
+  const without = await scrape(await open(t));
+  assert.deepEqual(without.get("state_tier_hits_total")!.samples, []);
+  const engine = await open(t, { cache: { maxBytes: 1 << 20, ttlMs: 60_000 } });
+  await engine.put("a", "1");
+  for (let i = 0; i < 5; i++) await engine.get("a");
+  const { cache, latency } = engine.stats();
+  const metrics = await scrape(engine);
+  assert.equal(cache!.hits, 4);
+  assert.equal(sampleOf(metrics, "state_tier_hits_total"), 4);
+  assert.equal(sampleOf(metrics, "state_tier_misses_total"), cache!.misses);
+  assert.equal(sampleOf(metrics, "state_tier_entries"), 1);
+  assert.equal(latency.get!.count, 5);
+});
+
 test("objectives have their gauges", async (t) => {
   const engine = await open(t, { slo: [{ operation: "put", percentile: 50, latencyMs: 3000 }] });
   await engine.put("a", "1");
