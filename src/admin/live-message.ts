@@ -34,10 +34,22 @@ export interface LiveSample {
   readonly activeConnections: number;
   readonly idleConnections: number;
   readonly circuit: "closed" | "open" | "half-open";
+  /** The read-through tier in this process; null: there is none. */
+  readonly cache: CacheFigures | null;
   /** How late the event loop was for a timer at worst in the last ten seconds, in milliseconds. */
   readonly loopLagMs: number;
   /** By operation, of the last ten seconds; what did not occur in them is absent. */
   readonly latency: Readonly<Record<string, Percentiles>>;
+}
+
+export interface CacheFigures {
+  /** Share of reads that needed no store since the sample before; null: nothing was read. */
+  readonly hitRate: number | null;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly evictionsPerSec: number;
+  /** How changes by others become known: told by the store, by the age of what is kept, or not at present. */
+  readonly invalidation: "changes" | "time" | "down";
 }
 
 export interface Percentiles {

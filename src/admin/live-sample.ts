@@ -28,8 +28,23 @@ export function liveSample(stats: EngineStats, before: EngineStats, spanMs: numb
     activeConnections: stats.activeConnections,
     idleConnections: stats.idleConnections,
     circuit: stats.circuit,
+    cache: cacheFigures(stats.cache, before.cache, spanMs),
     loopLagMs: rounded(stats.eventLoopLagMs),
     latency: percentilesOf(stats.latency),
+  };
+}
+
+function cacheFigures(cache: EngineStats["cache"], before: EngineStats["cache"], spanMs: number): LiveSample["cache"] {
+  if (cache === null) return null;
+  const hits = cache.hits - (before?.hits ?? 0);
+  const misses = cache.misses - (before?.misses ?? 0);
+  const evictions = cache.evictions - (before?.evictions ?? 0);
+  return {
+    hitRate: share(hits, hits + misses),
+    entries: cache.entries,
+    bytes: cache.bytes,
+    evictionsPerSec: rounded((evictions * 1000) / spanMs),
+    invalidation: cache.invalidation,
   };
 }
 

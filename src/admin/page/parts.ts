@@ -1,10 +1,10 @@
-import type { LiveSample } from "../live-message.js";
+import type { CacheFigures, LiveSample } from "../live-message.js";
 import { drawing, element } from "./elements.js";
 import { bytes, percent, shortNumber } from "./figures.js";
 
 type Row = readonly [name: string, value: string];
 
-/** Breaker, connections, batches and compression: one card each. */
+/** Breaker, connections, batches, cache and values: one card each. */
 export function partCards(samples: readonly LiveSample[]): HTMLElement[] {
   const latest = samples.at(-1);
   if (latest === undefined) return [];
@@ -21,12 +21,30 @@ export function partCards(samples: readonly LiveSample[]): HTMLElement[] {
       ["in flight", shortNumber(latest.inFlightBatches)],
       ["answered by a neighbour's command", latest.coalescedShare === null ? "–" : percent(latest.coalescedShare)],
     ]),
+    ...(latest.cache === null ? [] : [cacheCard(latest.cache)]),
     card("Values", [
       ["read", `${bytes(latest.bytesReadPerSec)}/s`],
       ["written", `${bytes(latest.bytesWrittenPerSec)}/s`],
       ["compression", latest.compressionRatio === 1 ? "none yet" : `${latest.compressionRatio.toFixed(2)} : 1`],
     ]),
   ];
+}
+
+const INVALIDATION: Readonly<Record<CacheFigures["invalidation"], string>> = {
+  changes: "told by the store",
+  time: "by age only",
+  down: "link lost, nothing is kept",
+};
+
+function cacheCard({ hitRate, entries, bytes: held, evictionsPerSec, invalidation }: CacheFigures): HTMLElement {
+  const pill = invalidation === "down" ? statePill("warn", "resting") : undefined;
+  const rows: Row[] = [
+    ["reads answered here", hitRate === null ? "–" : percent(hitRate)],
+    ["held", `${bytes(held)} in ${shortNumber(entries)}`],
+    ["evicted", `${shortNumber(evictionsPerSec)}/s`],
+    ["changes by others", INVALIDATION[invalidation]],
+  ];
+  return card("Cache in this process", rows, pill);
 }
 
 function breakerRows(samples: readonly LiveSample[]): Row[] {
@@ -37,12 +55,15 @@ function breakerRows(samples: readonly LiveSample[]): Row[] {
 }
 
 function breakerPill(circuit: LiveSample["circuit"]): HTMLElement {
-  const state = circuit === "closed" ? "good" : circuit === "open" ? "bad" : "warn";
+  return statePill(circuit === "closed" ? "good" : circuit === "open" ? "bad" : "warn", circuit);
+}
+
+function statePill(state: "good" | "warn" | "bad", text: string): HTMLElement {
   return element(
     "span",
     { class: "pill", "data-state": state },
     element("span", { class: "pill-icon", "aria-hidden": "true" }),
-    circuit,
+    text,
   );
 }
 

@@ -82,7 +82,7 @@ await inBrowser("the live page", (browser) => {
 
   test("has room on a telephone and on a wide screen, and is legible in light and dark", async (t) => {
     const slo = [{ operation: "get", percentile: 99, latencyMs: 0.001 } as const];
-    const { engine, admin } = await serve(t, {}, { slo, slowLog: { thresholdMs: 0, capacity: 32 } });
+    const { engine, admin } = await serve(t, {}, { slo, cache: {}, slowLog: { thresholdMs: 0, capacity: 32 } });
     await work(engine);
     for (const width of [360, 768, 1280, 2200]) {
       for (const colorScheme of ["light", "dark"] as const) {
@@ -92,6 +92,7 @@ await inBrowser("the live page", (browser) => {
         });
         await page.locator("#slow tbody tr").first().waitFor();
         await page.locator("#objectives .card").first().waitFor();
+        await page.locator("#parts .card", { hasText: "Cache in this process" }).waitFor();
         const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
         assert.ok(overflow <= 0, `${overflow} pixels too wide at ${width}`);
         assert.deepEqual(await faintTexts(page), [], `${colorScheme} at ${width}`);

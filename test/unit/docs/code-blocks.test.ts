@@ -17,6 +17,8 @@ const DOCUMENTS = [
   "docs/tuning.md",
   "docs/guarantees.md",
   "docs/observability.md",
+  "docs/admin-server.md",
+  "docs/command-line.md",
   "docs/architecture.md",
 ];
 const REDIS_URL = "redis://127.0.0.1:6379/0";
