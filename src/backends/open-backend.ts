@@ -2,9 +2,11 @@ import type { BackendAddress } from "../config/backend-url.js";
 import { parsePostgresUrl } from "../config/postgres-url.js";
 import { UnsupportedOperationError } from "../core/errors.js";
 import type { Driver } from "./contract.js";
+import type { TlsSettings } from "./redis/tls-material.js";
 
 export interface BackendSettings {
   readonly pool: { readonly min: number; readonly max: number; readonly idleMs: number };
+  readonly tls?: TlsSettings;
   readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
 }
 
@@ -18,7 +20,6 @@ export async function openBackend(address: BackendAddress, settings: BackendSett
     case "lmdb":
       return (await import("./lmdb/lmdb-driver.js")).createLmdbDriver(address);
     case "redis":
-      if (address.tls) break;
       return (await import("./redis/redis-driver.js")).createRedisDriver(address, settings);
     case "postgres":
       return (await import("./postgres/postgres-driver.js")).createPostgresDriver({

@@ -4,7 +4,7 @@ import { type BackendAddress, describeAddress, parseBackendUrl } from "../config
 import { describe, type OptionRow } from "../config/describe.js";
 import { type Field, type Fields, refuse, type Settings, type SettingsInput, shown } from "../config/field.js";
 import { group, list, record, switchable } from "../config/group.js";
-import { bytes, duration, integer, number, oneOf, string } from "../config/scalars.js";
+import { boolean, bytes, duration, integer, number, oneOf, string } from "../config/scalars.js";
 
 /** Longest lifetime of an entry: ten years. Stores take far longer ones, but only a mistake asks for them. */
 export const MAX_TTL_MS = 315_360_000_000;
@@ -198,6 +198,42 @@ const optionTable = group(
         ],
       },
     ),
+    tls: group(
+      {
+        ca: string({
+          default: undefined,
+          maxBytes: 256 * KIB,
+          doc: "Certificates of the authorities to trust, in PEM, or the path of a file that holds them; none: those that Node.js trusts.",
+        }),
+        cert: string({
+          default: undefined,
+          maxBytes: 256 * KIB,
+          doc: "The client's own certificate, in PEM or a path.",
+        }),
+        key: string({
+          default: undefined,
+          maxBytes: 64 * KIB,
+          secret: true,
+          doc: "Its private key, in PEM or a path.",
+        }),
+        servername: string({
+          default: undefined,
+          maxBytes: 255,
+          doc: "The name that the server's certificate must have; none: the host of the URL.",
+        }),
+        rejectUnauthorized: boolean({
+          default: true,
+          doc: "Whether a certificate that does not hold ends the connection; false trusts whoever answers.",
+        }),
+      },
+      {
+        doc: "TLS of rediss:// URLs. Files are read again for each connection.",
+        rules: [
+          ({ cert, key }) =>
+            (cert === undefined) !== (key === undefined) ? "cert and key belong together" : undefined,
+        ],
+      },
+    ),
     timeouts: group(
       {
         connectMs: duration({
@@ -365,6 +401,10 @@ const optionTable = group(
           : undefined,
       ({ cache, degraded }) =>
         degraded.reads === "stale" && cache === false ? "degraded.reads 'stale' needs a cache" : undefined,
+      ({ backend, tls }) =>
+        Object.values(tls).some((value) => typeof value === "string") && !("tls" in backend && backend.tls)
+          ? "tls options are for rediss:// URLs"
+          : undefined,
     ],
   },
 );

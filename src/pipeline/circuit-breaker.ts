@@ -112,6 +112,8 @@ export class CircuitBreaker {
 
 /** No answer, or one that says the store cannot serve anybody. */
 function isStoreFailure(error: StateError): boolean {
-  if (error.code === "CONNECTION" || error.code === "TIMEOUT") return true;
+  // One that will not have us says so at once by itself, and better: with the reason.
+  if (error.code === "CONNECTION") return error.retryable;
+  if (error.code === "TIMEOUT") return true;
   return error.code === "BACKEND" && error.retryable;
 }

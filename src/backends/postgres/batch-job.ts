@@ -139,8 +139,8 @@ export class BatchJob implements BatchProgress {
 
   #encode(slab: StatementSlab, session: WireSession, exchanges: Exchange[]): void {
     const { batch } = this;
-    this.#read(slab, session, this.#kept(batch.reads), exchanges);
     this.#probe(slab, session, this.#kept(batch.probes), exchanges);
+    this.#read(slab, session, this.#kept(batch.reads), exchanges);
     this.#askLifetimes(slab, session, this.#kept(this.#lifetimes), exchanges);
     this.#remove(slab, session, this.#kept(batch.deletes), exchanges);
     this.#put(slab, session, this.#kept(batch.puts), this.#kept(batch.expiringPuts), exchanges);

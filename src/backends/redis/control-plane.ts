@@ -5,7 +5,10 @@ import { crc32 } from "../../core/crc32.js";
 import { ClosedError, ConnectionError, StateError } from "../../core/errors.js";
 import { canonicalKeyOfBytes } from "../../core/key.js";
 import type { DriverContext, ScanPage } from "../contract.js";
+import { connectionFailure } from "./connection-failure.js";
 import { errorOfReply } from "./redis-errors.js";
+import { HandshakeRefused } from "./wire/handshake.js";
+import { type TlsMaterial, tlsOptions } from "./wire/open-socket.js";
 import { ErrorReply } from "./wire/protocol-error.js";
 
 const PAGE_KEYS = 512;
@@ -20,6 +23,7 @@ export interface ControlAddress {
   readonly database: number;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
+  readonly tls: boolean;
 }
 
 /**
@@ -29,14 +33,16 @@ export interface ControlAddress {
 export class ControlPlane {
   readonly #address: ControlAddress;
   readonly #context: DriverContext;
+  readonly #tls: () => Promise<TlsMaterial | undefined>;
   readonly #prefix: Buffer;
   readonly #jobs = new PQueue({ concurrency: CONCURRENT_JOBS });
   #client: Promise<Redis> | undefined;
   #lastError: Error | undefined;
   #closed = false;
 
-  constructor(address: ControlAddress, context: DriverContext) {
+  constructor(address: ControlAddress, context: DriverContext, tls: () => Promise<TlsMaterial | undefined>) {
     this.#address = address;
+    this.#tls = tls;
     this.#context = context;
     this.#prefix = Buffer.from(context.keyPrefix, "utf8");
   }
@@ -162,12 +168,15 @@ export class ControlPlane {
   async #connect(): Promise<Redis> {
     const { host, port, database, username, password } = this.#address;
     const { connectTimeoutMs, operationTimeoutMs } = this.#context;
+    const tls = await this.#tls();
+    this.#lastError = undefined;
     const client = new Redis({
       host,
       port,
       db: database,
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
+      ...(tls === undefined ? {} : { tls: tlsOptions(host, tls) }),
       lazyConnect: true,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
@@ -202,13 +211,16 @@ export class ControlPlane {
       return errorOfReply(new ErrorReply(failure.message), { operation, backend: "redis" });
     // ioredis hides the socket's own error behind "Connection is closed."; its commands carry the arguments, which
     // may be values, so only messages are kept.
-    const reason = this.#lastError?.message ?? failure.message;
-    return new ConnectionError(`${this.#address.host}:${this.#address.port}: ${reason}`, {
-      operation,
-      backend: "redis",
-      retryable: true,
-      reason: "ERR_CONNECTION",
-    });
+    const cause: Error & { code?: string } = this.#lastError ?? failure;
+    const hostPort = `${this.#address.host}:${this.#address.port}`;
+    if (cause.name === "ReplyError") {
+      return connectionFailure(hostPort, new HandshakeRefused("login", new ErrorReply(cause.message))).concerning({
+        operation,
+      });
+    }
+    if (cause.code !== undefined) return connectionFailure(hostPort, cause).concerning({ operation });
+    const details = { operation, backend: "redis", retryable: true, reason: "ERR_CONNECTION" };
+    return new ConnectionError(`${hostPort}: ${cause.message}`, details);
   }
 }
 

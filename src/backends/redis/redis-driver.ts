@@ -13,21 +13,31 @@ import type {
 import { placeError } from "../located-error.js";
 import { Kind, OPERATION_NAMES, type Request } from "../request.js";
 import { ChangeFeed, HEARTBEAT_MS } from "./change-feed.js";
+import { connectionFailure } from "./connection-failure.js";
 import { type ControlAddress, ControlPlane } from "./control-plane.js";
+import { readTlsMaterial, type TlsSettings } from "./tls-material.js";
 import { type EncodedBatch, encodeBatch, encodeSwap } from "./wire/batch-encoder.js";
 import { BatchReader, type ReaderContext } from "./wire/batch-reader.js";
 import { CommandSlab, encodedCommand } from "./wire/command-slab.js";
-import { HandshakeRefused, type ServerFacts, shakeHands } from "./wire/handshake.js";
+import { type ServerFacts, shakeHands } from "./wire/handshake.js";
+import type { TlsMaterial } from "./wire/open-socket.js";
 import { type Reply, ReplyParser } from "./wire/reply-parser.js";
 import { type Expectation, WireConnection } from "./wire/wire-connection.js";
 
 export interface RedisSettings {
   /** Waits between attempts to reconnect: doubled each time, with a random share taken off. */
   readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+  readonly tls?: TlsSettings;
 }
 
 /** A server that is back is found within about this, however long it was away. */
 const RECONNECT_CEILING_MS = 1000;
+/**
+ * A server that refuses us (a password, a certificate) is asked again after so long, then after twice that, and so on:
+ * soon enough for a password that is being changed, too seldom for a log to fill or an account to be locked.
+ */
+const REFUSED_WAIT_MS = 250;
+const REFUSED_CEILING_MS = 10_000;
 /** A server that loads its data is asked again after so long when the engine opens. */
 const LOADING_WAIT_MS = 100;
 
@@ -72,6 +82,8 @@ class RedisDriver implements Driver {
   #listener: ChangeListener | undefined;
   #feed: ChangeFeed | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
+  /** Why the server will not have us, while it will not: operations are refused with it and do not wait. */
+  #refusal: StateError | undefined;
   #closed = false;
 
   constructor(address: ControlAddress, settings: RedisSettings) {
@@ -87,7 +99,7 @@ class RedisDriver implements Driver {
     this.#context = context;
     const keyPrefix = Buffer.from(context.keyPrefix, "utf8");
     if (this.#listener !== undefined) this.#feed = new ChangeFeed(keyPrefix, this.#listener, context.logger);
-    this.#control = new ControlPlane(this.#address, context);
+    this.#control = new ControlPlane(this.#address, context, () => this.#tls());
     this.#reader = {
       codec: context.codec,
       parser: new ReplyParser(MAX_BULK_BYTES, context.maxValueBytes + BULK_OVERHEAD_BYTES, (message) =>
@@ -113,7 +125,7 @@ class RedisDriver implements Driver {
   }
 
   isWritable(): boolean {
-    return this.#connection?.isWritable === true;
+    return this.#connection?.isWritable === true || this.#refusal !== undefined;
   }
 
   execute(batch: Batch): void {
@@ -124,7 +136,7 @@ class RedisDriver implements Driver {
     }
     if (connection === undefined || !connection.isReady) {
       const details = { backend: this.name, reason: "ERR_CONNECTION", retryable: true };
-      this.#failAll(batch, new ConnectionError(`${this.#hostPort}: not connected`, details));
+      this.#failAll(batch, this.#refusal ?? new ConnectionError(`${this.#hostPort}: not connected`, details));
       return;
     }
     const slab = connection.takeSlab(() => this.#newSlab());
@@ -214,7 +226,10 @@ class RedisDriver implements Driver {
   }
 
   async #connect(timeoutMs = this.#context.connectTimeoutMs): Promise<void> {
+    const tls = await this.#tls();
+    if (this.#closed) throw new ConnectionError(`${this.#hostPort}: the engine was closed`, { reason: "ERR_CLOSED" });
     const connection = new WireConnection({
+      tls,
       host: this.#address.host,
       port: this.#address.port,
       connectTimeoutMs: timeoutMs,
@@ -233,17 +248,12 @@ class RedisDriver implements Driver {
     } catch (error) {
       this.#feed?.lost();
       if (error instanceof StateError) throw error;
-      const refused = error instanceof HandshakeRefused;
-      throw new ConnectionError(`${this.#hostPort}: ${(error as Error).message}`, {
-        backend: this.name,
-        reason: refused ? error.token : "ERR_CONNECTION",
-        retryable: !refused || PASSING_REFUSALS.has(error.token),
-        cause: error,
-      });
+      throw connectionFailure(this.#hostPort, error);
     } finally {
       this.#opening = undefined;
     }
     this.#connection = connection;
+    this.#refusal = undefined;
     if (this.#feed?.follows === true) this.#heartbeat = setInterval(() => this.#beat(connection), HEARTBEAT_MS);
     this.#context.onReconnected();
   }
@@ -258,16 +268,29 @@ class RedisDriver implements Driver {
   }
 
   #reconnect(attempt: number): void {
-    const { baseDelayMs, maxDelayMs, jitter } = this.#settings.retry;
-    const ceiling = Math.min(maxDelayMs, RECONNECT_CEILING_MS, baseDelayMs * 2 ** attempt);
-    const delayMs = attempt === 0 ? Math.random() * baseDelayMs : ceiling * (1 - jitter * Math.random());
     this.#reconnectTimer = setTimeout(() => {
       this.#connect().catch((error: Error) => {
         if (this.#closed) return;
         this.#context.logger.warn({ backend: this.name, attempt, cause: error.message }, "reconnecting failed");
-        this.#reconnect(attempt + 1);
+        const wasRefused = this.#refusal !== undefined;
+        this.#refusal = error instanceof StateError && !error.retryable ? error : undefined;
+        // What waits is refused now.
+        if (this.#refusal !== undefined) this.#context.onWritable();
+        this.#reconnect(wasRefused === (this.#refusal !== undefined) ? attempt + 1 : 1);
       });
-    }, delayMs);
+    }, this.#reconnectDelayMs(attempt));
+  }
+
+  #reconnectDelayMs(attempt: number): number {
+    const { baseDelayMs, maxDelayMs, jitter } = this.#settings.retry;
+    const spread = 1 - jitter * Math.random();
+    if (this.#refusal !== undefined) return Math.min(REFUSED_CEILING_MS, REFUSED_WAIT_MS * 2 ** (attempt - 1)) * spread;
+    if (attempt === 0) return Math.random() * baseDelayMs;
+    return Math.min(maxDelayMs, RECONNECT_CEILING_MS, baseDelayMs * 2 ** attempt) * spread;
+  }
+
+  #tls(): Promise<TlsMaterial | undefined> {
+    return this.#address.tls ? readTlsMaterial(this.#settings.tls ?? {}) : Promise.resolve(undefined);
   }
 
   /** A peer that went away without a word would tell of no changes: it has to answer now and then. */

@@ -39,6 +39,7 @@ test("an engine without options has the documented defaults", () => {
     checksum: "crc32",
     workers: { threads: "auto", offload: "auto" },
     pool: { min: 1, max: 1, idleMs: 60_000 },
+    tls: { ca: undefined, cert: undefined, key: undefined, servername: undefined, rejectUnauthorized: true },
     timeouts: { connectMs: 5000, operationMs: 3000 },
     retry: { retries: 3, baseDelayMs: 100, maxDelayMs: 5000, jitter: 0.3 },
     circuitBreaker: { failures: 10, resetMs: 60_000 },

@@ -20,14 +20,22 @@ export interface ServerFacts {
 
 type Ask = (...args: string[]) => Promise<Reply>;
 
-/** The server answered and will not have us: waiting does not help. */
+/** First words of refusals that last until somebody changes the server's or our settings. */
+const LASTING = new Set(["WRONGPASS", "NOAUTH", "NOPERM", "DENIED"]);
+
+/** The server answered and will not have us. */
 export class HandshakeRefused extends Error {
   override readonly name = "HandshakeRefused";
   readonly token: string;
+  /** Whether waiting does not help. */
+  readonly isLasting: boolean;
 
   constructor(step: string, reply: ErrorReply) {
     super(`${step} was refused: ${reply.message}`);
     this.token = reply.token;
+    // Servers before 6 refuse passwords, and all refuse databases, without a word of their own.
+    this.isLasting =
+      LASTING.has(reply.token) || /invalid password|no password|DB index|without any password/i.test(reply.message);
   }
 }
 

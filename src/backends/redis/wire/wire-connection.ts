@@ -1,15 +1,16 @@
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { ConnectionError, StateError, TimeoutError } from "../../../core/errors.js";
 import { Ring } from "../../../core/ring.js";
+import { connectionFailure } from "../connection-failure.js";
 import type { CommandSlab } from "./command-slab.js";
 import { encodedCommand } from "./command-slab.js";
+import { openSocket, type SocketAddress } from "./open-socket.js";
 import { ProtocolError } from "./protocol-error.js";
 import { ReadSlab } from "./read-slab.js";
 import { INCOMPLETE, PushReply, type Reply, type ReplyParser } from "./reply-parser.js";
 
 /** Bytes that may wait in this process for a peer that reads slowly before no more are accepted. */
 const HIGH_WATER_BYTES = 1024 * 1024;
-const KEEP_ALIVE_MS = 10_000;
 /** Reads that take less are not counted against the turn. */
 const LIGHT_READ_MS = 0.3;
 const MAX_TURN_MS = 2;
@@ -22,9 +23,7 @@ export interface Expectation {
   abort(cause: StateError): void;
 }
 
-export interface WireConnectionOptions {
-  readonly host: string;
-  readonly port: number;
+export interface WireConnectionOptions extends SocketAddress {
   readonly connectTimeoutMs: number;
   /** Milliseconds without a byte, while replies are due, after which the peer counts as gone. */
   readonly silenceMs: number;
@@ -81,20 +80,16 @@ export class WireConnection {
   constructor(options: WireConnectionOptions) {
     this.#options = options;
     options.parser.reset();
-    this.#socket = connect({
-      host: options.host,
-      port: options.port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-      // Types know only a fixed buffer; a function that gives the next one is documented as well.
-      onread: {
-        buffer: (() => this.#slab.room()) as unknown as Uint8Array,
-        callback: (received: number) => this.#receive(received),
-      },
+    this.#socket = openSocket(
+      options,
+      () => this.#slab.room(),
+      (received) => this.#receive(received),
+    );
+    this.#socket.on("error", (error: Error & { code?: string }) => {
+      const isReset = error.code === "ECONNRESET" && this.#state === "connecting";
+      this.destroy(isReset ? this.#connectionError(this.#closedBy(), error) : connectionFailure(this.address, error));
     });
-    this.#socket.on("error", (error) => this.destroy(this.#connectionError(describeSocketError(error), error)));
-    this.#socket.on("close", () => this.destroy(this.#connectionError("the server closed the connection")));
+    this.#socket.on("close", () => this.destroy(this.#connectionError(this.#closedBy())));
   }
 
   get address(): string {
@@ -124,7 +119,10 @@ export class WireConnection {
   async open<T>(handshake: (ask: (...args: string[]) => Promise<Reply>) => Promise<T>): Promise<T> {
     const { connectTimeoutMs } = this.#options;
     const timer = setTimeout(() => {
-      this.destroy(this.#connectionError(`no answer within ${Math.round(connectTimeoutMs)} ms (timeouts.connectMs)`));
+      const waited = `no answer within ${Math.round(connectTimeoutMs)} ms (timeouts.connectMs)`;
+      const isTlsMissing = this.#options.tls !== undefined && this.#socket.bytesRead === 0;
+      const hint = isTlsMissing ? "; a server that does not speak TLS does that (redis://)" : "";
+      this.destroy(this.#connectionError(waited + hint));
     }, connectTimeoutMs);
     try {
       const result = await handshake((...args) => this.#ask(args));
@@ -260,6 +258,12 @@ export class WireConnection {
     }, delayMs);
   }
 
+  /** A port that expects TLS closes on what it cannot read. */
+  #closedBy(): string {
+    const isSilent = this.#state === "connecting" && this.#socket.bytesRead === 0 && this.#options.tls === undefined;
+    return `the server closed the connection${isSilent ? " without an answer; one that expects TLS does that (rediss://)" : ""}`;
+  }
+
   #connectionError(message: string, cause?: unknown): ConnectionError {
     return new ConnectionError(`${this.address}: ${message}`, {
       backend: "redis",
@@ -275,19 +279,5 @@ export class WireConnection {
       retryable: true,
       reason: "ERR_SILENT_PEER",
     });
-  }
-}
-
-function describeSocketError(error: Error & { code?: string }): string {
-  switch (error.code) {
-    case "ECONNREFUSED":
-      return "connection refused: nothing listens there";
-    case "ENOTFOUND":
-      return "the host name is unknown";
-    case "ECONNRESET":
-    case "EPIPE":
-      return "the connection was reset";
-    default:
-      return error.code ?? error.message;
   }
 }

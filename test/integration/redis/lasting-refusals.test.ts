@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Redis } from "ioredis";
+import { createEngine, type Engine } from "../../../src/index.js";
+import { type RedisServer, startRedis } from "../../../src/testing/index.js";
+import { failureOf, nothingEscapes, settled } from "../../support/outcomes.js";
+import { redisIsThere, type TestScope } from "../../support/stores.js";
+import { until } from "../../support/until.js";
+
+const OPERATION_MS = 20_000;
+
+interface Refused {
+  readonly server: RedisServer;
+  readonly admin: Redis;
+  readonly engine: Engine;
+}
+
+/** An engine whose user the server is about to refuse. Operations have long deadlines: refusals must not wait for them. */
+async function openEngine(t: TestScope): Promise<Refused> {
+  nothingEscapes(t);
+  const server = await startRedis();
+  t.after(() => server.stop());
+  const admin = new Redis(server.port, "127.0.0.1");
+  t.after(() => admin.disconnect());
+  await admin.acl("SETUSER", "app", "on", ">old", "~*", "+@all");
+  const engine = await createEngine({
+    backend: `redis://app:old@127.0.0.1:${server.port}`,
+    timeouts: { operationMs: OPERATION_MS },
+    circuitBreaker: { failures: 2, resetMs: 60_000 },
+  });
+  t.after(() => engine.close());
+  await engine.put("key", "before");
+  return { server, admin, engine };
+}
+
+/** Ends the engine's connections, so that it has to log in again. */
+function disconnect(admin: Redis): Promise<unknown> {
+  return admin.client("KILL", "USER", "app");
+}
+
+if (await redisIsThere("refusals that last")) {
+  test("a password that was changed fails what waits and what is called with WRONGPASS at once, until it fits again", async (t) => {
+    const { admin, engine } = await openEngine(t);
+    await admin.acl("SETUSER", "app", "resetpass", ">new");
+    await disconnect(admin);
+    await until("calls are refused", async () => (await settled(engine.get("key"))).ok === false);
+    for (let call = 0; call < 20; call++) {
+      const startedMs = performance.now();
+      const error = await failureOf(engine.put("key", "refused"));
+      assert.deepEqual(
+        [error.code, error.reason, error.retryable, error.outcome],
+        ["CONNECTION", "WRONGPASS", false, "not-applied"],
+      );
+      assert.doesNotMatch(error.message, /old|new/);
+      assert.ok(performance.now() - startedMs < OPERATION_MS / 2, "it waited for its deadline");
+    }
+    assert.equal(engine.stats().circuit, "closed", "the circuit hides the reason");
+    await admin.acl("SETUSER", "app", "resetpass", ">old");
+    await until("calls are served", async () => (await settled(engine.get("key"))).ok);
+    assert.equal(String(await engine.get("key")), "before");
+  });
+
+  test("a server that refuses to log us in is asked seldom", async (t) => {
+    const { admin, engine } = await openEngine(t);
+    await admin.acl("LOG", "RESET");
+    await admin.acl("SETUSER", "app", "off");
+    await disconnect(admin);
+    const startedMs = performance.now();
+    await until("two seconds have passed", async () => {
+      await settled(engine.get("key"));
+      return performance.now() - startedMs > 2000;
+    });
+    const log = (await admin.acl("LOG")) as unknown[][];
+    const attempts = log.reduce((sum, entry) => sum + Number(entry[entry.indexOf("count") + 1]), 0);
+    assert.ok(attempts >= 1 && attempts <= 6, `${attempts} attempts in two seconds`);
+  });
+
+  test("commands that the user may not give fail alone with NOPERM, neither retried nor held against the store", async (t) => {
+    const { admin, engine } = await openEngine(t);
+    await admin.acl("SETUSER", "app", "-unlink");
+    for (let call = 0; call < 5; call++) {
+      const error = await failureOf(engine.delete("key"));
+      assert.deepEqual([error.code, error.reason, error.outcome], ["BACKEND", "NOPERM", "not-applied"]);
+    }
+    assert.equal(String(await engine.get("key")), "before");
+    assert.equal(engine.stats().retries, 0);
+    assert.equal(engine.stats().circuit, "closed");
+  });
+
+  test("scans name the refusal too", async (t) => {
+    const { admin, engine } = await openEngine(t);
+    await admin.acl("SETUSER", "app", "resetpass", ">new");
+    await disconnect(admin);
+    const error = await failureOf(engine.count());
+    assert.deepEqual([error.code, error.reason, error.retryable], ["CONNECTION", "WRONGPASS", false]);
+    assert.doesNotMatch(`${error.message} ${String((error.cause as Error).message)}`, /old/);
+  });
+}
