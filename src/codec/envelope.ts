@@ -47,6 +47,9 @@ export interface EnvelopeOptions {
   readonly observer?: (direction: CodecDirection, bytes: number, elapsedMs: number) => void;
 }
 
+/** For longer values the call into zlib is faster than the kernel's tables. */
+const MAX_UNSEALED_UNITS = 1024;
+
 /** One call in so many is timed: often enough to follow the load, too seldom to be felt. */
 const TIMED_EVERY = 64;
 
@@ -125,6 +128,26 @@ export class Envelope implements ValueCodec {
       return at + (end - bodyAt);
     }
     this.#writeHeader(target, at, end, keyChecksum, CODEC_NONE);
+    return end;
+  }
+
+  encodeUnsealed(target: Buffer, at: number, value: Value): number {
+    const units = value.length;
+    if (!this.#checksummed || units > MAX_UNSEALED_UNITS) return -1;
+    if (this.#compressor !== undefined && units >= this.#thresholdBytes) return -1;
+    const bodyAt = at + PLAIN_HEADER_BYTES;
+    let end: number;
+    if (typeof value === "string") {
+      end = bodyAt + target.write(value, bodyAt);
+    } else {
+      if (value instanceof FramedValue) return -1;
+      target.set(value, bodyAt);
+      end = bodyAt + units;
+    }
+    target[at] = MAGIC_0;
+    target[at + 1] = MAGIC_1;
+    target[at + 6] = (VERSION << 4) | CODEC_NONE;
+    target[at + 7] = FLAG_CHECKSUM;
     return end;
   }
 

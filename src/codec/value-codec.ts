@@ -26,6 +26,11 @@ export interface ValueCodec {
   maxEncodedBytes(value: Value): number;
   /** Writes the stored form at `at` and returns the end. The target must hold `maxEncodedBytes(value)` from there. */
   encodeInto(target: Buffer, at: number, keyChecksum: number, value: Value, hint?: CompressionHint): number;
+  /**
+   * Writes the stored form with everything but its checksum, for a small value that is stored as it is; returns the end,
+   * or -1 for values of any other kind, of which nothing is written.
+   */
+  encodeUnsealed(target: Buffer, at: number, value: Value): number;
   encode(keyChecksum: number, value: Value, hint?: CompressionHint): Buffer;
   /** Length before compression that the stored form claims; -1: it is not compressed. */
   claimedRawBytes(source: Buffer, start: number, end: number): number;

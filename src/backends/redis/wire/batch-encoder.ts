@@ -64,6 +64,7 @@ export function encodeBatch(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
   }
   encodePuts(slab, batch.puts);
   const expiringRuns = encodeExpiringPuts(slab, batch, hasMsetex);
+  slab.seal();
   let singles = NO_REQUESTS;
   let increments = NO_REQUESTS;
   if (batch.others.length > 0) {
@@ -99,8 +100,8 @@ function encodePuts(slab: CommandSlab, puts: readonly Request[]): void {
       slab.constant(MSET);
     }
     const request = puts[i]!;
-    slab.key(request.key, request.keyUnits);
-    slab.value(request.value!, request.hint);
+    slab.entryKey(request.key, request.keyUnits);
+    slab.entryValue(request.value!, request.hint);
   }
 }
 
@@ -110,9 +111,9 @@ function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
     for (let i = 0; i < puts.length; i++) {
       const request = puts[i]!;
       slab.constant(PSETEX);
-      slab.key(request.key, request.keyUnits);
+      slab.entryKey(request.key, request.keyUnits);
       slab.integer(request.ttlMs);
-      slab.value(request.value!, request.hint);
+      slab.entryValue(request.value!, request.hint);
     }
     return undefined;
   }
@@ -127,8 +128,8 @@ function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
     slab.constant(MSETEX);
     slab.integer(until - from);
     for (let i = from; i < until; i++) {
-      slab.key(puts[i]!.key, puts[i]!.keyUnits);
-      slab.value(puts[i]!.value!, puts[i]!.hint);
+      slab.entryKey(puts[i]!.key, puts[i]!.keyUnits);
+      slab.entryValue(puts[i]!.value!, puts[i]!.hint);
     }
     slab.constant(PX);
     slab.integer(puts[from]!.ttlMs);

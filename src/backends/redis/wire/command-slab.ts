@@ -1,10 +1,11 @@
 import type { CompressionHint } from "../../../codec/compression-hint.js";
+import { REGION_BYTES, SealingRegion } from "../../../codec/kernel/sealing-memory.js";
 import type { ValueCodec } from "../../../codec/value-codec.js";
 import { crc32 } from "../../../core/crc32.js";
 import { type CanonicalKey, writeKey } from "../../../core/key.js";
 import type { Value } from "../../../core/value.js";
 
-const DEFAULT_BYTES = 256 * 1024;
+const DEFAULT_BYTES = REGION_BYTES;
 const CR = 13;
 const LF = 10;
 const DOLLAR = 0x24;
@@ -17,24 +18,40 @@ const FRAME_BYTES = 48;
  * the other, and leave in one write. Grows; never shrinks below its first size.
  */
 export class CommandSlab {
-  bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+  bytes: Buffer;
   length = 0;
   /** CRC-32 of the last key written, prefix included: where a value's checksum continues from. */
   keyChecksum = 0;
   readonly #codec: ValueCodec;
   readonly #prefix: Buffer;
   readonly #prefixChecksum: number;
+  /** Whose memory `bytes` is; undefined: plain memory, in which every checksum is made at once. */
+  #region: SealingRegion | undefined;
+  /** The region that a batch of unusual size did not fit in. */
+  #spareRegion: SealingRegion | undefined;
+  #keyAt = 0;
+  #keyEnd = 0;
 
   constructor(codec: ValueCodec, keyPrefix: string) {
     this.#codec = codec;
     this.#prefix = Buffer.from(keyPrefix, "utf8");
     this.#prefixChecksum = crc32(this.#prefix);
+    this.#region = SealingRegion.take(this.#prefixChecksum);
+    this.bytes = this.#region?.bytes ?? Buffer.allocUnsafeSlow(DEFAULT_BYTES);
   }
 
   /** Ready for the next batch; an unusually large buffer is not kept. */
   reset(): void {
     this.length = 0;
-    if (this.bytes.length > DEFAULT_BYTES * 16) this.bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+    if (this.#spareRegion !== undefined) {
+      this.#region = this.#spareRegion;
+      this.#spareRegion = undefined;
+      this.bytes = this.#region.bytes;
+    } else if (this.bytes.length > DEFAULT_BYTES * 16) {
+      this.bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+    }
+    // A batch that could not be encoded to its end may have left some.
+    this.#region?.reset();
   }
 
   /** Bytes that stand for themselves: command names with their headers. */
@@ -58,50 +75,53 @@ export class CommandSlab {
 
   /** @param units the key's length in UTF-16 units */
   key(key: CanonicalKey, units: number): void {
-    const prefix = this.#prefix;
-    const prefixBytes = prefix.length;
-    this.#reserve(units * 3 + prefixBytes + FRAME_BYTES);
-    const { bytes } = this;
-    const headerAt = this.length;
-    // Right for ASCII keys; a longer one is moved over if its length takes more digits.
-    const guess = prefixBytes + units;
-    let from = headerAt + 1 + digits(guess) + 2;
-    let at = from;
-    for (let i = 0; i < prefixBytes; i++) bytes[at++] = prefix[i]!;
-    at = writeKey(bytes, at, key, units);
-    const actual = at - from;
-    if (actual !== guess && digits(actual) !== digits(guess)) {
-      const shift = digits(actual) - digits(guess);
-      bytes.copyWithin(from + shift, from, at);
-      from += shift;
-      at += shift;
+    this.#writeKey(key, units);
+    this.#checkKey();
+  }
+
+  /** The key of an entry, whose value comes with `entryValue`. */
+  entryKey(key: CanonicalKey, units: number): void {
+    this.#writeKey(key, units);
+    if (this.#region === undefined) this.#checkKey();
+  }
+
+  /** The value of the last `entryKey`. Its checksum may be missing until `seal`. */
+  entryValue(value: Value, hint?: CompressionHint): void {
+    const region = this.#region;
+    if (region === undefined) {
+      this.value(value, hint);
+      return;
     }
-    writeHeader(bytes, headerAt, DOLLAR, actual);
-    this.keyChecksum = crc32(bytes, from + prefixBytes, at, this.#prefixChecksum);
-    bytes[at] = CR;
-    bytes[at + 1] = LF;
-    this.length = at + 2;
+    const keyAt = this.#keyAt;
+    const keyBytes = this.#keyEnd - keyAt;
+    this.#reserve(this.#codec.maxEncodedBytes(value) + FRAME_BYTES);
+    const headerAt = this.length;
+    const guessedDigits = digits(value.length + 8);
+    const from = headerAt + 1 + guessedDigits + 2;
+    // Making room may have moved everything out of the region, and sealed what was noted.
+    const end = this.#region === undefined ? -1 : this.#codec.encodeUnsealed(this.bytes, from, value);
+    if (end < 0) {
+      this.#checkKey();
+      this.value(value, hint);
+      return;
+    }
+    const frameAt = this.#finishValue(headerAt, from, guessedDigits, end);
+    region.note(keyAt, keyBytes, frameAt, end - from);
+  }
+
+  /** To be called when the last entry has been written. */
+  seal(): void {
+    this.#region?.seal();
   }
 
   /** The stored form of a value; its key must be the last one written. */
   value(value: Value, hint?: CompressionHint): void {
     this.#reserve(this.#codec.maxEncodedBytes(value) + FRAME_BYTES);
-    const { bytes } = this;
     const headerAt = this.length;
     const guessedDigits = digits(value.length + 8);
-    let from = headerAt + 1 + guessedDigits + 2;
-    let at = this.#codec.encodeInto(bytes, from, this.keyChecksum, value, hint);
-    const actual = at - from;
-    const shift = digits(actual) - guessedDigits;
-    if (shift !== 0) {
-      bytes.copyWithin(from + shift, from, at);
-      from += shift;
-      at += shift;
-    }
-    writeHeader(bytes, headerAt, DOLLAR, actual);
-    bytes[at] = CR;
-    bytes[at + 1] = LF;
-    this.length = at + 2;
+    const from = headerAt + 1 + guessedDigits + 2;
+    const end = this.#codec.encodeInto(this.bytes, from, this.keyChecksum, value, hint);
+    this.#finishValue(headerAt, from, guessedDigits, end);
   }
 
   /** A whole number as an argument. */
@@ -132,8 +152,58 @@ export class CommandSlab {
     this.length = end + 2;
   }
 
+  /** Leaves where the key's bytes begin, prefix excluded, in `#keyAt`, and where they end in `#keyEnd`. */
+  #writeKey(key: CanonicalKey, units: number): void {
+    const prefix = this.#prefix;
+    const prefixBytes = prefix.length;
+    this.#reserve(units * 3 + prefixBytes + FRAME_BYTES);
+    const { bytes } = this;
+    const headerAt = this.length;
+    // Right for ASCII keys; a longer one is moved over if its length takes more digits.
+    const guess = prefixBytes + units;
+    let from = headerAt + 1 + digits(guess) + 2;
+    let at = from;
+    for (let i = 0; i < prefixBytes; i++) bytes[at++] = prefix[i]!;
+    at = writeKey(bytes, at, key, units);
+    const actual = at - from;
+    if (actual !== guess && digits(actual) !== digits(guess)) {
+      const shift = digits(actual) - digits(guess);
+      bytes.copyWithin(from + shift, from, at);
+      from += shift;
+      at += shift;
+    }
+    writeHeader(bytes, headerAt, DOLLAR, actual);
+    this.#keyAt = from + prefixBytes;
+    this.#keyEnd = at;
+    bytes[at] = CR;
+    bytes[at + 1] = LF;
+    this.length = at + 2;
+  }
+
+  #checkKey(): void {
+    this.keyChecksum = crc32(this.bytes, this.#keyAt, this.#keyEnd, this.#prefixChecksum);
+  }
+
+  /** Puts its header before a value that ends at `end`; returns where it begins now. */
+  #finishValue(headerAt: number, from: number, guessedDigits: number, end: number): number {
+    const { bytes } = this;
+    const actual = end - from;
+    const shift = digits(actual) - guessedDigits;
+    if (shift !== 0) bytes.copyWithin(from + shift, from, end);
+    writeHeader(bytes, headerAt, DOLLAR, actual);
+    bytes[end + shift] = CR;
+    bytes[end + shift + 1] = LF;
+    this.length = end + shift + 2;
+    return from + shift;
+  }
+
   #reserve(more: number): void {
     if (this.length + more <= this.bytes.length) return;
+    if (this.#region !== undefined) {
+      this.#region.seal();
+      this.#spareRegion = this.#region;
+      this.#region = undefined;
+    }
     const bigger = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.length + more));
     this.bytes.copy(bigger, 0, 0, this.length);
     this.bytes = bigger;

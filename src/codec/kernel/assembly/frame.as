@@ -41,3 +41,17 @@ export function openFrame(frame: usize, frameBytes: u32, output: usize, rawBytes
   if (checksum != load<u32>(frame + CHECKSUM_AT)) return CHECKSUM_DIFFERS;
   return decompressBlock(frame + HEADER_BYTES, frameBytes - HEADER_BYTES, output, rawBytes);
 }
+
+/**
+ * Puts their checksums into frames that have all but that. A note is four numbers: where the stored key lies, counted
+ * from `base`, and its bytes; where the frame lies, and its bytes. Frames lie behind their keys or before, in any order.
+ * @param seed CRC-32 of what stands before every key
+ */
+export function sealFrames(notes: usize, count: u32, base: usize, seed: u32): void {
+  const end = notes + (<usize>count << 4);
+  for (; notes < end; notes += 16) {
+    const keyChecksum = crc32(base + load<u32>(notes), load<u32>(notes, 4), seed);
+    const frame = base + load<u32>(notes, 8);
+    store<u32>(frame + CHECKSUM_AT, crc32(frame + COVERED_FROM, load<u32>(notes, 12) - COVERED_FROM, keyChecksum));
+  }
+}
