@@ -31,6 +31,7 @@ export {
   type ViolationKind,
 } from "./ledger/entry.js";
 export { type RedisReadBack, redisReadBack } from "./ledger/redis-read-back.js";
+export { findPgBouncer, type PgBouncer, startPgBouncer } from "./pgbouncer-server.js";
 export {
   findPostgres,
   type PostgresServer,

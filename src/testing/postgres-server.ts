@@ -1,20 +1,28 @@
 import { execFile } from "node:child_process";
-import { chownSync, existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { chownSync, existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import type { Certificates } from "./certificates.js";
 import { findOnPath } from "./find-redis-server.js";
 import { freePort } from "./free-port.js";
 import { ServerProcess } from "./server-process.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
 export interface PostgresServerOptions {
+  /** The server speaks TLS with these, and without it as well unless `requireTls`. */
+  readonly tls?: Certificates;
+  readonly requireTls?: boolean;
+  /** Asked for with SCRAM; default: nobody is asked. */
+  readonly password?: string;
+  /** The server follows this one, by streaming replication, and takes reads only. */
+  readonly primary?: PostgresServer;
   /** Further settings, such as `{ max_connections: "30" }`; they win over the defaults. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Default: a port that is free. */
   readonly port?: number;
 }
 
-/** A database server of this process alone: loopback, no password, gone when the process ends. */
+/** A database server of this process alone: loopback, gone when the process ends. Its URL carries no password. */
 export interface PostgresServer {
   readonly url: string;
   readonly host: string;
@@ -66,6 +74,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     listen_addresses: host,
     port: String(port),
     unix_socket_directories: folder.path,
+    ...(options.tls === undefined ? {} : { ssl: "on", ssl_cert_file: "server.pem", ssl_key_file: "server.key" }),
     ...options.settings,
   };
   const server = new ServerProcess({
@@ -78,8 +87,10 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   });
   try {
     if (user !== undefined) chownSync(folder.path, user.uid, user.gid);
-    const cluster = ["-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
-    await promisify(execFile)(join(binaries, "initdb"), cluster, { ...user, cwd: "/" });
+    const run = (program: string, args: readonly string[]) =>
+      promisify(execFile)(join(binaries, program), [...args], { ...user, cwd: "/" });
+    if (options.primary === undefined) await createCluster(run, folder.path, data, user, options);
+    else await followPrimary(run, data, options.primary);
     await server.start();
   } catch (error) {
     await folder.remove();
@@ -104,12 +115,48 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   };
 }
 
+type Run = (program: string, args: readonly string[]) => Promise<unknown>;
+type User = { readonly uid: number; readonly gid: number } | undefined;
+
+async function createCluster(run: Run, folder: string, data: string, user: User, options: PostgresServerOptions) {
+  const { password, tls, requireTls } = options;
+  const own = (path: string): void => {
+    if (user !== undefined) chownSync(path, user.uid, user.gid);
+  };
+  const login = ["-A", "trust"];
+  if (password !== undefined) {
+    const file = join(folder, "password");
+    writeFileSync(file, password, { mode: 0o600 });
+    own(file);
+    login.push("--auth-host=scram-sha-256", `--pwfile=${file}`);
+  }
+  await run("initdb", ["-D", data, "-U", USER, ...login, "-E", "UTF8", "--locale=C", "--no-sync"]);
+  if (tls === undefined) return;
+  for (const [from, to] of [
+    [tls.certFile, "server.pem"],
+    [tls.keyFile, "server.key"],
+  ] as const) {
+    const path = join(data, to);
+    writeFileSync(path, readFileSync(from), { mode: 0o600 });
+    own(path);
+  }
+  if (requireTls === true) {
+    const rules = join(data, "pg_hba.conf");
+    writeFileSync(rules, readFileSync(rules, "utf8").replace(/^host /gm, "hostssl "));
+  }
+}
+
+async function followPrimary(run: Run, data: string, { host, port }: PostgresServer): Promise<void> {
+  const place = ["-h", host, "-p", String(port), "-U", USER];
+  await run("pg_basebackup", ["-D", data, ...place, "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
+}
+
 /** The server writes its state on the eighth line of this file; a file left by a crash names another process. */
 function isReady(data: string): boolean {
   const file = join(data, "postmaster.pid");
   if (!existsSync(file)) return false;
   const lines = readFileSync(file, "utf8").split("\n");
-  if (lines[7]?.trim() !== "ready") return false;
+  if (!["ready", "standby"].includes(lines[7]?.trim() ?? "")) return false;
   try {
     process.kill(Number(lines[0]), 0);
     return true;
@@ -118,7 +165,7 @@ function isReady(data: string): boolean {
   }
 }
 
-function unprivilegedUser(): { uid: number; gid: number } {
+export function unprivilegedUser(): { uid: number; gid: number } {
   const lines = readFileSync("/etc/passwd", "utf8").split("\n");
   for (const name of UNPRIVILEGED) {
     const fields = lines.find((line) => line.startsWith(`${name}:`))?.split(":");

@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createEngine, type Engine } from "../../../src/index.js";
+import {
+  findPgBouncer,
+  makeCertificates,
+  type PostgresServerOptions,
+  startPgBouncer,
+  startPostgres,
+  temporaryFolder,
+} from "../../../src/testing/index.js";
+import { failureOf, nothingEscapes } from "../../support/outcomes.js";
+import { postgresIsThere, type TestScope } from "../../support/stores.js";
+
+async function openServer(t: TestScope, options?: PostgresServerOptions) {
+  nothingEscapes(t);
+  const server = await startPostgres(options);
+  t.after(() => server.stop());
+  return server;
+}
+
+/** Opens an engine, lets it do one thing of each kind, and closes it. */
+async function works(backend: string): Promise<void> {
+  const engine = await createEngine({ backend });
+  try {
+    await oneOfEach(engine, "works");
+  } finally {
+    await engine.close();
+  }
+}
+
+async function oneOfEach(engine: Engine, key: string): Promise<void> {
+  await Promise.all([engine.put(key, "1"), engine.put(`${key}2`, "2", { ttlMs: 60_000 })]);
+  assert.deepEqual((await engine.batchGet([key, `${key}2`, "absent"])).map(String), ["1", "2", "null"]);
+  assert.equal(await engine.increment(key), 2n);
+  await engine.transaction([
+    { type: "put", key: `${key}3`, value: "3" },
+    { type: "delete", key: `${key}2` },
+  ]);
+  assert.deepEqual(await engine.listKeys(key), [key, `${key}3`]);
+  assert.equal(await engine.batchDelete([key, `${key}2`, `${key}3`]), 2);
+}
+
+if (await postgresIsThere("connections to PostgreSQL")) {
+  test("every sslmode does what libpq says, down to the certificate's name", async (t) => {
+    const folder = await temporaryFolder("millrace-certificates-");
+    t.after(() => folder.remove());
+    const tls = await makeCertificates(folder.path, ["DNS:localhost"]);
+    const strict = await openServer(t, { tls, requireTls: true });
+    const plain = await openServer(t);
+    const at = (server: { url: string }, query: string, host = "localhost"): string =>
+      `${server.url.replace("127.0.0.1", host)}?${query}`;
+    const root = `sslrootcert=${encodeURIComponent(tls.caFile)}`;
+
+    for (const mode of ["allow", "prefer", "require"]) await works(at(strict, `sslmode=${mode}`));
+    for (const mode of ["verify-ca", "verify-full", "require"]) await works(at(strict, `sslmode=${mode}&${root}`));
+    await works(at(strict, `sslmode=verify-ca&${root}`, "127.0.0.1"));
+    for (const mode of ["disable", "allow", "prefer"]) await works(at(plain, `sslmode=${mode}`));
+    await works(plain.url);
+
+    const refused = async (url: string, reason: string): Promise<void> => {
+      const error = await failureOf(createEngine({ backend: url, timeouts: { connectMs: 3000 } }));
+      assert.deepEqual([error.code, error.reason, error.retryable], ["CONNECTION", reason, false], url);
+    };
+    await refused(at(strict, "sslmode=disable"), "28000");
+    await refused(at(strict, "sslmode=verify-full"), "ERR_CERTIFICATE");
+    await refused(at(strict, "sslmode=verify-ca"), "ERR_CERTIFICATE");
+    await refused(at(strict, `sslmode=verify-full&${root}`, "127.0.0.1"), "ERR_CERTIFICATE");
+    await refused(at(plain, "sslmode=require"), "ERR_CERTIFICATE");
+    const missing = await failureOf(createEngine(at(strict, "sslmode=verify-full&sslrootcert=/nowhere.pem")));
+    assert.equal(missing.code, "CONFIG");
+  });
+
+  test("a wrong password, database or port is refused at once, named, and shows no password", async (t) => {
+    const server = await openServer(t, { password: "right-PASSWORD" });
+    const { port } = server;
+    await works(`postgres://millrace:right-PASSWORD@127.0.0.1:${port}/postgres`);
+    const cases: readonly [string, string, boolean][] = [
+      [`postgres://millrace:s3cret@127.0.0.1:${port}/postgres`, "28P01", false],
+      [`postgres://millrace@127.0.0.1:${port}/postgres`, "28P01", false],
+      [`postgres://millrace:right-PASSWORD@127.0.0.1:${port}/nowhere`, "3D000", false],
+      ["postgres://millrace:s3cret@127.0.0.1:1/postgres", "ERR_CONNECTION", true],
+    ];
+    for (const [backend, reason, retryable] of cases) {
+      const error = await failureOf(createEngine({ backend }));
+      assert.deepEqual([error.code, error.reason, error.retryable], ["CONNECTION", reason, retryable], backend);
+      assert.doesNotMatch(`${error.message} ${error.stack}`, /s3cret|right-PASSWORD/);
+    }
+  });
+
+  test("a parameter that does not exist is refused with the one that was meant", async () => {
+    await assert.rejects(createEngine("postgres://localhost/db?sslmod=require"), {
+      code: "CONFIG",
+      message: /"sslmode"/,
+    });
+    await assert.rejects(createEngine("postgres://localhost/db?sslmode=full"), {
+      code: "CONFIG",
+      message: /verify-full/,
+    });
+  });
+
+  test("a schema from a newer release is refused, one from the first is brought up to date", async (t) => {
+    const server = await openServer(t);
+    await works(`${server.url}?schema=elsewhere`);
+    await works(server.url);
+    const { Client } = await import("pg");
+    const client = new Client(server.url);
+    await client.connect();
+    await client.query(
+      "ALTER TABLE millrace_entries DROP COLUMN metadata; DELETE FROM millrace_schema WHERE version = 2",
+    );
+    await client.query("DROP INDEX IF EXISTS millrace_entries_updated_at");
+    const engines = await Promise.all([1, 2, 3].map(() => createEngine(server.url)));
+    await engines[0]!.put("a", "1", { metadata: { n: 1 } });
+    assert.deepEqual((await engines[1]!.getWithMetadata("a"))?.metadata, { n: 1 });
+    await Promise.all(engines.map((engine) => engine.close()));
+    await client.query("INSERT INTO millrace_schema (version) VALUES (99)");
+    await assert.rejects(createEngine(server.url), { code: "UNSUPPORTED", reason: "ERR_FORMAT_VERSION" });
+    await client.end();
+  });
+
+  test("statements prepared under names work, and are given up when the server has lost them", async (t) => {
+    const server = await openServer(t);
+    const engine = await createEngine({ backend: `${server.url}?prepared=true`, retry: { baseDelayMs: 1 } });
+    t.after(() => engine.close());
+    for (let i = 0; i < 20; i++) await oneOfEach(engine, `k${i}`);
+    await assert.rejects(
+      engine.put("a", "x").then(() => engine.increment("a")),
+      { reason: "ERR_NOT_AN_INTEGER" },
+    );
+    await oneOfEach(engine, "after");
+  });
+
+  const bouncer = await findPgBouncer();
+  const skip = bouncer === null ? "there is no pgbouncer here" : false;
+  test("PgBouncer in transaction mode serves all operations, pipelined and at once", { skip }, async (t) => {
+    const server = await openServer(t);
+    const pooler = await startPgBouncer(server, 2);
+    t.after(() => pooler.stop());
+    const engines = await Promise.all(
+      [1, 2, 3, 4].map(() => createEngine({ backend: pooler.url, retry: { retries: 10 } })),
+    );
+    t.after(async () => {
+      await Promise.all(engines.map((engine) => engine.close()));
+    });
+    await Promise.all(engines.map((engine, which) => oneOfEach(engine.namespace(`${which}:`), "k")));
+    await Promise.all(
+      engines.flatMap((engine) => Array.from({ length: 500 }, (_, i) => engine.increment(`sum ${i % 20}`))),
+    );
+    let sum = 0n;
+    for (let i = 0; i < 20; i++) sum += await engines[0]!.increment(`sum ${i}`, 0);
+    assert.equal(sum, 2000n);
+    const keys = Array.from({ length: 3000 }, (_, i) => `k${i}`);
+    await Promise.all(
+      engines.map((engine, which) => Promise.all(keys.map((key) => engine.put(`${which}${key}`, key)))),
+    );
+    for (const [which, engine] of engines.entries()) {
+      const values = await Promise.all(keys.map((key) => engine.get(`${which}${key}`)));
+      assert.deepEqual(values.map(String), keys);
+    }
+    assert.equal(await engines[0]!.bulkLoad(keys.map((key) => [`bulk ${key}`, key] as const)), keys.length);
+  });
+
+  test("names of statements that a pooler loses cost no call its answer", { skip }, async (t) => {
+    const server = await openServer(t);
+    const pooler = await startPgBouncer(server, 2);
+    t.after(() => pooler.stop());
+    const engines = await Promise.all(
+      [1, 2, 3].map(() =>
+        createEngine({
+          backend: `${pooler.url}?prepared=true`,
+          retry: { retries: 10, baseDelayMs: 1 },
+          timeouts: { operationMs: 20_000 },
+        }),
+      ),
+    );
+    t.after(async () => {
+      await Promise.all(engines.map((engine) => engine.close()));
+    });
+    for (let round = 0; round < 10; round++) {
+      await Promise.all(engines.map((engine, which) => oneOfEach(engine.namespace(`${which}:`), `k${round}`)));
+    }
+  });
+}
