@@ -5,6 +5,9 @@ import type { Driver } from "./contract.js";
 import type { TlsSettings } from "./redis/tls-material.js";
 
 export interface BackendSettings {
+  readonly replicas?: readonly BackendAddress[];
+  /** Milliseconds that a replica may be behind to be read. */
+  readonly replicaLagMs?: number;
   readonly pool: { readonly min: number; readonly max: number; readonly idleMs: number };
   readonly tls?: TlsSettings;
   readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
@@ -26,6 +29,10 @@ export async function openBackend(address: BackendAddress, settings: BackendSett
         address: parsePostgresUrl(address.url),
         connections: POSTGRES_CONNECTIONS,
         retry: settings.retry,
+        replicas: (settings.replicas ?? []).flatMap((replica) =>
+          replica.kind === "postgres" ? [parsePostgresUrl(replica.url)] : [],
+        ),
+        ...(settings.replicaLagMs === undefined ? {} : { maxLagMs: settings.replicaLagMs }),
       });
   }
   throw new UnsupportedOperationError(`backend ${address.kind} is not available in this release`, {

@@ -81,6 +81,12 @@ const optionTable = group(
   {
     backend,
     replicas: list(replica, { max: 64, doc: "Servers that reads may go to (PostgreSQL only)." }),
+    replicaLagMs: duration({
+      min: 1,
+      max: MAX_DELAY_MS,
+      default: 1000,
+      doc: "How far behind its primary a replica may be to be read.",
+    }),
     keyPrefix: string({
       default: "state:",
       maxBytes: 1024,

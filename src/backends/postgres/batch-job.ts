@@ -8,6 +8,7 @@ import { Dialog } from "./dialog.js";
 import { BACKEND } from "./errors.js";
 import { type BatchProgress, PositionalExchange, PutExchange, RemoveExchange, tooLargeError } from "./exchanges.js";
 import { LoadedEntries } from "./loaded-entries.js";
+import type { ReplicaSet } from "./replica-set.js";
 import type { Statements } from "./statements.js";
 import { StatementSlab } from "./wire/statement-slab.js";
 import type { Exchange, WireSession } from "./wire/wire-session.js";
@@ -17,7 +18,11 @@ export interface JobSurroundings {
   readonly keyPrefix: string;
   readonly maxValueBytes: number;
   readonly maxStoredBytes: number;
+  /** Where reads may go; undefined: to the primary alone. */
+  readonly replicas?: ReplicaSet;
   statements(): Statements;
+  /** Whether a batch that writes this key is on its way. */
+  isBeingWritten(key: CanonicalKey): boolean;
 }
 
 /**
@@ -36,6 +41,8 @@ export class BatchJob implements BatchProgress {
   #readKeys: Set<CanonicalKey> | undefined;
   /** A request was given up before anything was sent. */
   isStale = false;
+  /** Some of its reads are with a replica, which knows no order with the connection that it has. */
+  readsElsewhere = false;
 
   constructor(batch: Batch, surroundings: JobSurroundings, onEnded: (job: BatchJob) => void) {
     this.batch = batch;
@@ -101,25 +108,24 @@ export class BatchJob implements BatchProgress {
     } catch (error) {
       // The codec refused a value, or memory ran out: nothing of it has left, no statement was prepared.
       session.prepared?.clear();
-      this.fail(error);
+      this.#failAll(error);
+      if (this.#open === 0) this.#end();
       return;
     }
-    this.#open = exchanges.length;
-    if (exchanges.length === 0) this.#end();
-    else session.send(slab, exchanges);
+    this.#open += exchanges.length;
+    if (exchanges.length > 0) session.send(slab, exchanges);
+    else if (this.#open === 0) this.#end();
   }
 
   /** Nothing of it was sent. */
   fail(error: unknown): void {
-    this.batch.forEachLeader((request) => {
-      this.batch.fail(request, locateError(error, request, BACKEND, "not-applied"));
-    });
+    this.#failAll(error);
     this.#end();
   }
 
   stamp(): void {
     const { chunks } = this.#session!;
-    if (chunks === this.#stampedChunk) return;
+    if (chunks === this.#stampedChunk && !this.readsElsewhere) return;
     this.#stampedChunk = chunks;
     this.batch.stampResults();
   }
@@ -132,6 +138,12 @@ export class BatchJob implements BatchProgress {
     if (--this.#open === 0) this.#end();
   }
 
+  #failAll(error: unknown): void {
+    this.batch.forEachLeader((request) => {
+      this.batch.fail(request, locateError(error, request, BACKEND, "not-applied"));
+    });
+  }
+
   #end(): void {
     this.#onEnded(this);
     this.batch.complete();
@@ -140,7 +152,8 @@ export class BatchJob implements BatchProgress {
   #encode(slab: StatementSlab, session: WireSession, exchanges: Exchange[]): void {
     const { batch } = this;
     this.#probe(slab, session, this.#kept(batch.probes), exchanges);
-    this.#read(slab, session, this.#kept(batch.reads), exchanges);
+    const reads = this.#kept(batch.reads);
+    this.#read(slab, session, this.#readReplica(reads) ?? reads, exchanges);
     this.#askLifetimes(slab, session, this.#kept(this.#lifetimes), exchanges);
     this.#remove(slab, session, this.#kept(batch.deletes), exchanges);
     this.#put(slab, session, this.#kept(batch.puts), this.#kept(batch.expiringPuts), exchanges);
@@ -154,6 +167,27 @@ export class BatchJob implements BatchProgress {
       newSlab: () => this.#newSlab(),
     });
     exchanges.push(dialog.begin(slab));
+  }
+
+  /** Sends to a replica what it has for sure, and gives back the rest; undefined: nothing was sent. */
+  #readReplica(reads: readonly Request[]): readonly Request[] | undefined {
+    const { replicas, isBeingWritten } = this.#surroundings;
+    const replica = reads.length === 0 ? undefined : replicas?.choose();
+    if (replica === undefined) return undefined;
+    const { session, mayLack } = replica;
+    const rest: Request[] = [];
+    const there: Request[] = [];
+    for (const request of reads) {
+      (isBeingWritten(request.key) || mayLack(request.key) ? rest : there).push(request);
+    }
+    if (there.length === 0) return undefined;
+    const slab = session.takeSlab(() => this.#newSlab());
+    const exchanges: Exchange[] = [];
+    this.#read(slab, session, there, exchanges);
+    this.readsElsewhere = true;
+    this.#open++;
+    session.send(slab, exchanges);
+    return rest;
   }
 
   #read(slab: StatementSlab, session: WireSession, reads: readonly Request[], exchanges: Exchange[]): void {

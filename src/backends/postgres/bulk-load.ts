@@ -25,11 +25,21 @@ export class BulkLoad implements BulkLoading {
   readonly #table: string;
   readonly #now: () => string;
 
-  constructor(control: ControlPlane, context: DriverContext, table: string, now: () => string) {
+  readonly #onWritten: () => void;
+
+  /** @param onWritten called when entries may have changed */
+  constructor(
+    control: ControlPlane,
+    context: DriverContext,
+    table: string,
+    now: () => string,
+    onWritten: () => void = () => {},
+  ) {
     this.#control = control;
     this.#context = context;
     this.#table = table;
     this.#now = now;
+    this.#onWritten = onWritten;
   }
 
   async bulkLoad(entries: AsyncIterable<BulkEntry>): Promise<number> {
@@ -59,6 +69,8 @@ export class BulkLoad implements BulkLoading {
       });
     } catch (error) {
       throw placeError(error, "bulkLoad", undefined, BACKEND, isCommitting ? "unknown" : "not-applied");
+    } finally {
+      this.#onWritten();
     }
   }
 

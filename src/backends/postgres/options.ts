@@ -6,6 +6,10 @@ export interface PostgresOptions {
   readonly connections: number;
   /** Waits between attempts to reconnect: doubled each time, with a random share taken off. */
   readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+  /** Servers that reads may go to. */
+  readonly replicas?: readonly PostgresAddress[];
+  /** How far behind a replica may be to be read. */
+  readonly maxLagMs?: number;
   /** The server's time as an SQL expression, asked for with each statement; default: `now()`. For tests. */
   readonly now?: () => string;
 }

@@ -28,6 +28,10 @@ export class Placement {
     for (const job of [...this.#jobs.keys(), ...this.#held]) visit(job);
   }
 
+  isBeingWritten(key: CanonicalKey): boolean {
+    return this.#writers.has(key);
+  }
+
   laneOf(job: BatchJob): Lane | undefined {
     return this.#jobs.get(job);
   }
@@ -105,7 +109,9 @@ export class Placement {
       job.forEachWrittenKey((key) => {
         meets ||= other.reads(key);
       });
-      if (meets) meet(other);
+      if (!meets) continue;
+      if (other.readsElsewhere) found = "several";
+      else meet(other);
     }
     return found;
   }

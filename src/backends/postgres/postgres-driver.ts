@@ -11,6 +11,7 @@ import { JOBS_PER_LANE, Lane } from "./lane.js";
 import { MetadataQueries } from "./metadata-queries.js";
 import type { PostgresOptions } from "./options.js";
 import { Placement } from "./placement.js";
+import { ReplicaSet } from "./replica-set.js";
 import { migrate, migrationError, tableNames } from "./schema.js";
 import { SessionKeeper } from "./session-keeper.js";
 import { type Statements, statementsFor } from "./statements.js";
@@ -24,6 +25,7 @@ import { placeOf, type SessionFacts } from "./wire/wire-session.js";
 const MAX_KEY_BYTES = 2680;
 /** Header of a stored value. */
 const VALUE_OVERHEAD_BYTES = 64;
+const DEFAULT_MAX_LAG_MS = 1000;
 /** A server that starts is asked again after so long when the engine opens. */
 const STARTING_WAIT_MS = 100;
 const STARTING = "57P03";
@@ -40,6 +42,7 @@ interface Opened {
   readonly maintenance: TableMaintenance;
   readonly bulk: BulkLoad;
   readonly sweeper: Sweeper;
+  readonly replicas: ReplicaSet | undefined;
 }
 
 /** PostgreSQL: batches as one statement a group over arrays, on a few connections. */
@@ -55,7 +58,7 @@ export class PostgresDriver implements Driver {
     this.#options = options;
     this.#tables = tableNames(options.address.schema);
     this.capabilities = {
-      maxInFlight: options.connections * JOBS_PER_LANE,
+      maxInFlight: (options.connections + (options.replicas ?? []).length) * JOBS_PER_LANE,
       maxKeyBytes: MAX_KEY_BYTES,
       expiry: true,
       transactions: true,
@@ -72,6 +75,7 @@ export class PostgresDriver implements Driver {
       const opened = await this.#prepare(context);
       try {
         await this.#connect(opened, deadlineMs);
+        await opened.replicas?.start();
         this.#opened = opened;
         opened.sweeper.start();
         return;
@@ -101,6 +105,9 @@ export class PostgresDriver implements Driver {
       opened.placement.take(
         new BatchJob(batch, opened.surroundings, (job) => {
           const lane = opened.placement.laneOf(job);
+          if (opened.replicas !== undefined && job.hasWrites) {
+            job.forEachWrittenKey((key) => opened.replicas!.writes.add(key));
+          }
           opened.placement.ended(job);
           lane?.advance();
           opened.placement.advance();
@@ -123,7 +130,12 @@ export class PostgresDriver implements Driver {
   }
 
   async clear(prefix: string): Promise<number> {
-    return this.#session("clear").scans.clear(prefix);
+    const { scans, replicas } = this.#session("clear");
+    try {
+      return await scans.clear(prefix);
+    } finally {
+      replicas?.writes.addAll();
+    }
   }
 
   get metadata(): MetadataAccess {
@@ -187,7 +199,7 @@ export class PostgresDriver implements Driver {
 
   connections(): ConnectionCounts {
     const lanes = this.#opened?.lanes ?? [];
-    const active = lanes.filter((lane) => lane.isOpen).length;
+    const active = lanes.filter((lane) => lane.isOpen).length + (this.#opened?.replicas?.connections ?? 0);
     return { active, idle: this.#opened?.control.connections ?? 0 };
   }
 
@@ -234,6 +246,9 @@ export class PostgresDriver implements Driver {
     });
     const table = this.#tables.entries;
     const maintenance = new TableMaintenance(control, table, now);
+    const { replicas: addresses = [], maxLagMs = DEFAULT_MAX_LAG_MS } = this.#options;
+    const replicas =
+      addresses.length === 0 ? undefined : new ReplicaSet({ addresses, maxLagMs, retry }, control, context);
     const opened: Opened = {
       context,
       control,
@@ -246,11 +261,14 @@ export class PostgresDriver implements Driver {
         maxValueBytes,
         maxStoredBytes,
         statements: cachedStatements(table, now),
+        isBeingWritten: (key) => placement.isBeingWritten(key),
+        ...(replicas === undefined ? {} : { replicas }),
       },
       scans: new TableScans(control, context, table, now, maxStoredBytes),
       metadata: new MetadataQueries(control, context, table, now, maxStoredBytes),
       maintenance,
-      bulk: new BulkLoad(control, context, table, now),
+      bulk: new BulkLoad(control, context, table, now, () => replicas?.writes.addAll()),
+      replicas,
       sweeper: new Sweeper(maintenance, context.logger),
     };
     return opened;
@@ -300,7 +318,7 @@ export class PostgresDriver implements Driver {
   }
 }
 
-async function disconnect({ keeper, lanes, placement, control, sweeper }: Opened): Promise<void> {
+async function disconnect({ keeper, lanes, placement, control, sweeper, replicas }: Opened): Promise<void> {
   const closing = keeper.close();
   const details = { backend: BACKEND, reason: "ERR_CLOSED" };
   const cause = new ConnectionError("the engine was closed", details);
@@ -313,6 +331,7 @@ async function disconnect({ keeper, lanes, placement, control, sweeper }: Opened
   }
   await closing;
   await sweeper.stop();
+  await replicas?.close();
   await control.close();
 }
 
