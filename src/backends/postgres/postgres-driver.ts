@@ -53,6 +53,8 @@ export class PostgresDriver implements Driver {
   readonly #tables;
   #opened: Opened | undefined;
   #closing: Promise<void> | undefined;
+  /** Why the server takes no connection, while it says so: operations fail with it at once instead of waiting. */
+  #refusal: StateError | undefined;
 
   constructor(options: PostgresOptions) {
     this.#options = options;
@@ -92,6 +94,7 @@ export class PostgresDriver implements Driver {
   isWritable(): boolean {
     const opened = this.#opened;
     if (opened === undefined || opened.keeper.isFencing || opened.placement.isHolding) return false;
+    if (this.#refusal !== undefined && !opened.lanes.some((lane) => lane.isOpen)) return true;
     return opened.lanes.some((lane) => lane.session?.isWritable === true);
   }
 
@@ -100,7 +103,7 @@ export class PostgresDriver implements Driver {
     if (opened === undefined) {
       this.#failAll(batch, new ClosedError("the store is not open", { backend: BACKEND }));
     } else if (!opened.lanes.some((lane) => lane.isOpen)) {
-      this.#failAll(batch, connectionError(this.#place, "not connected"));
+      this.#failAll(batch, this.#refusal ?? connectionError(this.#place, "not connected"));
     } else {
       opened.placement.take(
         new BatchJob(batch, opened.surroundings, (job) => {
@@ -237,7 +240,12 @@ export class PostgresDriver implements Driver {
       },
       retry,
       logger: context.logger,
+      onRefused: (error) => {
+        this.#refusal = error;
+        context.onWritable();
+      },
       onOpened: () => {
+        this.#refusal = undefined;
         placement.advance();
         context.onReconnected();
       },

@@ -1,4 +1,4 @@
-import type { StateError } from "../../core/errors.js";
+import { StateError } from "../../core/errors.js";
 import type { Logger } from "../contract.js";
 import { BACKEND } from "./errors.js";
 import type { Lane } from "./lane.js";
@@ -17,6 +17,8 @@ export interface KeeperOptions {
   readonly onOpened: (lane: Lane) => void;
   /** A lane lost its connection; what was due on it has been told. */
   readonly onLost: (lane: Lane) => void;
+  /** The server refuses this client for good, as far as it says: a login, a database. Attempts go on all the same. */
+  readonly onRefused?: (error: StateError) => void;
   /** Ends a server process from elsewhere; resolves to whether it is gone. */
   readonly endProcess: (facts: SessionFacts) => Promise<boolean>;
 }
@@ -78,6 +80,7 @@ export class SessionKeeper {
         if (this.#isClosed) return;
         const cause = error instanceof Error ? error.message : String(error);
         this.#options.logger.warn({ backend: BACKEND, attempt, cause }, "reconnecting failed");
+        if (error instanceof StateError && !error.retryable) this.#options.onRefused?.(error);
         this.reopen(lane, attempt + 1);
       });
       this.#opening.add(opening);

@@ -9,8 +9,9 @@ import {
   startPostgres,
   temporaryFolder,
 } from "../../../src/testing/index.js";
-import { failureOf, nothingEscapes } from "../../support/outcomes.js";
+import { failureOf, nothingEscapes, settled } from "../../support/outcomes.js";
 import { postgresIsThere, type TestScope } from "../../support/stores.js";
+import { until } from "../../support/until.js";
 
 async function openServer(t: TestScope, options?: PostgresServerOptions) {
   nothingEscapes(t);
@@ -86,6 +87,37 @@ if (await postgresIsThere("connections to PostgreSQL")) {
       assert.deepEqual([error.code, error.reason, error.retryable], ["CONNECTION", reason, retryable], backend);
       assert.doesNotMatch(`${error.message} ${error.stack}`, /s3cret|right-PASSWORD/);
     }
+  });
+
+  test("a login that is taken away later fails calls at once, until it is given back", async (t) => {
+    const server = await openServer(t, { password: "first" });
+    const backend = `postgres://millrace:first@127.0.0.1:${server.port}/postgres`;
+    const engine = await createEngine({
+      backend,
+      timeouts: { operationMs: 10_000 },
+      retry: { retries: 0, baseDelayMs: 5, maxDelayMs: 20 },
+      circuitBreaker: false,
+    });
+    t.after(() => engine.close());
+    await engine.put("a", "1");
+    const { Client } = await import("pg");
+    const admin = new Client(backend);
+    await admin.connect();
+    await admin.query("ALTER USER millrace PASSWORD 'second'");
+    await admin.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+    );
+    await until("the reason is told", async () => {
+      const ending = await settled(engine.get("a"));
+      return !ending.ok && ending.error.reason === "28P01";
+    });
+    const startedMs = performance.now();
+    const error = await failureOf(engine.put("a", "2"));
+    assert.ok(performance.now() - startedMs < 5000, "before its deadline");
+    assert.deepEqual([error.code, error.reason, error.outcome], ["CONNECTION", "28P01", "not-applied"]);
+    await admin.query("ALTER USER millrace PASSWORD 'first'");
+    await until("the engine is back", async () => (await settled(engine.put("a", "4"))).ok);
+    await admin.end();
   });
 
   test("a parameter that does not exist is refused with the one that was meant", async () => {

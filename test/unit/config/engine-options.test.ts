@@ -29,6 +29,7 @@ test("an engine without options has the documented defaults", () => {
   assert.deepEqual(options, {
     backend: { kind: "lmdb", path: "./.millrace" },
     replicas: [],
+    replicaLagMs: 1000,
     keyPrefix: "state:",
     defaultTtlMs: null,
     durability: "ack",
