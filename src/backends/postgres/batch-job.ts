@@ -8,10 +8,14 @@ import { Dialog } from "./dialog.js";
 import { BACKEND } from "./errors.js";
 import { type BatchProgress, PositionalExchange, PutExchange, RemoveExchange, tooLargeError } from "./exchanges.js";
 import { LoadedEntries } from "./loaded-entries.js";
-import type { ReplicaSet } from "./replica-set.js";
 import type { Statements } from "./statements.js";
 import { StatementSlab } from "./wire/statement-slab.js";
 import type { Exchange, WireSession } from "./wire/wire-session.js";
+
+export interface ReadReplicas {
+  /** A session to read from, and which keys it may not be asked for; undefined: none is fresh enough. */
+  choose(): { readonly session: WireSession; readonly mayLack: (key: CanonicalKey) => boolean } | undefined;
+}
 
 export interface JobSurroundings {
   readonly codec: ValueCodec;
@@ -19,7 +23,7 @@ export interface JobSurroundings {
   readonly maxValueBytes: number;
   readonly maxStoredBytes: number;
   /** Where reads may go; undefined: to the primary alone. */
-  readonly replicas?: ReplicaSet;
+  readonly replicas?: ReadReplicas;
   statements(): Statements;
   /** Whether a batch that writes this key is on its way. */
   isBeingWritten(key: CanonicalKey): boolean;
