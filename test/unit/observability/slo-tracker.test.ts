@@ -97,7 +97,14 @@ test("a budget that burns is told once, by the window it shows in first, and so 
   );
   assert.equal(report().burning, "page");
   burns.length = 0;
-  run(40 * MINUTE, 1000, 0);
+  run(6 * MINUTE, 1000, 0);
+  assert.deepEqual(
+    burns.map(({ state, longWindow }) => [state, longWindow]),
+    [["recovered", "1h"]],
+    "the short window ends it while the long one is still above",
+  );
+  assert.ok(burns[0]!.longBurnRate >= 14.4);
+  run(34 * MINUTE, 1000, 0);
   assert.deepEqual(
     burns.map(({ state, longWindow }) => [state, longWindow]),
     [
