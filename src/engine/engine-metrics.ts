@@ -1,15 +1,17 @@
-import { Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { OPERATION_NAMES } from "../backends/request.js";
 import { ERROR_CODES } from "../core/errors.js";
+import type { LatencyRecorder } from "../observability/latency-recorder.js";
 import { SLOTS } from "../observability/log-linear.js";
+import {
+  HistogramShape,
+  type MetricDefinition,
+  type MetricLabels,
+  type Sample,
+} from "../observability/metric-samples.js";
 import type { OperationMeters } from "../observability/operation-meters.js";
 import { PHASES } from "../observability/operation-meters.js";
-import {
-  histogramSamples,
-  type MetricDefinition,
-  registerScraped,
-  type Sample,
-} from "../observability/scraped-metric.js";
+import { ScrapedRegistry } from "../observability/scraped-registry.js";
 import type { SloReport } from "../observability/slo-report.js";
 import type { OperationCounters } from "../pipeline/operation-counters.js";
 import type { EngineStats } from "./engine-contract.js";
@@ -30,12 +32,17 @@ export interface MetricsSource {
 
 type Definition = MetricDefinition<MetricsSource>;
 
-const US_TO_S = 1e-6;
-const DURATION_BOUNDS_S = [
-  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-];
-const BATCH_BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
+const DURATIONS_S = new HistogramShape(
+  [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  1e-6,
+);
+const BATCH_SIZES = new HistogramShape([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000], 1);
 const CIRCUIT_STATES = { closed: 0, "half-open": 1, open: 2 } as const;
+
+/** Nothing of an operation that was never called. */
+function durations({ totals }: LatencyRecorder, labels: MetricLabels): readonly Sample[] {
+  return totals === undefined ? [] : DURATIONS_S.samples(totals, labels);
+}
 
 const single = (value: number): readonly Sample[] => [{ suffix: "", labels: {}, value }];
 
@@ -100,9 +107,7 @@ export const METRIC_DEFINITIONS: readonly Definition[] = [
     help: "Time from a call to its settling, failed calls included; a multi-key call counts once.",
     labels: ["operation"],
     samples: ({ meters }) =>
-      meters.operations.flatMap((operation, index) =>
-        histogramSamples(meters.latency[index]!.totals, DURATION_BOUNDS_S, US_TO_S, { operation }),
-      ),
+      meters.operations.flatMap((operation, index) => durations(meters.latency[index]!, { operation })),
   },
   {
     name: "operation_phase_duration_seconds",
@@ -111,9 +116,7 @@ export const METRIC_DEFINITIONS: readonly Definition[] = [
     labels: ["operation", "phase"],
     samples: ({ meters }) =>
       meters.operations.flatMap((operation, index) =>
-        PHASES.flatMap((phase) =>
-          histogramSamples(meters.phases[phase][index]!.totals, DURATION_BOUNDS_S, US_TO_S, { operation, phase }),
-        ),
+        PHASES.flatMap((phase) => durations(meters.phases[phase][index]!, { operation, phase })),
       ),
   },
   {
@@ -142,7 +145,7 @@ export const METRIC_DEFINITIONS: readonly Definition[] = [
     type: "histogram",
     help: "Operations in a batch.",
     labels: [],
-    samples: ({ meters }) => histogramSamples(meters.batchSizes.totals ?? NO_COUNTS, BATCH_BOUNDS, 1, {}),
+    samples: ({ meters }) => BATCH_SIZES.samples(meters.batchSizes.totals ?? NO_COUNTS, {}),
   },
   gauge("pending_operations", "Operations admitted and not settled.", ({ stats }) => stats.pending),
   gauge("pending_operations_limit", "How many of them there may be: queue.maxPending.", ({ maxPending }) => maxPending),
@@ -202,11 +205,11 @@ export function createMetricsRegistry(
   options: { readonly prefix: string; readonly labels: Readonly<Record<string, string>> } | false,
   read: () => MetricsSource,
 ): Registry {
-  const registry = new Registry();
+  const registry = new ScrapedRegistry();
   if (options === false) return registry;
   registry.setDefaultLabels({ ...options.labels });
   let taken: MetricsSource | undefined;
-  registerScraped(registry, options.prefix, METRIC_DEFINITIONS, () => {
+  registry.add(options.prefix, METRIC_DEFINITIONS, () => {
     if (taken === undefined) {
       taken = read();
       // All metrics of a scrape are asked in one turn.

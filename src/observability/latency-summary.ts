@@ -66,40 +66,47 @@ export function summaryFromHistogram(counts: Float64Array | undefined): Operatio
 export function summaryOfCounts(counts: Float64Array | undefined): OperationLatency {
   let count = 0;
   let sum = 0;
+  let lowest = 0;
   let highest = 0;
   if (counts !== undefined) {
-    for (let slot = 0; slot < SLOTS; slot++) {
+    for (let slot = SLOTS - 1; slot >= 0; slot--) {
       const here = counts[slot]!;
       if (here === 0) continue;
+      if (count === 0) highest = slot;
+      lowest = slot;
       count += here;
-      highest = middleOfSlot(slot);
-      sum += here * highest;
+      sum += here * middleOfSlot(slot);
     }
   }
-  const values = counts === undefined || count === 0 ? PERCENTILES.map(() => 0) : percentilesOf(counts, count);
+  if (counts === undefined || count === 0) return NOTHING;
+  const values = new Float64Array(PERCENTILES.length);
+  let seen = 0;
+  let next = 0;
+  for (let slot = lowest; slot <= highest && next < PERCENTILES.length; slot++) {
+    seen += counts[slot]!;
+    while (next < PERCENTILES.length && seen >= rankOf(PERCENTILES[next]!, count)) values[next++] = middleOfSlot(slot);
+  }
   return {
     count,
-    meanUs: count === 0 ? 0 : sum / count,
+    meanUs: sum / count,
     p50Us: values[0]!,
     p90Us: values[1]!,
     p99Us: values[2]!,
     p999Us: values[3]!,
-    maxUs: highest,
+    maxUs: middleOfSlot(highest),
   };
 }
+
+const NOTHING: OperationLatency = Object.freeze({
+  ...{ count: 0, meanUs: 0, p50Us: 0, p90Us: 0, p99Us: 0, p999Us: 0, maxUs: 0 },
+});
 
 /** The value that so many per cent of the operations do not exceed; 0: there are none. */
 export function percentileOfCounts(counts: Float64Array, percentile: number): number {
   let total = 0;
   for (let slot = 0; slot < SLOTS; slot++) total += counts[slot]!;
-  return total === 0 ? 0 : valueAtRank(counts, Math.max(1, Math.ceil((percentile / 100) * total)));
-}
-
-function percentilesOf(counts: Float64Array, total: number): number[] {
-  return PERCENTILES.map((percentile) => valueAtRank(counts, Math.max(1, Math.ceil((percentile / 100) * total))));
-}
-
-function valueAtRank(counts: Float64Array, rank: number): number {
+  if (total === 0) return 0;
+  const rank = rankOf(percentile, total);
   let seen = 0;
   let slot = 0;
   for (; slot < SLOTS - 1; slot++) {
@@ -107,4 +114,8 @@ function valueAtRank(counts: Float64Array, rank: number): number {
     if (seen >= rank) break;
   }
   return middleOfSlot(slot);
+}
+
+function rankOf(percentile: number, total: number): number {
+  return Math.max(1, Math.ceil((percentile / 100) * total));
 }

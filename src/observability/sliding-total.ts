@@ -30,7 +30,8 @@ export class SlidingTotal {
   read(nowMs: number): { total: number; bad: number } {
     const newest = Math.floor(nowMs / this.#sliceMs);
     const sum = { total: 0, bad: 0 };
-    for (const [place, slice] of this.#slices.entries()) {
+    for (let place = 0; place < this.#slices.length; place++) {
+      const slice = this.#slices[place]!;
       if (slice < 0 || slice <= newest - this.#slices.length) continue;
       sum.total += this.#totals[place]!;
       sum.bad += this.#bad[place]!;
