@@ -166,10 +166,10 @@ export class BatchReader {
       const type = bytes[at]!;
       if (type !== DOLLAR || bytes[at + 1] === MINUS) {
         const width = type === UNDERSCORE ? 3 : type === DOLLAR ? 5 : 0;
-        if (width === 0) throw new ProtocolError(`a value begins with byte ${type}`);
+        if (width === 0) throw this.#brokenAt(index, `a value begins with byte ${type}`);
         if (at + width > end) break;
         if (bytes[at + width - 1] !== LF || (width === 5 && bytes[at + 2] !== 0x31)) {
-          throw new ProtocolError("a null that is none");
+          throw this.#brokenAt(index, "a null that is none");
         }
         at += width;
         batch.succeed(reads[index++]!, null);
@@ -181,13 +181,13 @@ export class BatchReader {
       while (digit >= 0 && digit <= 9 && p < end) {
         length = length * 10 + digit;
         if (length > maxBulkBytes || p - at > MAX_LENGTH_DIGITS) {
-          throw new ProtocolError(`value length above the limit of ${maxBulkBytes}`);
+          throw this.#brokenAt(index, `value length above the limit of ${maxBulkBytes}`);
         }
         digit = bytes[++p]! - 48;
       }
       if (p + 1 >= end) break;
       if (bytes[p] !== CR || bytes[p + 1] !== LF || p === at + 1)
-        throw new ProtocolError("value length without an end");
+        throw this.#brokenAt(index, "value length without an end");
       const from = p + 2;
       const until = from + length;
       if (length > maxValueBytes + 64) {
@@ -204,7 +204,7 @@ export class BatchReader {
         slab.expectedBytes = until + 2 - at;
         break;
       }
-      if (bytes[until] !== CR || bytes[until + 1] !== LF) throw new ProtocolError("a value is longer than it says");
+      if (bytes[until] !== CR || bytes[until + 1] !== LF) throw this.#brokenAt(index, "a value is longer than it says");
       const request = reads[index]!;
       try {
         let value: Buffer;
@@ -233,8 +233,7 @@ export class BatchReader {
         batch.fail(request, this.#undecodable(request, error));
         this.#displaced = this.#belongsBefore(bytes, from, until, index) ? this.#displaced + 1 : 0;
         if (this.#displaced === 2) {
-          this.#index = index + 1;
-          throw new ProtocolError("values stand one place too late");
+          throw this.#brokenAt(index + 1, "values stand one place too late");
         }
       }
       at = until + 2;
@@ -245,6 +244,12 @@ export class BatchReader {
     if (index < count) return false;
     slab.expectedBytes = 0;
     return true;
+  }
+
+  /** Those before `index` have their answers: what ends the connection must not fail them again. */
+  #brokenAt(index: number, message: string): ProtocolError {
+    this.#index = index;
+    return new ProtocolError(message);
   }
 
   #readValuesHeader(slab: ReadSlab, reads: readonly Request[]): boolean {
@@ -494,13 +499,12 @@ export class BatchReader {
       return true;
     }
     if (!Array.isArray(reply) || reply.length !== increments.length) throw new ProtocolError("not one sum per counter");
+    // All before the first is answered: what ends the connection fails those that are not.
+    const sums = reply.map(sumOf);
     for (const [index, request] of increments.entries()) {
-      const sum = reply[index]!;
-      if (typeof sum === "number") batch.succeed(request, BigInt(sum));
-      else if (typeof sum === "bigint") batch.succeed(request, sum);
-      else if (!Buffer.isBuffer(sum)) throw new ProtocolError("not a sum");
-      else if (sum[0] === 0x21) batch.fail(request, this.#incrementError(request, sum.toString("utf8", 1)));
-      else batch.succeed(request, BigInt(sum.toString("latin1")));
+      const sum = sums[index]!;
+      if (typeof sum === "bigint") batch.succeed(request, sum);
+      else batch.fail(request, this.#incrementError(request, sum));
     }
     return true;
   }
@@ -570,6 +574,15 @@ export class BatchReader {
       ? { operation, backend: "redis" }
       : { operation, key: request.key, backend: "redis" };
   }
+}
+
+/** A sum, or behind an exclamation mark what the script says went wrong with it. */
+function sumOf(reply: Reply): bigint | string {
+  if (typeof reply === "bigint" || Number.isSafeInteger(reply)) return BigInt(reply as number | bigint);
+  const text = Buffer.isBuffer(reply) ? reply.toString() : "";
+  if (text.startsWith("!")) return text.slice(1);
+  if (!/^-?\d{1,19}$/.test(text)) throw new ProtocolError("not a sum");
+  return BigInt(text);
 }
 
 /** The bytes from `from` on, at most a block of them, in memory of their own. */

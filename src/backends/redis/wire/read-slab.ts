@@ -10,7 +10,10 @@ export class ReadSlab {
   bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
   start = 0;
   end = 0;
-  /** Length, from `start`, of the reply that is known to be coming; 0: unknown. */
+  /**
+   * Length, from `start`, of the reply that is known to be coming; 0: unknown. Never set from a length that the peer may
+   * have made up: room of this size is taken before the bytes are there.
+   */
   expectedBytes = 0;
 
   /** Where the socket may write next; bytes that wait are moved to the front when room runs short. */
@@ -37,7 +40,8 @@ export class ReadSlab {
     if (this.bytes.length - waiting >= wanted) {
       this.bytes.copyWithin(0, this.start, this.end);
     } else {
-      const bigger = Buffer.allocUnsafeSlow(Math.max(DEFAULT_BYTES, waiting + wanted));
+      // By half at least, so that a long reply of unknown length is not copied for each piece of it.
+      const bigger = Buffer.allocUnsafeSlow(Math.max(DEFAULT_BYTES, waiting + Math.max(wanted, waiting >> 1)));
       this.bytes.copy(bigger, 0, this.start, this.end);
       this.bytes = bigger;
     }

@@ -84,7 +84,7 @@ export class ReplyParser {
       return this.#skip(slab);
     }
     if (reply === INCOMPLETE) {
-      slab.expectedBytes = this.#needBytes;
+      slab.expectedBytes = Math.min(this.#needBytes, this.#maxKeptBytes);
       return INCOMPLETE;
     }
     slab.start = this.#at;
@@ -145,7 +145,7 @@ export class ReplyParser {
       case 0x23: // #
         return line === "t";
       case 0x2c: // ,
-        return Number(line);
+        return double(line);
       case 0x28: // (
         return line;
       default:
@@ -192,6 +192,12 @@ export class ReplyParser {
     }
     return items;
   }
+}
+
+function double(line: string): number {
+  const value = Number(line);
+  if (Number.isNaN(value)) throw new ProtocolError("a double that is not a number");
+  return value;
 }
 
 function integer(line: string): number | bigint {
