@@ -158,7 +158,10 @@ await onPostgres("rows of postgres", (store, server) => {
     // A session hands in its counts when it ends.
     await engine.close();
     let after = before;
-    await until("the server has counted", async () => (after = await updates()).all >= before.all + 19);
+    await until("the server has counted", async () => {
+      after = await updates();
+      return after.all >= before.all + 19;
+    });
     assert.ok(after.inPlace - before.inPlace >= 18);
   });
 
