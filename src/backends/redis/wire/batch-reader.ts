@@ -1,3 +1,4 @@
+import type { ScanningRegion } from "../../../codec/kernel/scanning-region.js";
 import type { ValueCodec } from "../../../codec/value-codec.js";
 import { crc32 } from "../../../core/crc32.js";
 import { BackendError, CorruptValueError, type ErrorDetails, StateError } from "../../../core/errors.js";
@@ -153,10 +154,13 @@ export class BatchReader {
     const { batch, readChecksums } = this.encoded;
     const { codec, maxValueBytes, maxBulkBytes } = this.#context;
     if (this.#skipBytes > 0 && !this.#skip(slab)) return false;
+    const count = this.#runEnd;
+    if (slab.region !== undefined && maxValueBytes >= MAX_SHARED_VALUE_BYTES) {
+      this.#readScannedValues(slab, slab.region, reads);
+    }
     const { bytes, end } = slab;
     let at = slab.start;
     let index = this.#index;
-    const count = this.#runEnd;
     let block: Buffer = bytes;
     let blockStart = 0;
     let blockEnd = 0;
@@ -250,6 +254,33 @@ export class BatchReader {
   #brokenAt(index: number, message: string): ProtocolError {
     this.#index = index;
     return new ProtocolError(message);
+  }
+
+  /** As many as are of the usual kind, found and checked in one go. */
+  #readScannedValues(slab: ReadSlab, region: ScanningRegion, reads: readonly Request[]): void {
+    const { batch, readChecksums } = this.encoded;
+    const { bytes, end } = slab;
+    let index = this.#index;
+    const found = region.scan(slab.start, end, readChecksums, index, this.#runEnd);
+    let block: Buffer = bytes;
+    let blockStart = 0;
+    let blockEnd = 0;
+    for (let i = 0; i < found; i++) {
+      const from = region.from(i);
+      if (from < 0) {
+        batch.succeed(reads[index++]!, null);
+        continue;
+      }
+      const until = region.until(i);
+      if (until > blockEnd) {
+        block = copyOfRun(bytes, from, end);
+        blockStart = from;
+        blockEnd = from + block.length;
+      }
+      batch.succeed(reads[index++]!, block.subarray(from - blockStart, until - blockStart));
+    }
+    slab.start = region.scannedTo;
+    this.#index = index;
   }
 
   #readValuesHeader(slab: ReadSlab, reads: readonly Request[]): boolean {

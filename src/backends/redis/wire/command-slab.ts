@@ -1,11 +1,11 @@
 import type { CompressionHint } from "../../../codec/compression-hint.js";
-import { REGION_BYTES, SealingRegion } from "../../../codec/kernel/sealing-memory.js";
+import { SEALING_REGION_BYTES, SealingRegion } from "../../../codec/kernel/sealing-region.js";
 import type { ValueCodec } from "../../../codec/value-codec.js";
 import { crc32 } from "../../../core/crc32.js";
 import { type CanonicalKey, writeKey } from "../../../core/key.js";
 import type { Value } from "../../../core/value.js";
 
-const DEFAULT_BYTES = REGION_BYTES;
+const DEFAULT_BYTES = SEALING_REGION_BYTES;
 const CR = 13;
 const LF = 10;
 const DOLLAR = 0x24;

@@ -1,4 +1,6 @@
-const DEFAULT_BYTES = 512 * 1024;
+import { SCANNING_REGION_BYTES, ScanningRegion } from "../../../codec/kernel/scanning-region.js";
+
+const DEFAULT_BYTES = SCANNING_REGION_BYTES;
 /** A read is never offered less room than this. */
 const MIN_ROOM_BYTES = 64 * 1024;
 
@@ -7,7 +9,9 @@ const MIN_ROOM_BYTES = 64 * 1024;
  * Only `room()` moves bytes, so offsets hold between two reads.
  */
 export class ReadSlab {
-  bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+  /** Where it lies as long as replies have their usual size; undefined: in memory of its own, always. */
+  readonly #home = ScanningRegion.take();
+  bytes = this.#home?.bytes ?? Buffer.allocUnsafeSlow(DEFAULT_BYTES);
   start = 0;
   end = 0;
   /**
@@ -16,6 +20,11 @@ export class ReadSlab {
    */
   expectedBytes = 0;
 
+  /** The memory of `bytes`, if values can be scanned in it. */
+  get region(): ScanningRegion | undefined {
+    return this.#home !== undefined && this.bytes === this.#home.bytes ? this.#home : undefined;
+  }
+
   /** Where the socket may write next; bytes that wait are moved to the front when room runs short. */
   room(): Buffer {
     const waiting = this.end - this.start;
@@ -23,7 +32,7 @@ export class ReadSlab {
     if (waiting === 0) {
       this.start = 0;
       this.end = 0;
-      if (this.bytes.length > DEFAULT_BYTES) this.bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+      if (this.bytes.length > DEFAULT_BYTES) this.bytes = this.#home?.bytes ?? Buffer.allocUnsafeSlow(DEFAULT_BYTES);
     }
     if (this.bytes.length - this.end < wanted) this.#make(waiting, wanted);
     return this.bytes.subarray(this.end);

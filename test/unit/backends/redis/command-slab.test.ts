@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { CommandSlab } from "../../../../src/backends/redis/wire/command-slab.js";
 import { openCompressor } from "../../../../src/codec/compression/open-compressor.js";
 import { Envelope } from "../../../../src/codec/envelope.js";
-import { REGION_BYTES, SealingRegion } from "../../../../src/codec/kernel/sealing-memory.js";
+import { SEALING_REGION_BYTES, SealingRegion } from "../../../../src/codec/kernel/sealing-region.js";
 import { canonicalKeyOfBytes } from "../../../../src/core/key.js";
 import type { Value } from "../../../../src/core/value.js";
 
@@ -79,7 +79,7 @@ describe("entries whose checksums are made together", () => {
     assert.notEqual(home.byteOffset, 0);
     const many = Array.from({ length: 800 }, (_, index): Entry => [`key-${index}`, Buffer.alloc(900, index)]);
     assert.deepEqual(together(slab, many), oneByOne(many));
-    assert.ok(slab.length > REGION_BYTES);
+    assert.ok(slab.length > SEALING_REGION_BYTES);
     slab.reset();
     assert.equal(slab.bytes.byteOffset, home.byteOffset);
     assert.deepEqual(together(slab, many.slice(0, 3)), oneByOne(many.slice(0, 3)));
