@@ -10,6 +10,7 @@ import { comparisonText, environmentText, targetsText, verdictsText } from "./li
 import { openProgress } from "./lib/progress.js";
 import { type BenchReport, hasFailed } from "./lib/report.js";
 import { UsageError } from "./lib/usage-error.js";
+import { LMDB } from "./lmdb/run-lmdb.js";
 import { CODEC, EXTRA_WORKLOADS, OBSERVABILITY } from "./load/plan.js";
 import { runBench } from "./load/run-bench.js";
 import { WORKLOADS } from "./load/workload.js";
@@ -66,6 +67,7 @@ function listText(): string {
     ...CODEC_PARTS.map((name) => `  ${name.padEnd(24)}${parts[name]}`),
   ];
   const postgres = "single puts and gets beside a pool of pg, COPY and pgbench; target T10 (only when asked for)";
+  const embedded = "durable puts and gets beside lmdb-js, LevelDB and SQLite; syncs counted (only when asked for)";
   const observed: Record<ObservabilityPart, string> = {
     "observability-cost": "metrics, objectives and slow log on against off",
     "observability-agreement": "the engine's percentiles against an observer's, at 100,000 ops/s",
@@ -81,6 +83,7 @@ function listText(): string {
     ...others,
     ...codecs,
     `  ${POSTGRES.padEnd(24)}${postgres}`,
+    `  ${LMDB.padEnd(24)}${embedded}`,
     ...observability,
     "peers",
     ...SUBJECT_NAMES.map((name) => `  ${name}`),

@@ -1,6 +1,7 @@
 import { CODEC_PARTS, type CodecPart } from "../codec/codec-bench.js";
 import type { BenchOptions } from "../lib/options.js";
 import { UsageError } from "../lib/usage-error.js";
+import { LMDB } from "../lmdb/run-lmdb.js";
 import { OBSERVABILITY_PARTS, type ObservabilityPart } from "../observability/observability-bench.js";
 import { MILLRACE, SUBJECT_NAMES, YARDSTICK } from "../peers/all-peers.js";
 import { POSTGRES } from "../postgres/run-postgres.js";
@@ -16,6 +17,8 @@ export interface Plan {
   readonly codecParts: readonly CodecPart[];
   /** Whether PostgreSQL is measured; only when asked for. */
   readonly postgres: boolean;
+  /** Whether the embedded stores are measured; only when asked for. */
+  readonly lmdb: boolean;
   /** Parts of the workload `observability`, which runs only when asked for. */
   readonly observabilityParts: readonly ObservabilityPart[];
   readonly peers: readonly string[];
@@ -50,8 +53,9 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
   const wanted = options.workloads;
   for (const name of wanted ?? []) {
     const known =
-      [...EXTRA_WORKLOADS, CODEC, ...CODEC_PARTS, OBSERVABILITY, ...OBSERVABILITY_PARTS, POSTGRES].includes(name) ||
-      WORKLOADS.some((workload) => selects(name, workload));
+      [...EXTRA_WORKLOADS, CODEC, ...CODEC_PARTS, OBSERVABILITY, ...OBSERVABILITY_PARTS, POSTGRES, LMDB].includes(
+        name,
+      ) || WORKLOADS.some((workload) => selects(name, workload));
     if (!known) throw new UsageError(`there is no workload ${JSON.stringify(name)}; --list shows them all`);
   }
   for (const name of options.peers ?? []) {
@@ -64,7 +68,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
     (name) => wanted?.includes(OBSERVABILITY) === true || wanted?.includes(name) === true,
   );
   // These parts bring their own clients.
-  const partNames: readonly string[] = [CODEC, ...codecParts, OBSERVABILITY, ...observabilityParts, POSTGRES];
+  const partNames: readonly string[] = [CODEC, ...codecParts, OBSERVABILITY, ...observabilityParts, POSTGRES, LMDB];
   const onlyParts = wanted?.every((name) => partNames.includes(name)) === true;
   const peers = onlyParts
     ? [MILLRACE]
@@ -87,6 +91,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
     extras,
     codecParts,
     postgres: wanted?.includes(POSTGRES) === true,
+    lmdb: wanted?.includes(LMDB) === true,
     observabilityParts,
     peers,
     roundMs: budgetMs === null ? usual : Math.max(MIN_ROUND_MS, (budgetMs * OVERHEAD_SHARE) / Math.max(1, allUnits)),

@@ -8,6 +8,7 @@ import type { BenchOptions } from "../lib/options.js";
 import type { BenchReport, Comparison, Environment, Target, Verdict } from "../lib/report.js";
 import { judgeSlo, type Slo } from "../lib/slo.js";
 import { UsageError } from "../lib/usage-error.js";
+import { runLmdb } from "../lmdb/run-lmdb.js";
 import { runObservability } from "../observability/run-observability.js";
 import { MILLRACE } from "../peers/all-peers.js";
 import { runPostgres } from "../postgres/run-postgres.js";
@@ -136,15 +137,15 @@ class BenchRun {
     if (extras.includes("soak")) await this.#soak();
     this.#targets.push(...measureGoals(this.#comparisons));
     if (this.#plan.codecParts.length > 0) await this.#measureCodecs();
-    if (this.#plan.postgres) {
-      await runPostgres({
-        quick: this.#options.quick,
-        progress: this.#progress,
-        note: (text) => this.#observer.note(text),
-        measured: (title, rows) => this.#add(title, rows),
-        target: (target) => void this.#targets.push(target),
-      });
-    }
+    const own = {
+      quick: this.#options.quick,
+      progress: this.#progress,
+      note: (text: string) => this.#observer.note(text),
+      measured: (title: string, rows: readonly Comparison[]) => this.#add(title, rows),
+      target: (target: Target) => void this.#targets.push(target),
+    };
+    if (this.#plan.postgres) await runPostgres(own);
+    if (this.#plan.lmdb) await runLmdb(own);
     if (this.#plan.observabilityParts.length > 0) await this.#measureObservability();
     for (const slo of this.#options.slos) this.#verdicts.push(await this.#judge(slo));
   }
