@@ -154,7 +154,7 @@ export class CommitQueue {
     let failure: StateError | undefined;
     try {
       const batches = group.map((work) => work.batch);
-      requireRoom(this.#freeBytes(), batches);
+      requireRoom(this.#freeBytes(), () => this.#store.usedBytes(), batches);
       if (this.#maxBytes !== Number.POSITIVE_INFINITY) {
         requireQuota(this.#maxBytes, this.#store.usedBytes(), batches);
       }

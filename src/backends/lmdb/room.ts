@@ -15,6 +15,12 @@ const BYTES_PER_WRITE = 8 * 4096;
 const RESERVE_BYTES = 4 << 20;
 const MAINTENANCE_BYTES = 1 << 20;
 
+/** What a put adds beside its key and value: record header, node, its place in the page; and the same in the index. */
+const BYTES_PER_RECORD = 64;
+/** Pages are between half and quite full. Longer values lie in pages of their own, of which the last is partly used. */
+const PAGE_OVERHEAD = 2;
+const PAGE_BYTES = 4096;
+
 export function freeBytesOfVolume(path: string): number {
   try {
     const { bavail, bsize } = statfsSync(path);
@@ -25,27 +31,29 @@ export function freeBytesOfVolume(path: string): number {
   }
 }
 
-/** @throws BackendError with reason ERR_FULL */
-export function requireRoom(freeBytes: number, batches: readonly Batch[]): void {
+/**
+ * @param usedBytes of the store's trees, asked only when the first bound does not settle it
+ * @throws BackendError with reason ERR_FULL
+ */
+export function requireRoom(freeBytes: number, usedBytes: () => number, batches: readonly Batch[]): void {
   let needed = 0;
+  let added = 0;
   let hasPuts = false;
   for (const { size, bytes, puts, expiringPuts, others } of batches) {
-    needed += size * BYTES_PER_WRITE + 2 * bytes;
+    needed += size * BYTES_PER_WRITE + PAGE_OVERHEAD * bytes;
+    added += PAGE_OVERHEAD * (bytes + size * BYTES_PER_RECORD);
     hasPuts ||= puts.length + expiringPuts.length + others.length > 0;
   }
-  refuseBelow(hasPuts ? needed + RESERVE_BYTES : needed, freeBytes);
+  const reserve = hasPuts ? RESERVE_BYTES : 0;
+  // Writes that lie close together copy the same pages: no more than there are.
+  if (freeBytes < needed + reserve) needed = Math.min(needed, usedBytes() + added);
+  refuseBelow(needed + reserve, freeBytes);
 }
 
 /** @throws BackendError with reason ERR_FULL */
 export function requireRoomForMaintenance(freeBytes: number): void {
   refuseBelow(MAINTENANCE_BYTES, freeBytes);
 }
-
-/** What a put adds beside its key and value: record header, node, its place in the page; and the same in the index. */
-const BYTES_PER_RECORD = 64;
-/** Pages are between half and quite full. Longer values lie in pages of their own, of which the last is partly used. */
-const PAGE_OVERHEAD = 2;
-const PAGE_BYTES = 4096;
 
 /**
  * Refuses puts that might take a store beyond its quota. What other processes add at the same time is not seen before

@@ -31,7 +31,10 @@ test("beyond its quota a store refuses puts as full, reads and deletes on, and t
   let stored = 0;
   const full = { code: "BACKEND", reason: "ERR_FULL", outcome: "not-applied", retryable: false, operation: "put" };
   const fill = async (): Promise<void> => {
-    for (; stored < 20_000; stored++) await engine.put(`key ${stored}`, value(stored));
+    for (; stored < 20_000; stored += 20) {
+      const keys = Array.from({ length: 20 }, (_, i) => stored + i);
+      await Promise.all(keys.map((i) => engine.put(`key ${i}`, value(i))));
+    }
   };
   await assert.rejects(fill(), full);
   assert.ok(stored > 1500 && stored < 4200, `${stored} values of 1000 bytes in 4 MiB`);
