@@ -15,8 +15,9 @@ const PERCENTILES: readonly (keyof Percentiles)[] = ["p50Us", "p90Us", "p99Us", 
 const TICK_SECONDS = [15, 30, 60, 120, 300];
 const MAX_TICKS = 6;
 
-/** A longer silence than this between two samples is a gap in the lines. */
+/** A longer silence than both between two samples is a gap in the lines; a loop that was busy for a moment is none. */
 const GAP_SAMPLES = 3.5;
+const GAP_MS = 5000;
 
 /** The charts whose x is time. */
 export class TimeCharts {
@@ -46,7 +47,7 @@ export class TimeCharts {
   });
 
   show(given: readonly LiveSample[], rangeSeconds: number, operation: string, sampleMs: number): void {
-    const samples = withGaps(given, sampleMs * GAP_SAMPLES);
+    const samples = withGaps(given, Math.max(GAP_MS, sampleMs * GAP_SAMPLES));
     const x = samples.map(({ atMs }) => atMs);
     const xScale = timeScale(x.at(-1) ?? 0, coveredSeconds(x, rangeSeconds));
     const column = (read: (sample: LiveSample) => number | null): (number | null)[] =>
