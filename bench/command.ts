@@ -17,6 +17,7 @@ import { WORKLOADS } from "./load/workload.js";
 import { OBSERVABILITY_PARTS, type ObservabilityPart } from "./observability/observability-bench.js";
 import { MILLRACE, SUBJECT_NAMES } from "./peers/all-peers.js";
 import { POSTGRES } from "./postgres/run-postgres.js";
+import { TIER } from "./tier/run-tier.js";
 
 export interface CliOutput {
   write(text: string): void;
@@ -84,6 +85,7 @@ function listText(): string {
     ...codecs,
     `  ${POSTGRES.padEnd(24)}${postgres}`,
     `  ${LMDB.padEnd(24)}${embedded}`,
+    `  ${TIER.padEnd(24)}reads that the cache in this process answers, and what it is worth (only when asked for)`,
     ...observability,
     "peers",
     ...SUBJECT_NAMES.map((name) => `  ${name}`),

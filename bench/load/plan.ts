@@ -5,6 +5,7 @@ import { LMDB } from "../lmdb/run-lmdb.js";
 import { OBSERVABILITY_PARTS, type ObservabilityPart } from "../observability/observability-bench.js";
 import { MILLRACE, SUBJECT_NAMES, YARDSTICK } from "../peers/all-peers.js";
 import { POSTGRES } from "../postgres/run-postgres.js";
+import { TIER } from "../tier/run-tier.js";
 import { WORKLOADS, type Workload } from "./workload.js";
 
 export const EXTRA_WORKLOADS = ["trace", "targets", "soak"] as const;
@@ -19,6 +20,8 @@ export interface Plan {
   readonly postgres: boolean;
   /** Whether the embedded stores are measured; only when asked for. */
   readonly lmdb: boolean;
+  /** Whether the tier in this process is measured; only when asked for. */
+  readonly tier: boolean;
   /** Parts of the workload `observability`, which runs only when asked for. */
   readonly observabilityParts: readonly ObservabilityPart[];
   readonly peers: readonly string[];
@@ -53,7 +56,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
   const wanted = options.workloads;
   for (const name of wanted ?? []) {
     const known =
-      [...EXTRA_WORKLOADS, CODEC, ...CODEC_PARTS, OBSERVABILITY, ...OBSERVABILITY_PARTS, POSTGRES, LMDB].includes(
+      [...EXTRA_WORKLOADS, CODEC, ...CODEC_PARTS, OBSERVABILITY, ...OBSERVABILITY_PARTS, POSTGRES, LMDB, TIER].includes(
         name,
       ) || WORKLOADS.some((workload) => selects(name, workload));
     if (!known) throw new UsageError(`there is no workload ${JSON.stringify(name)}; --list shows them all`);
@@ -68,7 +71,15 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
     (name) => wanted?.includes(OBSERVABILITY) === true || wanted?.includes(name) === true,
   );
   // These parts bring their own clients.
-  const partNames: readonly string[] = [CODEC, ...codecParts, OBSERVABILITY, ...observabilityParts, POSTGRES, LMDB];
+  const partNames: readonly string[] = [
+    CODEC,
+    ...codecParts,
+    OBSERVABILITY,
+    ...observabilityParts,
+    POSTGRES,
+    LMDB,
+    TIER,
+  ];
   const onlyParts = wanted?.every((name) => partNames.includes(name)) === true;
   const peers = onlyParts
     ? [MILLRACE]
@@ -92,6 +103,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
     codecParts,
     postgres: wanted?.includes(POSTGRES) === true,
     lmdb: wanted?.includes(LMDB) === true,
+    tier: wanted?.includes(TIER) === true,
     observabilityParts,
     peers,
     roundMs: budgetMs === null ? usual : Math.max(MIN_ROUND_MS, (budgetMs * OVERHEAD_SHARE) / Math.max(1, allUnits)),

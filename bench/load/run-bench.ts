@@ -12,6 +12,7 @@ import { runLmdb } from "../lmdb/run-lmdb.js";
 import { runObservability } from "../observability/run-observability.js";
 import { MILLRACE } from "../peers/all-peers.js";
 import { runPostgres } from "../postgres/run-postgres.js";
+import { runTier } from "../tier/run-tier.js";
 import { measureGoals } from "./goals.js";
 import { checkHonesty } from "./honesty-check.js";
 import { type InputShape, type Inputs, makeInputs } from "./inputs.js";
@@ -146,6 +147,7 @@ class BenchRun {
     };
     if (this.#plan.postgres) await runPostgres(own);
     if (this.#plan.lmdb) await runLmdb(own);
+    if (this.#plan.tier) await this.#measureTier();
     if (this.#plan.observabilityParts.length > 0) await this.#measureObservability();
     for (const slo of this.#options.slos) this.#verdicts.push(await this.#judge(slo));
   }
@@ -241,6 +243,18 @@ class BenchRun {
       note: (text) => this.#observer.note(text),
       measured: (title, rows) => this.#add(title, rows),
       recorded: (rows) => void this.#comparisons.push(...rows),
+      target: (target) => void this.#targets.push(target),
+    });
+  }
+
+  async #measureTier(): Promise<void> {
+    const { redis } = this.#store;
+    if (redis === null) throw new UsageError("the workload tier needs Redis");
+    const { quick, durationS } = this.#options;
+    await runTier({
+      ...{ url: redis.url, quick, budgetMs: durationS === null ? null : durationS * 1000, progress: this.#progress },
+      note: (text) => this.#observer.note(text),
+      measured: (title, rows) => this.#add(title, rows),
       target: (target) => void this.#targets.push(target),
     });
   }

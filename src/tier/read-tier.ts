@@ -6,7 +6,8 @@ import { type CanonicalKey, isBinaryKey } from "../core/key.js";
 import { allocateValue, copyOfBytes } from "../core/value-memory.js";
 import { Fetches } from "./fetches.js";
 import { KnownLifetimes } from "./known-lifetimes.js";
-import { type KeptValue, Sieve, SieveEntry } from "./sieve.js";
+import { SeenKeys } from "./seen-keys.js";
+import { costOf, type KeptValue, Sieve, SieveEntry } from "./sieve.js";
 import { TurnPace } from "./turn-pace.js";
 
 /** Up to here a value is kept as text on the heap: a Buffer of its own costs more than it holds. */
@@ -19,6 +20,8 @@ const SHORTEST_SHARED_TEXT = 13;
 const scratch = Buffer.allocUnsafeSlow(1024);
 /** Of the room, what notes of lifetimes may take. */
 const NOTES_SHARE = 16;
+/** One four-byte hash for so much room: for small entries some more of them than entries. */
+const BYTES_PER_SEEN_KEY = 256;
 
 export interface ReadTierOptions {
   /** Keys, values and what keeping them costs. */
@@ -73,6 +76,7 @@ export class ReadTier implements ChangeListener {
   readonly #entries: Sieve;
   readonly #fetches = new Fetches();
   readonly #lifetimes: KnownLifetimes;
+  readonly #seen: SeenKeys;
   readonly #pace: TurnPace;
   #hearing: Hearing = "unheard";
   #epoch = 0;
@@ -87,9 +91,11 @@ export class ReadTier implements ChangeListener {
 
   constructor(options: ReadTierOptions, loop: EventLoop) {
     const notesBytes = Math.floor(options.maxBytes / NOTES_SHARE);
+    const seen = options.maxBytes / BYTES_PER_SEEN_KEY;
     this.#loop = loop;
     this.#ttlMs = options.ttlMs;
     this.#keepsStale = options.keepsStale;
+    this.#seen = new SeenKeys(seen);
     this.#entries = new Sieve(options.maxBytes - notesBytes);
     this.#lifetimes = new KnownLifetimes(notesBytes);
     this.#pace = new TurnPace(loop);
@@ -120,7 +126,8 @@ export class ReadTier implements ChangeListener {
   stale(key: CanonicalKey, maxAgeMs: number): Buffer | null | undefined {
     const entry = this.#entries.find(key);
     const nowMs = this.#loop.nowMs();
-    if (entry === undefined || nowMs >= entry.expiresAtMs || nowMs - entry.readAtMs > maxAgeMs) return undefined;
+    if (entry === undefined || nowMs - entry.readAtMs > maxAgeMs) return undefined;
+    if (entry.expiresAtMs !== undefined && nowMs >= entry.expiresAtMs) return undefined;
     entry.visited = true;
     return copyOf(entry.value);
   }
@@ -129,9 +136,9 @@ export class ReadTier implements ChangeListener {
     switch (request.kind) {
       case Kind.get:
       case Kind.contains: {
-        const fetch = this.#fetches.withStore(request.key);
+        const mayBegin = request.kind === Kind.get && this.#hearing !== "lost";
+        const fetch = this.#fetches.share(request, mayBegin);
         if (fetch !== undefined) this.#shared++;
-        else if (request.kind === Kind.get && this.#hearing !== "lost") this.#fetches.begin(request);
         return fetch;
       }
       case Kind.ttl:
@@ -224,7 +231,12 @@ export class ReadTier implements ChangeListener {
   #fresh(key: CanonicalKey): SieveEntry | undefined {
     const entry = this.#entries.find(key);
     this.#askedAtMs = this.#loop.nowMs();
-    if (entry === undefined || entry.epoch !== this.#epoch || this.#askedAtMs >= entry.freshUntilMs) {
+    if (
+      entry === undefined ||
+      entry.epoch !== this.#epoch ||
+      this.#askedAtMs >= entry.readAtMs + this.#ttlMs ||
+      (entry.expiresAtMs !== undefined && this.#askedAtMs >= entry.expiresAtMs)
+    ) {
       this.#misses++;
       return undefined;
     }
@@ -240,14 +252,24 @@ export class ReadTier implements ChangeListener {
       return;
     }
     const nowMs = this.#loop.nowMs();
+    if (this.#isFirstOfMany(request, result)) return;
     // It was read at some time since the call, so its age counts from there.
     const readAtMs = nowMs - ((((nowMs * 1000) | 0) - request.startedAtUs) | 0) / 1000;
     const expiresAtMs = this.#lifetimes.expiryOf(request.key, nowMs);
-    const freshUntilMs = Math.min(readAtMs + this.#ttlMs, expiresAtMs);
+    const known = expiresAtMs === Number.POSITIVE_INFINITY ? undefined : Math.floor(expiresAtMs);
     this.#fills++;
-    this.#entries.add(
-      new SieveEntry(ownKey(request.key), keptForm(result), this.#epoch, readAtMs, freshUntilMs, expiresAtMs),
-    );
+    this.#entries.add(new SieveEntry(ownKey(request.key), keptForm(result), this.#epoch, Math.floor(readAtMs), known));
+  }
+
+  /**
+   * Where there is no room left a key is only taken in when it is read again: of keys that are read once each would push
+   * out one that is read often, and be made, kept and collected for nothing.
+   */
+  #isFirstOfMany(request: Request, result: Buffer | null): boolean {
+    const bytes = costOf(request.key, result === null ? 0 : result.length);
+    if (!this.#entries.isFullFor(bytes) || this.#seen.see(request.key)) return false;
+    this.#entries.delete(request.key);
+    return true;
   }
 
   #drop(key: CanonicalKey): void {
@@ -274,10 +296,7 @@ export class ReadTier implements ChangeListener {
       const expiresAtMs = this.#loop.nowMs() + leftMs;
       this.#lifetimes.note(key, expiresAtMs);
       const entry = this.#entries.find(key);
-      if (entry !== undefined && expiresAtMs < entry.freshUntilMs) {
-        entry.freshUntilMs = expiresAtMs;
-        entry.expiresAtMs = expiresAtMs;
-      }
+      if (entry !== undefined) entry.expiresAtMs = Math.floor(expiresAtMs);
     }
   }
 }

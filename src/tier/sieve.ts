@@ -11,6 +11,11 @@ const LARGEST_SHARE = 4;
 /** A small value as text with a character per byte, a larger one as bytes of its own; null: the key is absent. */
 export type KeptValue = string | Buffer | null;
 
+export function costOf(key: CanonicalKey, valueBytes: number): number {
+  // A character of a key takes up to two bytes.
+  return ENTRY_BYTES + key.length * 2 + valueBytes;
+}
+
 /** One key that a store was asked for, and what it answered. */
 export class SieveEntry {
   readonly key: CanonicalKey;
@@ -18,30 +23,20 @@ export class SieveEntry {
   readonly bytes: number;
   /** Which stretch of time between two losses of the link it was read in. */
   readonly epoch: number;
+  /** Whole milliseconds, as all times here: one with a fraction would be an object of its own for the collector. */
   readonly readAtMs: number;
-  /** No longer to be used as fresh from then on. */
-  freshUntilMs: number;
   /** The store has let go of it from then on, as far as this process knows. */
-  expiresAtMs: number;
+  expiresAtMs: number | undefined;
   visited = false;
   newer: SieveEntry | undefined = undefined;
   older: SieveEntry | undefined = undefined;
 
-  constructor(
-    key: CanonicalKey,
-    value: KeptValue,
-    epoch: number,
-    readAtMs: number,
-    freshUntilMs: number,
-    expiresAtMs: number,
-  ) {
+  constructor(key: CanonicalKey, value: KeptValue, epoch: number, readAtMs: number, expiresAtMs: number | undefined) {
     this.key = key;
     this.value = value;
-    // A character of a key takes up to two bytes.
-    this.bytes = ENTRY_BYTES + key.length * 2 + (value === null ? 0 : value.length);
+    this.bytes = costOf(key, value === null ? 0 : value.length);
     this.epoch = epoch;
     this.readAtMs = readAtMs;
-    this.freshUntilMs = freshUntilMs;
     this.expiresAtMs = expiresAtMs;
   }
 }
@@ -65,6 +60,11 @@ export class Sieve {
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
+  }
+
+  /** Whether one of so many bytes would push out others. */
+  isFullFor(bytes: number): boolean {
+    return this.#bytes + bytes > this.#maxBytes;
   }
 
   get bytes(): number {
@@ -114,9 +114,10 @@ export class Sieve {
       candidate.visited = false;
       candidate = candidate.newer ?? this.#oldest!;
     }
+    const next = candidate.newer;
     this.#remove(candidate);
     this.evictions++;
-    this.#hand = candidate.newer;
+    this.#hand = next;
   }
 
   #remove(entry: SieveEntry): void {
@@ -128,5 +129,8 @@ export class Sieve {
     else newer.older = older;
     if (older === undefined) this.#oldest = newer;
     else older.newer = newer;
+    // One that is gone but not collected would keep its neighbours from being collected, and they theirs.
+    entry.newer = undefined;
+    entry.older = undefined;
   }
 }

@@ -29,7 +29,7 @@ async function open(t: TestScope, options: Omit<EngineOptions, "backend" | "logg
   const ignore = (): void => {};
   const warn = (details: object, message: string): void => void warnings.push({ details, message });
   const engine = await createEngine({
-    timeouts: { operationMs: OPERATION_MS, connectMs: OPERATION_MS },
+    timeouts: { operationMs: OPERATION_MS, connectMs: 5000 },
     retry: { retries: 1, baseDelayMs: 5, maxDelayMs: 20 },
     circuitBreaker: { failures: 3, resetMs: 60_000 },
     ...options,

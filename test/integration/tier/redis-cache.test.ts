@@ -256,7 +256,7 @@ if (await redisIsThere("a cache over Redis")) {
       assert.ok(values.every((value, index) => value!.length === index % 700));
       assert.ok(cacheOf(engine).bytes <= maxBytes && cacheOf(engine).bytes > maxBytes / 2);
     }
-    assert.ok(cacheOf(engine).evictions > 5000);
+    assert.ok(cacheOf(engine).evictions > 100);
   });
 
   test("a caller that awaits nothing but hits lets changes by others in", async (t) => {

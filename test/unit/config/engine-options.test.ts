@@ -48,6 +48,7 @@ test("an engine without options has the documented defaults", () => {
     slo: [],
     metrics: { prefix: "state_", labels: {} },
     cache: false,
+    degraded: { reads: "fail", maxStaleMs: 60_000 },
   });
   silent.error({}, "goes nowhere");
 });

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { type KeptValue, Sieve, SieveEntry } from "../../../src/tier/sieve.js";
 
 function entry(key: string, value: KeptValue = "value"): SieveEntry {
-  return new SieveEntry(key, value, 0, 0, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+  return new SieveEntry(key, value, 0, 0, undefined);
 }
 
 /** Room for so many entries with keys of one character. */

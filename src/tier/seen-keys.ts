@@ -1,0 +1,29 @@
+import type { CanonicalKey } from "../core/key.js";
+import { keyHash } from "./key-hash.js";
+
+/**
+ * Keys that were missed lately, so that one that is asked for once does not push out one that is asked for often. Hashes
+ * in a table of fixed size, each in the one place where it can be: a later key takes the place of an earlier, and two
+ * keys with one hash are taken for each other, once in four thousand million times.
+ */
+export class SeenKeys {
+  readonly #hashes: Int32Array;
+  readonly #mask: number;
+
+  /** @param capacity how many keys may be remembered at most, rounded up to a power of two */
+  constructor(capacity: number) {
+    const size = 2 ** Math.ceil(Math.log2(Math.max(16, capacity)));
+    this.#hashes = new Int32Array(size);
+    this.#mask = size - 1;
+  }
+
+  /** Whether the key was seen before, and lately; it now was. */
+  see(key: CanonicalKey): boolean {
+    // 0 is an empty place.
+    const hash = keyHash(key) || 1;
+    const slot = hash & this.#mask;
+    if (this.#hashes[slot] === hash) return true;
+    this.#hashes[slot] = hash;
+    return false;
+  }
+}
