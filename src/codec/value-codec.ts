@@ -28,7 +28,8 @@ export interface ValueCodec {
   encodeInto(target: Buffer, at: number, keyChecksum: number, value: Value, hint?: CompressionHint): number;
   /**
    * Writes the stored form with everything but its checksum, for a small value that is stored as it is; returns the end,
-   * or -1 for values of any other kind, of which nothing is written.
+   * or -1 for values of any other kind, of which nothing is written. Once its checksum is in, it is what `encodeInto`
+   * writes.
    */
   encodeUnsealed(target: Buffer, at: number, value: Value): number;
   encode(keyChecksum: number, value: Value, hint?: CompressionHint): Buffer;

@@ -43,6 +43,11 @@ export class DamagingEnvelope extends Envelope {
   override encodeInto(target: Buffer, at: number, keyChecksum: number, value: Value): number {
     return super.encodeInto(target, at, value === "bad" ? keyChecksum ^ 1 : keyChecksum, value);
   }
+
+  /** A frame that the driver seals itself would be right. */
+  override encodeUnsealed(target: Buffer, at: number, value: Value): number {
+    return value === "bad" ? -1 : super.encodeUnsealed(target, at, value);
+  }
 }
 
 function refuseBad(value: Value): void {
