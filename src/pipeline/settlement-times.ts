@@ -12,7 +12,8 @@ export type CallName = (typeof CALL_NAMES)[number];
 export const METERED_OPERATIONS = [...OPERATION_NAMES, ...CALL_NAMES] as const;
 
 const SINGLES = OPERATION_NAMES.length;
-const CAPACITY = 4096;
+/** Most turns settle fewer; the notes grow for one that settles more. */
+const USUAL_NOTES = 4096;
 const MOST_SLOW_OF_A_BATCH = 16;
 export const NEVER_SLOW = 0x7fffffff;
 
@@ -29,9 +30,9 @@ export class SettlementTimes {
   readonly #loop: EventLoop;
   readonly #watcher: PipelineWatcher | undefined;
   readonly #slowUs: number;
-  readonly #operations = new Uint8Array(CAPACITY);
-  readonly #starts = new Int32Array(CAPACITY);
-  readonly #orders = new Int32Array(CAPACITY);
+  #operations = new Uint8Array(USUAL_NOTES);
+  #starts = new Int32Array(USUAL_NOTES);
+  #orders = new Int32Array(USUAL_NOTES);
   #noted = 0;
   /** The batches of what is noted, and where in the notes the part of each begins. */
   readonly #batches: Batch[] = [];
@@ -52,11 +53,12 @@ export class SettlementTimes {
 
   note(request: Request, batch: Batch): void {
     if (batch !== this.#batch) this.#beginPart(batch);
+    // Recorded before their callers can go on, they would seem faster than they are.
+    if (this.#noted === this.#starts.length) this.#grow();
     const at = this.#noted++;
     this.#operations[at] = request.collector === undefined ? request.kind : SINGLES + request.collector.call;
     this.#starts[at] = request.startedAtUs;
     this.#orders[at] = request.order;
-    if (this.#noted === CAPACITY) this.record();
   }
 
   /** Records what is noted; anyone who reads the meters calls it before. */
@@ -89,6 +91,19 @@ export class SettlementTimes {
     this.#firstEndMs = this.#loop.nowMs();
     this.#loop.asPromisesDo(this.record);
   };
+
+  #grow(): void {
+    const notes = this.#noted * 2;
+    const operations = new Uint8Array(notes);
+    const starts = new Int32Array(notes);
+    const orders = new Int32Array(notes);
+    operations.set(this.#operations);
+    starts.set(this.#starts);
+    orders.set(this.#orders);
+    this.#operations = operations;
+    this.#starts = starts;
+    this.#orders = orders;
+  }
 
   #beginPart(batch: Batch): void {
     if (this.#noted === 0) this.#loop.asPromisesDo(this.#callersGoOn);

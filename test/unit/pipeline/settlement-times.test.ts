@@ -53,6 +53,21 @@ function setUp(slowUs = 1_000_000) {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const index = (name: (typeof METERED_OPERATIONS)[number]): number => METERED_OPERATIONS.indexOf(name);
 
+test("however many settle in one turn, each is timed to its end", async () => {
+  const { loop, times, call, plan } = setUp();
+  const gets = Array.from({ length: 10_000 }, (_, key) => call(Kind.get, `${key}`));
+  const batch = plan(gets);
+  for (const get of gets) {
+    loop.clock.advance(0.001);
+    times.note(get, batch);
+  }
+  await turn();
+  times.meters.drain();
+  const { count, meanUs } = summaryOfCounts(times.meters.latency[index("get")]!.totals);
+  assert.equal(count, 10_000);
+  assert.ok(Math.abs(meanUs - 10_000) < 100, `the first ones waited for the last: 10 ms on average, not ${meanUs} us`);
+});
+
 test("an operation's time ends when all that arrived with it is settled, and its phases add up to it", async () => {
   const { loop, times, call, plan } = setUp();
   const get = call(Kind.get, "a");
