@@ -8,6 +8,8 @@ import { DeadlineTimer } from "./deadline-timer.js";
 /** Where requests are, as far as giving them up goes. */
 export interface RequestsUnderWay {
   forEachQueued(visit: (request: Request) => void): void;
+  /** Frees what stands at the head of the queue and has been answered. */
+  dropAnswered(): void;
   forEachBatch(visit: (batch: Batch, wasSent: boolean) => void): void;
   /** The batch in which the request was handed to the driver; undefined: it was not, and now never will be. */
   sentBatchOf(request: Request): Batch | undefined;
@@ -98,6 +100,8 @@ export class GivingUp {
       return true;
     };
     this.#underWay.forEachQueued((request) => check(request, false));
+    // No batch takes them out while the store is away, and calls go on.
+    this.#underWay.dropAnswered();
     this.#underWay.forEachBatch((batch, wasSent) => {
       let abandoned = false;
       batch.forEachRequest((request) => {

@@ -103,6 +103,7 @@ export class Pipeline implements BatchOwner {
     }
     const underWay: RequestsUnderWay = {
       forEachQueued: (visit) => this.#queue.forEach(visit),
+      dropAnswered: () => this.#queue.dropAnswered(),
       forEachBatch: (visit) => {
         for (const batch of this.#inFlight.now()) visit(batch, !this.#isWaiting(batch));
       },

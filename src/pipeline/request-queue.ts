@@ -145,6 +145,11 @@ export class RequestQueue {
     this.#held.forEachWaiting(visit);
   }
 
+  /** Takes out what has been answered, up to the first that has not. */
+  dropAnswered(): void {
+    while (this.#ring.peek()?.settled === true) this.#take();
+  }
+
   #letGo(key: CanonicalKey): void {
     const waiting = this.#held.release(key);
     if (waiting.length > 0) this.putBack(waiting);
