@@ -48,8 +48,8 @@ export interface RoundOrder {
   /** The load runs so long before it counts. */
   readonly warmUpMs: number;
   readonly durationMs: number;
-  /** 0: operations are timed in the round itself; else in one of its own, so long, after it. */
-  readonly timedMs: number;
+  /** Whether operations are timed, for the cell's latencies. */
+  readonly isTimed: boolean;
 }
 
 export type OrderName = keyof SubjectOrders;

@@ -21,7 +21,7 @@ describe("the process of a bench subject", () => {
     const { pid } = subject;
     assert.equal(subject.format, "millrace");
     assert.equal(await subject.ask("begin", { workload: "put-100B@1000" }), 0);
-    const round = await subject.ask("round", { durationMs: 30, warmUpMs: 10, timedMs: 20 });
+    const round = await subject.ask("round", { durationMs: 30, warmUpMs: 10, isTimed: true });
     assert.equal(round.errors, 0);
     assert.ok(round.operations > 0 && round.opsPerSec > 0 && round.cpuUsPerOp > 0, JSON.stringify(round));
     const latency = await subject.ask("end", {});
@@ -43,7 +43,7 @@ describe("the process of a bench subject", () => {
   test("that is killed fails what it was asked for, by name", async () => {
     const subject = await SubjectProcess.open({ name: "millrace", url: "memory:", seed: SEED }, ignore);
     await subject.ask("begin", { workload: "get-100B@1000" });
-    const round = subject.ask("round", { durationMs: 60_000, warmUpMs: 0, timedMs: 0 });
+    const round = subject.ask("round", { durationMs: 60_000, warmUpMs: 0, isTimed: false });
     process.kill(subject.pid, "SIGKILL");
     await assert.rejects(round, /the process of millrace ended \(SIGKILL\)/);
     await subject.close();
