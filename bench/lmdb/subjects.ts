@@ -3,9 +3,8 @@ import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
 import { open } from "lmdb";
 import { createEngine } from "../../src/index.js";
+import { anyKey, KEY_COUNT, nextValue } from "../lib/varied-rows.js";
 
-export const KEY_COUNT = 100_000;
-const VALUE_BYTES = 100;
 /** Puts that share a transaction where the caller has to put them together. */
 const BATCH = 500;
 
@@ -24,19 +23,6 @@ export interface Subject {
   put?(inFlight: number, durationMs: number): Promise<Round>;
   get?(inFlight: number, durationMs: number): Promise<Round>;
   close(): Promise<void>;
-}
-
-let written = 0;
-
-/** No two puts of a run write the same bytes: SQLite skips a row that is what it was. */
-function nextValue(): Buffer {
-  const value = Buffer.alloc(VALUE_BYTES, 0x61);
-  value.write(String(++written), 0, "latin1");
-  return value;
-}
-
-function anyKey(): string {
-  return `key:${Math.floor(Math.random() * KEY_COUNT)}`;
 }
 
 async function timed(run: (ends: number) => Promise<{ operations: number; errors: number }>, durationMs: number) {

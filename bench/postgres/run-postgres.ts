@@ -3,16 +3,9 @@ import { findPostgres, startPostgres } from "../../src/testing/index.js";
 import type { LatencyRecorder } from "../lib/latency-recorder.js";
 import { median } from "../lib/median.js";
 import { type Comparison, judge, type Target } from "../lib/report.js";
+import { anyKey, KEY_COUNT } from "../lib/varied-rows.js";
 import { runOpenLoop } from "../load/open-loop.js";
-import {
-  copySubject,
-  engineSubject,
-  KEY_COUNT,
-  pgbenchSubject,
-  poolSubject,
-  type Round,
-  type Subject,
-} from "./subjects.js";
+import { copySubject, engineSubject, pgbenchSubject, poolSubject, type Round, type Subject } from "./subjects.js";
 
 /** The workload: it runs only when asked for, on a server of its own. */
 export const POSTGRES = "postgres";
@@ -137,7 +130,7 @@ async function measureOpenLoop(engine: Engine, bench: PostgresBench): Promise<vo
     durationMs: bench.quick ? OPEN_MS / 4 : OPEN_MS,
     warmUpMs: 2000,
     issue: () => {
-      const key = `key:${Math.floor(Math.random() * KEY_COUNT)}`;
+      const key = anyKey();
       if (count++ % 2 === 0) return engine.get(key);
       const own = Buffer.from(value);
       own.write(String(count), "latin1");

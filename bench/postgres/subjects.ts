@@ -8,9 +8,8 @@ import pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import type { Engine } from "../../src/index.js";
 import { type PostgresServer, temporaryFolder } from "../../src/testing/index.js";
+import { anyKey, KEY_COUNT, nextValue, VALUE_BYTES } from "../lib/varied-rows.js";
 
-export const KEY_COUNT = 100_000;
-const VALUE_BYTES = 100;
 const POOL_SIZE = 10;
 /** The table of those who write their statements themselves: what the engine's has, without what only the engine needs. */
 const TABLE = "bench_rows";
@@ -28,19 +27,6 @@ export interface Subject {
   /** undefined: it has none. */
   readonly get: ((durationMs: number) => Promise<Round>) | undefined;
   close(): Promise<void>;
-}
-
-let written = 0;
-
-/** No two puts of a run write the same bytes. */
-function nextValue(): Buffer {
-  const value = Buffer.alloc(VALUE_BYTES, 0x61);
-  value.write(String(++written), 0, "latin1");
-  return value;
-}
-
-function anyKey(): string {
-  return `key:${Math.floor(Math.random() * KEY_COUNT)}`;
 }
 
 /** So many callers, each of whom awaits one operation after the other. */
