@@ -37,11 +37,15 @@ export class KnownLifetimes {
     if (this.#old.size > 0) this.#old.delete(key);
   }
 
-  /** Infinity: nothing is known, or it is over and the key can only have been written anew. */
-  expiryOf(key: CanonicalKey, nowMs: number): number {
+  /** Infinity: nothing is known. A past time stays known until {@link end}, because the store's clock began later. */
+  expiryOf(key: CanonicalKey): number {
     if (this.#young.size === 0 && this.#old.size === 0) return Number.POSITIVE_INFINITY;
-    const expiresAtMs = this.#young.get(key) ?? this.#old.get(key);
-    return expiresAtMs === undefined || expiresAtMs <= nowMs ? Number.POSITIVE_INFINITY : expiresAtMs;
+    return this.#young.get(key) ?? this.#old.get(key) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The key is known to be gone, or written anew by another: a lifetime that is past says nothing of what comes. */
+  end(key: CanonicalKey, nowMs: number): void {
+    if (this.expiryOf(key) <= nowMs) this.forget(key);
   }
 
   clear(): void {

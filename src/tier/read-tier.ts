@@ -20,6 +20,11 @@ const SHORTEST_SHARED_TEXT = 13;
 const scratch = Buffer.allocUnsafeSlow(1024);
 /** Of the room, what notes of lifetimes may take. */
 const NOTES_SHARE = 16;
+/**
+ * How much later than the call of a write the store can begin to count its lifetime: long enough for any deadline that
+ * is usual, short enough for a key that another process has made lasting, where the store tells of no changes.
+ */
+const LATEST_START_MS = 10_000;
 /** One four-byte hash for so much room: for small entries some more of them than entries. */
 const BYTES_PER_SEEN_KEY = 256;
 
@@ -204,6 +209,7 @@ export class ReadTier implements ChangeListener {
   changed(key: CanonicalKey): void {
     this.#invalidations++;
     this.#drop(key);
+    this.#lifetimes.end(key, this.#loop.nowMs());
   }
 
   everythingChanged(): void {
@@ -255,8 +261,18 @@ export class ReadTier implements ChangeListener {
     if (this.#isFirstOfMany(request, result)) return;
     // It was read at some time since the call, so its age counts from there.
     const readAtMs = nowMs - ((((nowMs * 1000) | 0) - request.startedAtUs) | 0) / 1000;
-    const expiresAtMs = this.#lifetimes.expiryOf(request.key, nowMs);
-    const known = expiresAtMs === Number.POSITIVE_INFINITY ? undefined : Math.floor(expiresAtMs);
+    const expiresAtMs = this.#lifetimes.expiryOf(request.key);
+    if (expiresAtMs <= nowMs) {
+      if (result === null || nowMs - expiresAtMs > LATEST_START_MS) {
+        this.#lifetimes.forget(request.key);
+      } else {
+        // The store began to count later than this process did, and lets go of the key in a moment.
+        this.#entries.delete(request.key);
+        return;
+      }
+    }
+    const known =
+      expiresAtMs === Number.POSITIVE_INFINITY || expiresAtMs <= nowMs ? undefined : Math.floor(expiresAtMs);
     this.#fills++;
     this.#entries.add(new SieveEntry(ownKey(request.key), keptForm(result), this.#epoch, Math.floor(readAtMs), known));
   }

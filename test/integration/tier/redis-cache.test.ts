@@ -245,6 +245,20 @@ if (await redisIsThere("a cache over Redis")) {
     await until("it is gone", async () => (await engine.get("told")) === null, 2000);
   });
 
+  test("a value read after its lifetime here, which the store began to count later, is not kept", async (t) => {
+    const server = await openServer(t, { args: ["--enable-debug-command", "yes"] });
+    await outsider(t, server.url).call("DEBUG", "SET-ACTIVE-EXPIRE", "0");
+    const proxy = await startFaultProxy(server.port);
+    t.after(() => proxy.close());
+    const engine = await openEngine(t, `redis://127.0.0.1:${proxy.port}`);
+    assert.equal(await engine.get("key"), null);
+    await proxy.set({ toServer: { delayMs: 300 } });
+    await engine.put("key", "value", { ttlMs: 400 });
+    await proxy.clear();
+    // Here the lifetime is over after 400 ms, in the store after 700.
+    await until("it is gone", async () => (await engine.get("key")) === null);
+  });
+
   test("many keys and values never take more than cache.maxBytes", async (t) => {
     const server = await openServer(t);
     const maxBytes = 256 * 1024;
