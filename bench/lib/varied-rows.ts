@@ -1,16 +1,35 @@
-/** Keys of a load that picks them at random, and values that are never the same twice. */
+/** Keys of a load that picks them at random, and values that vary from put to put. */
 export const KEY_COUNT = 100_000;
 export const VALUE_BYTES = 100;
+const VALUE_COUNT = 65_536;
 
+let values: Buffer[] | undefined;
 let written = 0;
+let keysMade = 0;
 
-/** No two puts of a run write the same bytes: SQLite, for one, skips a row that is what it was. */
+/**
+ * A value that no put has had for a long time: SQLite, for one, skips a row that is what it was. They are made before,
+ * because making one costs as much as a fast client needs for a put.
+ */
 export function nextValue(): Buffer {
-  const value = Buffer.alloc(VALUE_BYTES, 0x61);
-  value.write(String(++written), 0, "latin1");
-  return value;
+  values ??= makeValues();
+  return values[written++ % VALUE_COUNT]!;
 }
 
 export function anyKey(): string {
   return `key:${Math.floor(Math.random() * KEY_COUNT)}`;
+}
+
+/** Keys that this process has not had before, in an order that says nothing about them. */
+export function newKey(): string {
+  return `new:${(++keysMade * 7919) % 1_000_000_007}`;
+}
+
+function makeValues(): Buffer[] {
+  const seed = String(process.pid);
+  return Array.from({ length: VALUE_COUNT }, (_, index) => {
+    const value = Buffer.allocUnsafe(VALUE_BYTES).fill("a");
+    value.write(`${seed} ${index}`, 0, "latin1");
+    return value;
+  });
 }

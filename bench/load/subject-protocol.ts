@@ -52,19 +52,11 @@ export interface RoundOrder {
   readonly isTimed: boolean;
 }
 
-export type OrderName = keyof SubjectOrders;
-
-export interface OrderMessage {
-  readonly id: number;
-  readonly name: OrderName;
-  readonly order: SubjectOrders[OrderName]["order"];
+/** What a subject tells of itself when it is connected. */
+export interface SubjectFacts {
+  readonly packageName: string | null;
+  readonly format: "plain" | "millrace" | "own";
 }
-
-export type SubjectMessage =
-  | { readonly kind: "ready"; readonly packageName: string | null; readonly format: "plain" | "millrace" | "own" }
-  | { readonly kind: "answer"; readonly id: number; readonly answer: unknown }
-  | { readonly kind: "failure"; readonly id: number | null; readonly text: string }
-  | { readonly kind: "progress"; readonly text: string };
 
 /** What a subject's process is started with, as JSON in its first argument. */
 export interface SubjectStart {

@@ -1,12 +1,13 @@
 import { collectGarbage, collectYoungGarbage } from "../lib/garbage.js";
 import { LatencyRecorder } from "../lib/latency-recorder.js";
+import type { OrderHandlers } from "../lib/order-protocol.js";
 import { MillracePeer } from "../peers/millrace.js";
 import type { Peer } from "../peers/peer.js";
 import { type LoopResult, runClosedLoop, runEach } from "./closed-loop.js";
 import { type InputShape, type Inputs, keyOf, makeInputs, yardstickKeyOf } from "./inputs.js";
 import { measureOpen } from "./open-cell.js";
 import { runSoak } from "./soak.js";
-import type { OrderName, RoundOrder, SubjectOrders } from "./subject-protocol.js";
+import type { RoundOrder, SubjectOrders } from "./subject-protocol.js";
 import { measureTargets } from "./targets.js";
 import type { Trace } from "./trace.js";
 import { type Replay, replayTrace } from "./trace-replay.js";
@@ -16,8 +17,6 @@ import { bindOperation, shapeOf, TTL_MS, type Workload, workloadNamed } from "./
 const FIRST_WARM_UP_MS = 2000;
 const WARM_UP_MS = 150;
 const LOAD_IN_FLIGHT = 1000;
-
-type Orders = { readonly [Name in OrderName]: (order: never) => Promise<SubjectOrders[Name]["answer"]> };
 
 interface Cell {
   readonly workload: Workload;
@@ -42,11 +41,7 @@ export class Subject {
     this.#progress = progress;
   }
 
-  do(name: OrderName, order: SubjectOrders[OrderName]["order"]): Promise<unknown> {
-    return this.#orders[name](order as never);
-  }
-
-  readonly #orders: Orders = {
+  readonly orders: OrderHandlers<SubjectOrders> = {
     prepare: async ({ shapes }: SubjectOrders["prepare"]["order"]) => {
       for (const shape of shapes) this.#inputsOf(shape);
       return null;

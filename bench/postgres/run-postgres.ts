@@ -1,11 +1,10 @@
-import { createEngine, type Engine } from "../../src/index.js";
-import { findPostgres, startPostgres } from "../../src/testing/index.js";
-import type { LatencyRecorder } from "../lib/latency-recorder.js";
+import { findPostgres, type PostgresServer, startPostgres } from "../../src/testing/index.js";
 import { median } from "../lib/median.js";
 import { type Comparison, judge, type Target } from "../lib/report.js";
-import { anyKey, KEY_COUNT } from "../lib/varied-rows.js";
-import { runOpenLoop } from "../load/open-loop.js";
-import { copySubject, engineSubject, pgbenchSubject, poolSubject, type Round, type Subject } from "./subjects.js";
+import { measureSyncs } from "../lib/sync-time.js";
+import { SubjectProcess } from "./subject-process.js";
+import type { Load, Round } from "./subject-protocol.js";
+import { COPY, ENGINE, PGBENCH, POOL } from "./subjects.js";
 
 /** The workload: it runs only when asked for, on a server of its own. */
 export const POSTGRES = "postgres";
@@ -23,9 +22,19 @@ const ROUNDS = 5;
 const ROUND_MS = 1500;
 const QUICK_ROUNDS = 3;
 const QUICK_ROUND_MS = 500;
-const WARM_UP_MS = 700;
+/** A client that is fast needs seconds until its compiler has learnt it. */
+const WARM_UP_MS = 2000;
+const QUICK_WARM_UP_MS = 700;
 const OPEN_RATE = 20_000;
 const OPEN_MS = 8000;
+const OPEN_WARM_UP_MS = 2000;
+const SYNCS_MS = 500;
+
+const TITLES: Readonly<Record<Load, string>> = {
+  put: "put of keys that are there",
+  "put-new": "put of new keys",
+  get: "get",
+};
 
 /**
  * Single awaited puts and gets on PostgreSQL with its default durability, beside what a service would write itself, the
@@ -38,16 +47,16 @@ export async function runPostgres(bench: PostgresBench): Promise<void> {
   }
   const server = await startPostgres({ settings: { shared_buffers: "256MB", max_wal_size: "4GB" } });
   try {
-    const engine = await createEngine({ backend: `${server.url}?sslmode=disable` });
-    const subjects: Subject[] = [engineSubject(engine, IN_FLIGHT)];
+    const subjects: SubjectProcess[] = [];
     try {
       bench.progress("filling the tables");
-      await fill(engine);
-      subjects.push(await poolSubject(server, IN_FLIGHT), await copySubject(server), await pgbenchSubject(server));
+      // COPY goes into a table like the engine's, and pgbench uses that of the pool.
+      for (const name of [ENGINE, POOL, COPY, PGBENCH]) subjects.push(await openSubject(name, server, bench));
       const puts = await measure("put", subjects, bench);
+      const news = await measure("put-new", subjects, bench);
       const gets = await measure("get", subjects, bench);
-      for (const target of goals(puts, gets)) bench.target(target);
-      await measureOpenLoop(engine, bench);
+      for (const target of goals(puts, news, gets)) bench.target(target);
+      await measureOpenLoop(subjects[0]!, bench);
     } finally {
       await Promise.all(subjects.map((subject) => subject.close()));
     }
@@ -56,27 +65,28 @@ export async function runPostgres(bench: PostgresBench): Promise<void> {
   }
 }
 
-async function fill(engine: Engine): Promise<void> {
-  const value = Buffer.alloc(100, 0x61);
-  await engine.bulkLoad(Array.from({ length: KEY_COUNT }, (_, i) => [`key:${i}`, value] as const));
-  await engine.vacuum();
+function openSubject(name: string, { url, binaries }: PostgresServer, bench: PostgresBench): Promise<SubjectProcess> {
+  return SubjectProcess.open({ name, url, binaries, inFlight: IN_FLIGHT }, (text) => bench.progress(text));
 }
 
-async function measure(kind: "put" | "get", subjects: readonly Subject[], bench: PostgresBench) {
+async function measure(load: Load, subjects: readonly SubjectProcess[], bench: PostgresBench) {
   const [rounds, durationMs] = bench.quick ? [QUICK_ROUNDS, QUICK_ROUND_MS] : [ROUNDS, ROUND_MS];
-  const chosen = subjects.filter((subject) => subject[kind] !== undefined);
+  const chosen = subjects.filter((subject) => subject.can(load));
   const results = new Map<string, Round[]>(chosen.map(({ name }) => [name, []]));
-  for (const subject of chosen) if (subject.name !== "pgbench") await subject[kind]!(WARM_UP_MS);
+  const warmUpMs = bench.quick ? QUICK_WARM_UP_MS : WARM_UP_MS;
+  for (const subject of chosen) {
+    if (subject.name !== PGBENCH) await subject.ask("round", { load, durationMs: warmUpMs });
+  }
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < chosen.length; i++) {
       const subject = chosen[(round + i) % chosen.length]!;
-      bench.progress(`postgres ${kind}  round ${round + 1}/${rounds}  ${subject.name}`);
-      results.get(subject.name)!.push(await subject[kind]!(durationMs));
+      bench.progress(`postgres ${load}  round ${round + 1}/${rounds}  ${subject.name}`);
+      results.get(subject.name)!.push(await subject.ask("round", { load, durationMs }));
     }
   }
-  const workload = `postgres-${kind}-100B@${IN_FLIGHT}`;
+  const workload = `postgres-${load}-100B@${IN_FLIGHT}`;
   const rows = chosen.map(({ name }) => comparisonOf(workload, name, results.get(name)!));
-  bench.measured(`${kind}, 100 B, PostgreSQL with default durability, ${IN_FLIGHT} in flight`, rows);
+  bench.measured(`${TITLES[load]}, 100 B, PostgreSQL with default durability, ${IN_FLIGHT} in flight`, rows);
   return rows;
 }
 
@@ -97,11 +107,15 @@ function comparisonOf(workload: string, subject: string, rounds: readonly Round[
   };
 }
 
-function goals(puts: readonly Comparison[], gets: readonly Comparison[]): Target[] {
-  const ratio = (id: string, what: string, rows: readonly Comparison[], other: string, goal: number): Target => {
-    const [own, theirs] = ["millrace", other].map((name) => rows.find(({ subject }) => subject === name)?.rounds ?? []);
+type Rows = readonly Comparison[];
+
+function goals(puts: Rows, news: Rows, gets: Rows): Target[] {
+  const ratio = (id: string, what: string, goal: number, rows: Rows, other: string, others = rows): Target => {
+    const own = rows.find(({ subject }) => subject === ENGINE)!.rounds!;
+    const theirs = others.find(({ subject }) => subject === other)!.rounds!;
     // Rounds that ran one after the other: what slows the machine slows both.
-    const ratios = own!.map((rate, round) => rate / theirs![round]!);
+    const ratios = own.map((rate, round) => rate / theirs[round]!);
+    const measured = median(ratios);
     return judge({
       id: `M4.${id}`,
       title: `PostgreSQL: ${what}`,
@@ -109,60 +123,51 @@ function goals(puts: readonly Comparison[], gets: readonly Comparison[]): Target
       goal,
       bound: "at least",
       unit: "x",
-      measured: ratios.length === 0 ? null : median(ratios),
+      measured,
     });
   };
   return [
-    ratio("put-pool", "single puts against a pool of 10", puts, "pg-pool-10", 14),
-    ratio("get-pool", "single gets against a pool of 10", gets, "pg-pool-10", 18),
-    ratio("put-copy", "single puts against binary COPY", puts, "copy-binary", 0.7),
-    ratio("put-pgbench", "single puts against pgbench, one row a statement", puts, "pgbench", 1),
-    ratio("get-pgbench", "single gets against pgbench, one row a statement", gets, "pgbench", 1),
+    ratio("put-pool", "single puts against a pool of 10", 14, puts, POOL),
+    ratio("get-pool", "single gets against a pool of 10", 18, gets, POOL),
+    ratio("put-copy", "single puts of new keys against binary COPY of the same rows", 0.7, news, COPY),
+    ratio(
+      "overwrite-copy",
+      "single puts of keys that are there against binary COPY of new rows",
+      0.7,
+      puts,
+      COPY,
+      news,
+    ),
+    ratio("put-pgbench", "single puts against pgbench, one row a statement", 1, puts, PGBENCH),
+    ratio("get-pgbench", "single gets against pgbench, one row a statement", 1, gets, PGBENCH),
   ];
 }
 
-async function measureOpenLoop(engine: Engine, bench: PostgresBench): Promise<void> {
+async function measureOpenLoop(engine: SubjectProcess, bench: PostgresBench): Promise<void> {
   bench.progress(`postgres get and put, ${OPEN_RATE} ops/s offered`);
-  const value = Buffer.alloc(100, 0x62);
-  let count = 0;
-  const result = await runOpenLoop({
-    ratePerSec: OPEN_RATE,
-    durationMs: bench.quick ? OPEN_MS / 4 : OPEN_MS,
-    warmUpMs: 2000,
-    issue: () => {
-      const key = anyKey();
-      if (count++ % 2 === 0) return engine.get(key);
-      const own = Buffer.from(value);
-      own.write(String(count), "latin1");
-      return engine.put(key, own);
-    },
-  });
-  const recorder: LatencyRecorder = result.recorder;
-  const { p50Us, p99Us, p999Us, meanUs, maxUs } = recorder.summary();
+  const durationMs = bench.quick ? OPEN_MS / 4 : OPEN_MS;
+  const order = { ratePerSec: OPEN_RATE, warmUpMs: OPEN_WARM_UP_MS, durationMs };
+  const syncs = await measureSyncs(SYNCS_MS);
+  const { opsPerSec, errors, latencies } = await engine.ask("open", order);
+  const { p50Us, p99Us, p999Us, meanUs, maxUs } = latencies;
   bench.measured(`get and put, 100 B, PostgreSQL, ${OPEN_RATE} ops/s offered`, [
     {
       workload: `postgres-mixed-100B@${OPEN_RATE}/s`,
-      subject: "millrace",
-      opsPerSec: result.opsPerSec,
-      ...{ p50Us, p99Us, p999Us, meanUs, maxUs },
+      subject: ENGINE,
+      ...{ opsPerSec, errors, p50Us, p99Us, p999Us, meanUs, maxUs },
       cpuUsPerOp: null,
-      errors: result.errors,
-      rounds: [result.opsPerSec],
+      rounds: [opsPerSec],
     },
   ]);
-  const target = { source: "E", bound: "at least" as const, unit: "ops/s", goal: 10_000 };
-  bench.target(
-    judge({ id: "T10", title: "PostgreSQL, get and put, 20,000/s offered", ...target, measured: result.opsPerSec }),
-  );
-  bench.target(
-    judge({
-      id: "T10.p99",
-      title: "PostgreSQL, the same: p99",
-      source: "E",
-      bound: "below",
-      unit: "ms",
-      goal: 5,
-      measured: p99Us / 1000,
-    }),
-  );
+  const note = `a sync of this disk alone took ${milliseconds(syncs.p50Us)} ms, p99 ${milliseconds(syncs.p99Us)} ms`;
+  const source = "E";
+  const title = `PostgreSQL, get and put, ${OPEN_RATE.toLocaleString("en")}/s offered`;
+  const rate = { id: "T10", title, source, bound: "at least", unit: "ops/s", goal: 10_000 } as const;
+  bench.target(judge({ ...rate, measured: opsPerSec }));
+  const p99 = { id: "T10.p99", title: `${title}: p99`, source, bound: "below", unit: "ms", goal: 5, note } as const;
+  bench.target(judge({ ...p99, measured: p99Us / 1000 }));
+}
+
+function milliseconds(us: number): string {
+  return (us / 1000).toFixed(2);
 }

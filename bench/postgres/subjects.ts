@@ -1,69 +1,84 @@
 import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import pg from "pg";
-import { from as copyFrom } from "pg-copy-streams";
-import type { Engine } from "../../src/index.js";
-import { type PostgresServer, temporaryFolder } from "../../src/testing/index.js";
-import { anyKey, KEY_COUNT, nextValue, VALUE_BYTES } from "../lib/varied-rows.js";
+import { createEngine } from "../../src/index.js";
+import { temporaryFolder } from "../../src/testing/index.js";
+import { anyKey, KEY_COUNT, newKey, nextValue, VALUE_BYTES } from "../lib/varied-rows.js";
+import { runClosedLoop } from "../load/closed-loop.js";
+import { runOpenLoop } from "../load/open-loop.js";
+import { copySubject } from "./copy-subject.js";
+import type { Load, OpenRound, Round, SubjectOrders, SubjectStart } from "./subject-protocol.js";
+
+export const ENGINE = "millrace";
+export const POOL = "pg-pool-10";
+export const COPY = "copy-binary";
+export const PGBENCH = "pgbench";
+
+export interface Subject {
+  readonly loads: { readonly [Name in Load]?: (durationMs: number) => Promise<Round> };
+  open?(order: SubjectOrders["open"]["order"]): Promise<OpenRound>;
+  close(): Promise<unknown>;
+}
 
 const POOL_SIZE = 10;
 /** The table of those who write their statements themselves: what the engine's has, without what only the engine needs. */
 const TABLE = "bench_rows";
+/** Where the engine's tables for new rows are. */
+export const NEW_SCHEMA = "bench_new";
 
-export interface Round {
-  readonly opsPerSec: number;
-  readonly errors: number;
-  /** Processor time of this process for each operation; null: the work is another process's. */
-  readonly cpuUsPerOp: number | null;
-}
-
-export interface Subject {
-  readonly name: string;
-  put(durationMs: number): Promise<Round>;
-  /** undefined: it has none. */
-  readonly get: ((durationMs: number) => Promise<Round>) | undefined;
-  close(): Promise<void>;
+export function openSubject(start: SubjectStart): Promise<Subject> {
+  switch (start.name) {
+    case ENGINE:
+      return engineSubject(start);
+    case POOL:
+      return poolSubject(start);
+    case COPY:
+      return copySubject(start, `${NEW_SCHEMA}.millrace_entries`);
+    case PGBENCH:
+      return pgbenchSubject(start);
+  }
+  throw new Error(`there is no subject ${start.name}`);
 }
 
 /** So many callers, each of whom awaits one operation after the other. */
-async function closedLoop(callers: number, durationMs: number, one: () => Promise<unknown>): Promise<Round> {
-  let operations = 0;
-  let errors = 0;
-  const cpu = process.cpuUsage();
-  const started = performance.now();
-  const ends = started + durationMs;
-  const caller = async (): Promise<void> => {
-    while (performance.now() < ends) {
-      try {
-        if ((await one()) === null) errors++;
-      } catch {
-        errors++;
-      }
-      operations++;
-    }
-  };
-  await Promise.all(Array.from({ length: callers }, caller));
-  const elapsedMs = performance.now() - started;
-  const { user, system } = process.cpuUsage(cpu);
-  return { opsPerSec: (operations * 1000) / elapsedMs, errors, cpuUsPerOp: (user + system) / operations };
+function loop(inFlight: number, issue: () => Promise<unknown>): (durationMs: number) => Promise<Round> {
+  return (durationMs) => runClosedLoop({ issue, inFlight, durationMs });
 }
 
-export function engineSubject(engine: Engine, inFlight: number): Subject {
+async function engineSubject({ url, inFlight }: SubjectStart): Promise<Subject> {
+  const engine = await createEngine({ backend: `${url}?sslmode=disable` });
+  await engine.bulkLoad(Array.from({ length: KEY_COUNT }, (_, i) => [`key:${i}`, nextValue()] as const));
+  await engine.vacuum();
+  const newcomer = await createEngine({ backend: `${url}?sslmode=disable&schema=${NEW_SCHEMA}` });
+  const client = new pg.Client(url);
+  await client.connect();
+  const get = () => engine.get(anyKey());
+  const put = () => engine.put(anyKey(), nextValue());
+  const putNew = loop(inFlight, () => newcomer.put(newKey(), nextValue()));
+  let calls = 0;
   return {
-    name: "millrace",
-    put: (durationMs) => closedLoop(inFlight, durationMs, () => engine.put(anyKey(), nextValue())),
-    get: (durationMs) => closedLoop(inFlight, durationMs, () => engine.get(anyKey())),
-    close: () => engine.close(),
+    loads: {
+      put: loop(inFlight, put),
+      get: loop(inFlight, get),
+      "put-new": async (durationMs) => {
+        await client.query(`TRUNCATE ${NEW_SCHEMA}.millrace_entries`);
+        return putNew(durationMs);
+      },
+    },
+    async open(order) {
+      const issue = () => (calls++ % 2 === 0 ? get() : put());
+      const { opsPerSec, errors, recorder } = await runOpenLoop({ ...order, issue });
+      return { opsPerSec, errors, latencies: recorder.summary() };
+    },
+    close: () => Promise.all([engine.close(), newcomer.close(), client.end()]),
   };
 }
 
 /** A pool of `pg` with a statement per operation, in its usual form. */
-export async function poolSubject(server: PostgresServer, inFlight: number): Promise<Subject> {
-  const pool = new pg.Pool({ connectionString: server.url, max: POOL_SIZE });
+async function poolSubject({ url, inFlight }: SubjectStart): Promise<Subject> {
+  const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE });
   await pool.query(`CREATE TABLE IF NOT EXISTS ${TABLE} (key bytea PRIMARY KEY, value bytea NOT NULL)`);
   await pool.query(
     `INSERT INTO ${TABLE} SELECT ('key:' || i)::bytea, decode(repeat('61', ${VALUE_BYTES}), 'hex')
@@ -73,66 +88,16 @@ export async function poolSubject(server: PostgresServer, inFlight: number): Pro
   const put = `INSERT INTO ${TABLE} VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`;
   const get = `SELECT value FROM ${TABLE} WHERE key = $1`;
   return {
-    name: "pg-pool-10",
-    put: (durationMs) => closedLoop(inFlight, durationMs, () => pool.query(put, [Buffer.from(anyKey()), nextValue()])),
-    get: (durationMs) =>
-      closedLoop(
-        inFlight,
-        durationMs,
-        async () => (await pool.query(get, [Buffer.from(anyKey())])).rows[0]?.value ?? null,
-      ),
+    loads: {
+      put: loop(inFlight, () => pool.query(put, [Buffer.from(anyKey()), nextValue()])),
+      get: loop(inFlight, async () => (await pool.query(get, [Buffer.from(anyKey())])).rows[0]?.value ?? null),
+    },
     close: () => pool.end(),
   };
 }
 
-const COPY_HEADER = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "latin1");
-const COPY_ROWS_PER_CHUNK = 1000;
-
-/** COPY in binary into an empty table with a primary key: the fastest way in that there is, and no way to change a row. */
-export async function copySubject(server: PostgresServer): Promise<Subject> {
-  const client = new pg.Client(server.url);
-  await client.connect();
-  await client.query("CREATE TABLE bench_copy (key bytea PRIMARY KEY, value bytea NOT NULL)");
-  return {
-    name: "copy-binary",
-    async put(durationMs) {
-      await client.query("TRUNCATE bench_copy");
-      let rows = 0;
-      const cpu = process.cpuUsage();
-      const started = performance.now();
-      function* chunks(): Generator<Buffer> {
-        yield COPY_HEADER;
-        while (performance.now() - started < durationMs) {
-          const parts: Buffer[] = [];
-          for (let i = 0; i < COPY_ROWS_PER_CHUNK; i++) parts.push(copyRow(`key:${(rows++ * 7919) % 1_000_000_007}`));
-          yield Buffer.concat(parts);
-        }
-        yield Buffer.from([0xff, 0xff]);
-      }
-      const copy = client.query(copyFrom("COPY bench_copy FROM STDIN (FORMAT binary)"));
-      await pipeline(Readable.from(chunks(), { objectMode: false }), copy);
-      const elapsedMs = performance.now() - started;
-      const { user, system } = process.cpuUsage(cpu);
-      return { opsPerSec: (rows * 1000) / elapsedMs, errors: 0, cpuUsPerOp: (user + system) / rows };
-    },
-    get: undefined,
-    close: () => client.end(),
-  };
-}
-
-function copyRow(key: string): Buffer {
-  const value = nextValue();
-  const row = Buffer.allocUnsafe(2 + 4 + key.length + 4 + value.length);
-  row.writeInt16BE(2, 0);
-  row.writeInt32BE(key.length, 2);
-  row.write(key, 6, "latin1");
-  row.writeInt32BE(value.length, 6 + key.length);
-  value.copy(row, 10 + key.length);
-  return row;
-}
-
 /** The server's own load generator, one row a statement, prepared, ten connections. */
-export async function pgbenchSubject(server: PostgresServer): Promise<Subject> {
+async function pgbenchSubject({ url, binaries }: SubjectStart): Promise<Subject> {
   const folder = await temporaryFolder("millrace-pgbench-");
   const script = async (name: string, text: string): Promise<string> => {
     const path = join(folder.path, name);
@@ -149,16 +114,14 @@ export async function pgbenchSubject(server: PostgresServer): Promise<Subject> {
   const run = async (file: string, durationMs: number): Promise<Round> => {
     const seconds = Math.max(1, Math.round(durationMs / 1000));
     const { stdout } = await promisify(execFile)(
-      join(server.binaries, "pgbench"),
-      ["-n", "-M", "prepared", "-c", String(POOL_SIZE), "-j", "2", "-T", String(seconds), "-f", file, server.url],
+      join(binaries, "pgbench"),
+      ["-n", "-M", "prepared", "-c", String(POOL_SIZE), "-j", "2", "-T", String(seconds), "-f", file, url],
       { cwd: folder.path },
     );
     return { opsPerSec: Number(/tps = ([\d.]+)/.exec(stdout)?.[1]), errors: 0, cpuUsPerOp: null };
   };
   return {
-    name: "pgbench",
-    put: (durationMs) => run(put, durationMs),
-    get: (durationMs) => run(get, durationMs),
+    loads: { put: (durationMs) => run(put, durationMs), get: (durationMs) => run(get, durationMs) },
     close: () => folder.remove(),
   };
 }
