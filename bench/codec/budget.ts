@@ -6,7 +6,7 @@ const FULL_FROM_MS = 900_000;
 const MIN_ROUND_MS = 20;
 const ONE_KIB_ROUNDS = 120;
 const OFFLOAD_ROUNDS = 60;
-const CELL_ROUNDS = 15;
+const CELL_ROUNDS = 33;
 /** What does not grow with the rounds: opening, loading, learning. */
 const FIXED_MS: Record<CodecPart, number> = {
   "codec-1KiB": 8000,

@@ -13,9 +13,10 @@ import { learn } from "./learn.js";
 import { MAIN_THREAD_MEASURE } from "./main-thread-meter.js";
 import { type Contender, measureSideBySide, warmUp } from "./side-by-side.js";
 
-const ROUNDS = 5;
+/** Many short rounds: a swing of the machine is longer than the three of a pair. */
+const ROUNDS = 11;
 const QUICK_ROUNDS = 2;
-const ROUND_MS = 90;
+const ROUND_MS = 45;
 const WARM_UP_MS = 120;
 const OPERATION_TIMEOUT_MS = 60_000;
 const LOAD_IN_FLIGHT = 64;
@@ -44,13 +45,13 @@ export async function measureGrid(bench: CodecBench): Promise<void> {
   for (const goal of gridGoals(results)) bench.target(goal);
 }
 
-function makeRecords(bytes: number): readonly string[] {
+export function makeRecords(bytes: number): readonly string[] {
   const random = seededRandom(SEED);
   const count = Math.max(8, Math.min(MAX_VALUES, Math.floor(MAX_VALUES_BYTES / bytes)));
   return Array.from({ length: count }, () => Buffer.from(jsonRecord(random, bytes), "latin1").toString("latin1"));
 }
 
-async function measureCell(bench: CodecBench, cell: GridCell, values: readonly string[]): Promise<CellResult> {
+export async function measureCell(bench: CodecBench, cell: GridCell, values: readonly string[]): Promise<CellResult> {
   const workload = cellName(cell);
   const keys = Array.from({ length: cell.inFlight + SPARE_KEYS }, (_, index) => keyOf(sizeName(cell.bytes), index));
   const engines: Engine[] = [];
@@ -117,7 +118,7 @@ function bindCell(cell: GridCell, engine: Engine, keys: readonly string[], value
   return cell.operation === "get" ? get : () => (random() < 0.5 ? put() : get());
 }
 
-function gridText(store: string, results: readonly CellResult[]): string {
+export function gridText(store: string, results: readonly CellResult[]): string {
   const header = ["codec", "load", "auto/s", "never/s", "always/s", "auto/best", "goal", "main us/op auto"];
   header.push("never", "always", "loop p99 ms auto", "never", "always");
   const rows = results

@@ -4,6 +4,7 @@ import type { BatchCodec } from "../codec/batch-codec.js";
 import { FramedValue, type ValueCodec } from "../codec/value-codec.js";
 import type { StateError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
+import type { Value } from "../core/value.js";
 
 export interface CodecStageOptions {
   readonly codec: ValueCodec;
@@ -60,12 +61,16 @@ export class CodecStage {
     reads: readonly UndecodedRead[],
     settle: (leader: Request, result: Buffer | StateError) => void,
   ): Promise<void> {
-    const checksums = Uint32Array.from(reads, (read) => read.keyChecksum);
-    const values = await this.#options.batchCodec.decode(
-      reads.map((read) => read.stored),
-      checksums,
-    );
-    for (const [index, read] of reads.entries()) settle(read.leader, values[index]!);
+    const count = reads.length;
+    const checksums = new Uint32Array(count);
+    const stored = new Array<Buffer>(count);
+    for (let index = 0; index < count; index++) {
+      const read = reads[index]!;
+      checksums[index] = read.keyChecksum;
+      stored[index] = read.stored;
+    }
+    const values = await this.#options.batchCodec.decode(stored, checksums);
+    for (let index = 0; index < count; index++) settle(reads[index]!.leader, values[index]!);
   }
 
   #worthOffloading(batch: Batch): readonly Request[] | undefined {
@@ -87,12 +92,17 @@ export class CodecStage {
 
   async #encode(requests: readonly Request[], entry: Waiting): Promise<void> {
     const { batchCodec, keyChecksum } = this.#options;
-    const checksums = Uint32Array.from(requests, (request) => keyChecksum(request.key));
-    const frames = await batchCodec.encode(
-      requests.map((request) => request.value!),
-      checksums,
-    );
-    for (const [index, request] of requests.entries()) {
+    const count = requests.length;
+    const checksums = new Uint32Array(count);
+    const values = new Array<Value>(count);
+    for (let index = 0; index < count; index++) {
+      const request = requests[index]!;
+      checksums[index] = keyChecksum(request.key);
+      values[index] = request.value!;
+    }
+    const frames = await batchCodec.encode(values, checksums);
+    for (let index = 0; index < count; index++) {
+      const request = requests[index]!;
       const frame = frames[index]!;
       request.value = new FramedValue(frame, request.value!);
       request.hint?.learn(frame.byteLength < request.valueUnits);

@@ -1,14 +1,15 @@
 import { availableParallelism } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { BatchCodec, CodecDirection } from "../codec/batch-codec.js";
+import { FRAME_HEADER_BYTES } from "../codec/compression/compressor.js";
 import { type Clock, systemClock } from "../core/clock.js";
 import type { StateError } from "../core/errors.js";
 import type { Value } from "../core/value.js";
 import { decodedBytes, type Part, partsOf, sizeOf } from "./batch-parts.js";
 import { InlineCodec, type WorkerLogger } from "./inline-codec.js";
-import { JobSlabs, unpack } from "./job-slabs.js";
+import { JobSlabs, roomFor, unpack } from "./job-slabs.js";
 import { OffloadModel } from "./offload-model.js";
-import type { CodecSettings } from "./protocol.js";
+import { type CodecSettings, LARGE_RESULT_BYTES } from "./protocol.js";
 import { testThreads } from "./self-test.js";
 import { ThreadPool } from "./thread-pool.js";
 
@@ -247,11 +248,16 @@ class PooledCodec implements CodecPool {
     const { direction, inputs, keyChecksums, results } = job;
     const values = part.end - part.first;
     const startedMs = performance.now();
-    const slab = this.#slabs.pack(inputs, keyChecksums, part);
+    const { slab, resultsAt } = this.#slabs.pack(
+      inputs,
+      keyChecksums,
+      part,
+      this.#resultBytes(direction, inputs, part),
+    );
     const handedMs = performance.now();
     const allowanceMs = Math.max(this.#watchdogFloorMs, WATCHDOG_FACTOR * this.#likelyMs(direction, inputs, part));
     this.#counters.jobs++;
-    const answer = await pool.run({ direction, values, slab }, allowanceMs);
+    const answer = await pool.run({ direction, values, slab, resultsAt }, allowanceMs);
     const answeredMs = performance.now();
     const failures = unpack(answer, part, results);
     for (const { index } of failures) this.#doHere(job, { first: part.first + index, end: part.first + index + 1 });
@@ -265,6 +271,22 @@ class PooledCodec implements CodecPool {
       this.#model.observeInline(direction, values, bytes, answer.elapsedMs);
     }
     this.#model.observeHop(answeredMs - handedMs - answer.elapsedMs);
+  }
+
+  /** Room for the results of small values; a claim of more than that is not believed before it is checked. */
+  #resultBytes(direction: CodecDirection, inputs: readonly Value[], part: Part): number {
+    const values = part.end - part.first;
+    const largest = values * LARGE_RESULT_BYTES;
+    if (direction === "encode") {
+      const bytes = roomFor(inputs, part);
+      return bytes < largest ? bytes + values * FRAME_HEADER_BYTES : 0;
+    }
+    let bytes = 0;
+    for (let index = part.first; index < part.end; index++) {
+      const stored = inputs[index] as Buffer;
+      bytes += Math.max(stored.length, this.#here.envelope.claimedRawBytes(stored, 0, stored.length));
+    }
+    return bytes < largest ? bytes : 0;
   }
 
   #likelyMs(direction: CodecDirection, inputs: readonly Value[], part: Part): number {

@@ -5,6 +5,7 @@ import {
   type CodecResults,
   type FailureKind,
   headOf,
+  IN_SLAB,
   NO_BLOCK,
   type ValueFailure,
   WORDS_PER_VALUE,
@@ -55,14 +56,16 @@ function encodeAll(envelope: Envelope, request: CodecRequest, failures: ValueFai
     room += envelope.maxEncodedBytes(view);
     views.push(view);
   }
-  const target = scratch(room);
-  let at = 0;
+  const isRoomy = room <= slab.byteLength - request.resultsAt;
+  const target = isRoomy ? source : scratch(room);
+  const block = isRoomy ? IN_SLAB : 0;
+  let at = isRoomy ? request.resultsAt : 0;
   for (let index = 0; index < values; index++) {
     const word = index * WORDS_PER_VALUE;
     const start = at;
     try {
       at = envelope.encodeInto(target, at, head[word + 2]!, views[index]!);
-      head[word] = 0;
+      head[word] = block;
     } catch (error) {
       failures.push(failureOf(index, error));
       head[word] = NO_BLOCK;
@@ -70,7 +73,7 @@ function encodeAll(envelope: Envelope, request: CodecRequest, failures: ValueFai
     head[word + 1] = start;
     head[word + 2] = at;
   }
-  return [target.buffer.slice(0, at) as ArrayBuffer];
+  return isRoomy ? [] : [target.buffer.slice(0, at) as ArrayBuffer];
 }
 
 function decodeAll(envelope: Envelope, request: CodecRequest, failures: ValueFailure[]): ArrayBuffer[] {
@@ -78,10 +81,20 @@ function decodeAll(envelope: Envelope, request: CodecRequest, failures: ValueFai
   const head = headOf(slab, values);
   const source = Buffer.from(slab);
   const blocks = new ResultBlocks();
+  let at = request.resultsAt;
   for (let index = 0; index < values; index++) {
     const word = index * WORDS_PER_VALUE;
     try {
-      blocks.add(envelope.decodeOwned(source, head[word]!, head[word + 1]!, head[word + 2]!), head, word);
+      const value = envelope.decodeOwned(source, head[word]!, head[word + 1]!, head[word + 2]!);
+      if (value.length > source.length - at) {
+        blocks.add(value, head, word);
+        continue;
+      }
+      source.set(value, at);
+      head[word] = IN_SLAB;
+      head[word + 1] = at;
+      at += value.length;
+      head[word + 2] = at;
     } catch (error) {
       failures.push(failureOf(index, error));
       head[word] = NO_BLOCK;

@@ -1,8 +1,17 @@
 import type { StateError } from "../core/errors.js";
 import { CorruptValueError, UnsupportedOperationError } from "../core/errors.js";
 import type { Value } from "../core/value.js";
+import { allocateValue } from "../core/value-memory.js";
 import type { Part } from "./batch-parts.js";
-import { type CodecResults, headBytes, headOf, NO_BLOCK, type ValueFailure, WORDS_PER_VALUE } from "./protocol.js";
+import {
+  type CodecResults,
+  headBytes,
+  headOf,
+  IN_SLAB,
+  NO_BLOCK,
+  type ValueFailure,
+  WORDS_PER_VALUE,
+} from "./protocol.js";
 
 const SLAB_STEP_BYTES = 64 * 1024;
 /** The next job is seldom of the same size. */
@@ -11,6 +20,15 @@ const ROOM_TO_GROW = 1.125;
 const MAX_KEPT_BYTES = 8 * 1024 * 1024;
 /** Short text is given three bytes per unit of room, of which what is not written costs nothing; longer text is measured. */
 const MEASURED_FROM_UNITS = 64 * 1024;
+/** Values of a store's reply lie so close to each other that they are copied together, what is between them included. */
+const MAX_GAP_BYTES = 64;
+/** Results that share memory: one that its owner keeps for long keeps no more than this. */
+const RUN_BYTES = 8192;
+
+export interface PackedJob {
+  readonly slab: ArrayBuffer;
+  readonly resultsAt: number;
+}
 
 /**
  * Memory for jobs. It is allocated here, since only such memory can be moved to another thread without its
@@ -29,28 +47,50 @@ export class JobSlabs {
     if (slab.byteLength <= MAX_KEPT_BYTES && this.#kept.length < this.#capacity) this.#kept.push(slab);
   }
 
-  /** Text becomes UTF-8. */
-  pack(inputs: readonly Value[], keyChecksums: Uint32Array, { first, end }: Part): ArrayBuffer {
+  /**
+   * Text becomes UTF-8.
+   * @param resultBytes room for results; 0: they come in blocks of their own
+   */
+  pack(inputs: readonly Value[], keyChecksums: Uint32Array, part: Part, resultBytes: number): PackedJob {
+    const { first, end } = part;
     const values = end - first;
-    const slab = this.#take(headBytes(values) + roomFor(inputs, first, end));
+    const slab = this.#take(headBytes(values) + roomFor(inputs, part) + resultBytes);
     const head = headOf(slab, values);
     const bytes = Buffer.from(slab);
     let at = headBytes(values);
     let word = 0;
-    for (let index = first; index < end; index++) {
+    for (let index = first; index < end; ) {
       const input = inputs[index]!;
-      head[word] = at;
       if (typeof input === "string") {
+        head[word] = at;
         at += bytes.write(input, at);
-      } else {
-        bytes.set(input, at);
-        at += input.length;
+        head[word + 1] = at;
+        head[word + 2] = keyChecksums[index++]!;
+        word += WORDS_PER_VALUE;
+        continue;
       }
-      head[word + 1] = at;
-      head[word + 2] = keyChecksums[index]!;
+      const { buffer, byteOffset } = input;
+      let until = byteOffset + input.length;
+      const shift = at - byteOffset;
+      head[word] = at;
+      head[word + 1] = until + shift;
+      head[word + 2] = keyChecksums[index++]!;
       word += WORDS_PER_VALUE;
+      while (index < end) {
+        const next = inputs[index]!;
+        if (typeof next === "string" || next.buffer !== buffer) break;
+        const from = next.byteOffset;
+        if (from < until || from - until > MAX_GAP_BYTES) break;
+        until = from + next.length;
+        head[word] = from + shift;
+        head[word + 1] = until + shift;
+        head[word + 2] = keyChecksums[index++]!;
+        word += WORDS_PER_VALUE;
+      }
+      bytes.set(new Uint8Array(buffer, byteOffset, until - byteOffset), at);
+      at = until + shift;
     }
-    return slab;
+    return { slab, resultsAt: resultBytes > 0 ? at : slab.byteLength };
   }
 
   #take(bytes: number): ArrayBuffer {
@@ -68,16 +108,28 @@ export function unpack(
   { first, end }: Part,
   into: (Buffer | StateError)[],
 ): readonly ValueFailure[] {
-  const head = headOf(results.slab, end - first);
-  const blocks = results.blocks;
+  const { slab, blocks } = results;
+  const head = headOf(slab, end - first);
   let word = 0;
-  for (let index = first; index < end; index++) {
+  for (let index = first; index < end; ) {
     const block = head[word]!;
-    if (block !== NO_BLOCK) {
-      const start = head[word + 1]!;
-      into[index] = Buffer.from(blocks[block]!, start, head[word + 2]! - start);
+    const start = head[word + 1]!;
+    if (block !== IN_SLAB) {
+      if (block !== NO_BLOCK) into[index] = Buffer.from(blocks[block]!, start, head[word + 2]! - start);
+      word += WORDS_PER_VALUE;
+      index++;
+      continue;
     }
-    word += WORDS_PER_VALUE;
+    let next = word + WORDS_PER_VALUE;
+    while (next < head.length && head[next] === IN_SLAB && head[next + 2]! - start <= RUN_BYTES) {
+      next += WORDS_PER_VALUE;
+    }
+    const bytes = head[next - 1]! - start;
+    const run = allocateValue(bytes);
+    run.set(new Uint8Array(slab, start, bytes));
+    for (; word < next; word += WORDS_PER_VALUE) {
+      into[index++] = run.subarray(head[word + 1]! - start, head[word + 2]! - start);
+    }
   }
   const unexplained: ValueFailure[] = [];
   for (const failure of results.failures) {
@@ -92,7 +144,8 @@ function errorOf({ kind, detail, reason }: ValueFailure): StateError {
   return new Class(detail, reason === undefined ? {} : { reason });
 }
 
-function roomFor(inputs: readonly Value[], first: number, end: number): number {
+/** Bytes that suffice for the inputs as UTF-8. */
+export function roomFor(inputs: readonly Value[], { first, end }: Part): number {
   let bytes = 0;
   for (let index = first; index < end; index++) {
     const input = inputs[index]!;

@@ -6,7 +6,10 @@ import type { CompressorName } from "../codec/compression/compressor.js";
  *
  *   request   slab:   Uint32 per value × 3   [start, end, key checksum]      then the values, one after the other
  *   results   slab:   the same memory, sent back to be used again; its head now says [block, start, end]
- *             blocks: the results, in memory that belongs to whoever receives it
+ *             blocks: results for which the slab has no room, in memory that belongs to whoever receives it
+ *
+ * Small results come in the slab and are copied out of it: memory that is new to the calling thread with every job has
+ * it collect garbage for longer than the copies take. Large ones come in blocks of their own.
  *
  * What goes wrong with a value is data, `failures`: an error thrown across the border would lose its class and code.
  */
@@ -24,6 +27,8 @@ export interface CodecRequest {
   readonly direction: CodecDirection;
   readonly values: number;
   readonly slab: ArrayBuffer;
+  /** From here on the slab has room for results; its length: it has none. */
+  readonly resultsAt: number;
 }
 
 /** `other` is no property of the value: the calling thread does it again and sees for itself. */
@@ -58,6 +63,10 @@ export type CodecResponse = CodecResults | CodecJobFailure;
 export const WORDS_PER_VALUE = 3;
 /** The block number of a value that failed. */
 export const NO_BLOCK = 0xffff_ffff;
+/** The block number of a value that is in the slab. */
+export const IN_SLAB = 0xffff_fffe;
+/** From this mean size on results are not worth the copy out of the slab. */
+export const LARGE_RESULT_BYTES = 16 * 1024;
 
 export function headBytes(values: number): number {
   return values * WORDS_PER_VALUE * Uint32Array.BYTES_PER_ELEMENT;

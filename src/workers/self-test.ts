@@ -36,8 +36,8 @@ export async function testThreads(
 
   const run = async (direction: CodecRequest["direction"], inputs: readonly Buffer[]): Promise<Buffer> => {
     const part = { first: 0, end: SAMPLE_VALUES };
-    const slab = new JobSlabs(0).pack(inputs, checksums, part);
-    const results = await pool.run({ direction, values: SAMPLE_VALUES, slab }, START_ALLOWANCE_MS);
+    const packed = new JobSlabs(0).pack(inputs, checksums, part, direction === "encode" ? 2 * bytes : bytes);
+    const results = await pool.run({ direction, values: SAMPLE_VALUES, ...packed }, START_ALLOWANCE_MS);
     const outputs: Buffer[] = [];
     unpack(results, part, outputs as never);
     return Buffer.concat(outputs);

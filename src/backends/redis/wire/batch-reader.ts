@@ -216,7 +216,13 @@ export class BatchReader {
         if (rawBytes >= 0) {
           defers ??= batch.defersDecoding(rawBytes);
           if (defers) {
-            batch.succeedStored(request, Buffer.from(bytes.subarray(from, until)), readChecksums[index]!);
+            if (until > blockEnd) {
+              block = copyOfRun(bytes, from, Math.max(until, Math.min(end, from + BLOCK_BYTES)));
+              blockStart = from;
+              blockEnd = from + block.length;
+            }
+            const stored = block.subarray(from - blockStart, until - blockStart);
+            batch.succeedStored(request, stored, readChecksums[index]!);
             at = until + 2;
             index++;
             continue;
@@ -226,7 +232,7 @@ export class BatchReader {
           value = codec.decode(bytes, from, until, readChecksums[index]!);
         } else {
           if (until > blockEnd) {
-            block = copyOfRun(bytes, from, end);
+            block = copyOfRun(bytes, from, Math.min(end, from + BLOCK_BYTES));
             blockStart = from;
             blockEnd = from + block.length;
           }
@@ -273,7 +279,7 @@ export class BatchReader {
       }
       const until = region.until(i);
       if (until > blockEnd) {
-        block = copyOfRun(bytes, from, end);
+        block = copyOfRun(bytes, from, Math.min(end, from + BLOCK_BYTES));
         blockStart = from;
         blockEnd = from + block.length;
       }
@@ -618,8 +624,7 @@ function sumOf(reply: Reply): bigint | string {
 
 /** The bytes from `from` on, at most a block of them, in memory of their own. */
 function copyOfRun(bytes: Buffer, from: number, end: number): Buffer {
-  const length = Math.min(BLOCK_BYTES, end - from);
-  const block = allocateValue(length);
-  bytes.copy(block, 0, from, from + length);
+  const block = allocateValue(end - from);
+  bytes.copy(block, 0, from, end);
   return block;
 }
