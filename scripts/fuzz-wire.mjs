@@ -1,5 +1,6 @@
-// npm run fuzz:wire [-- --count N --seed S]: gives damaged streams of replies to the reader of the Redis wire. Exit 1 when
-// a read gave another key's value, a request was answered twice or never, or memory was taken because of a length alone.
+// npm run fuzz:wire [-- --count N --seed S --docs FILE]: gives damaged streams of replies to the reader of the Redis wire.
+// Exit 1 when a read gave another key's value, a request was answered twice or never, or memory was taken because of a
+// length alone. Without options it is the run whose figures stand in docs/reliability.md, and writes them there.
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { build } from "./steps/build.mjs";
@@ -8,12 +9,15 @@ import { say } from "./steps/process.mjs";
 
 const MAX_SLAB_BYTES = 2 * 1024 * 1024;
 
-const { values } = parseArgs({ options: { count: { type: "string" }, seed: { type: "string" } } });
+const text = { type: "string" };
+const { values } = parseArgs({ options: { count: text, seed: text, docs: text } });
+const docs = process.argv.length > 2 ? values.docs : "docs/reliability.md";
 const count = wholeNumber("--count", values.count ?? "10000000");
 const seed = wholeNumber("--seed", values.seed ?? String(randomInt(2 ** 31)));
 await install();
 await build();
 const { fuzzReplies } = await import("../dist/test/support/reply-fuzz.js");
+const { grouped, markdownTable, writeSection } = await import("../dist/bench/lib/document-section.js");
 // Errors are many here and read by nobody: their stacks would be most of the work.
 Error.stackTraceLimit = 0;
 
@@ -26,9 +30,23 @@ const counts = await fuzzReplies(count, seed, (done) => {
 if (isTerminal) process.stderr.write("\r\x1b[K");
 
 const { firstProblem, peakSlabBytes, ...outcomes } = counts;
-for (const [outcome, times] of Object.entries(outcomes)) console.log(`${outcome.padEnd(10)}${times}`);
-console.log(`memory    ${Math.round(peakSlabBytes / 1024)} KiB for incoming bytes at most`);
-console.log(`time      ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
+const MEANINGS = {
+  whole: "streams read to their end",
+  refused: "streams that the reader refused",
+  cut: "streams that ended within a reply",
+  right: "values that were right",
+  unmarked: "values that looked like another program's",
+  foreign: "values of another key, or never stored",
+  crashed: "requests answered twice or never, errors that are not the reader's",
+};
+const rows = [
+  ["streams", `${grouped(count)} (seed ${seed})`],
+  ...Object.entries(outcomes).map(([outcome, times]) => [MEANINGS[outcome], grouped(times)]),
+  ["memory for incoming bytes at most", `${Math.round(peakSlabBytes / 1024)} KiB`],
+  ["time", `${((performance.now() - startedMs) / 1000).toFixed(0)} s`],
+];
+for (const [name, figure] of rows) console.log(`${name.padEnd(70)}${figure}`);
+if (docs !== undefined) writeSection(docs, "fuzz-wire", markdownTable(["", "count"], rows));
 if (firstProblem !== undefined) console.log(firstProblem);
 process.exit(counts.foreign === 0 && counts.crashed === 0 && peakSlabBytes <= MAX_SLAB_BYTES ? 0 : 1);
 

@@ -1,12 +1,9 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
+import { grouped, markdownTable, writeSection } from "../lib/document-section.js";
 import { formatTable } from "../lib/table.js";
 import type { ControlRow } from "./control-run.js";
 import type { FaultKind } from "./fault-kinds.js";
 import type { ChaosResult } from "./run-chaos.js";
-
-const BEGIN = "<!-- chaos:begin -->";
-const END = "<!-- chaos:end -->";
 
 const VIOLATION_NAMES: Readonly<Record<string, string>> = {
   duplicate: "operations applied twice",
@@ -50,17 +47,13 @@ export function writeDocument(
   control: readonly ControlRow[],
   server: string,
 ): void {
-  const text = readFileSync(file, "utf8");
-  const begin = text.indexOf(BEGIN);
-  const end = text.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`${file} has no ${BEGIN} … ${END}`);
   const doing = new Map(kinds.map((kind) => [kind.name, kind.doing]));
   const minutes = (result.durationMs / 60_000).toFixed(1);
   const place = `Node.js ${process.versions.node}, ${server}, ${cpus().length} cores, all on one machine`;
   const sections = [
     `Seed ${result.seed}, ${minutes} minutes, ${place}.`,
-    markdown(["", "count"], summaryRows(result)),
-    markdown(
+    markdownTable(["", "count"], summaryRows(result)),
+    markdownTable(
       ["fault", "what is done", "injected", "strikes", "recovery, median ms", "max ms"],
       faultRows(result, kinds).map(([name, ...rest]) => [name!, doing.get(name!) ?? "", ...rest]),
     ),
@@ -68,10 +61,10 @@ export function writeDocument(
   if (control.length > 0) {
     sections.push(
       "The same storm of resets, every 37 ms, each counter incremented by exactly one call:",
-      markdown(CONTROL_HEADER, controlRows(control)),
+      markdownTable(CONTROL_HEADER, controlRows(control)),
     );
   }
-  writeFileSync(file, `${text.slice(0, begin)}${BEGIN}\n${sections.join("\n\n")}\n${text.slice(end)}`);
+  writeSection(file, "chaos", sections.join("\n\n"));
 }
 
 const CONTROL_HEADER = ["client", "increments", "acknowledged", "failed", "applied twice", "lost", "resets"];
@@ -105,15 +98,6 @@ function summaryRows(result: ChaosResult): string[][] {
     ["rejections and exceptions that escaped", grouped(result.escaped.length)],
     ["longest recovery after a fault, ms", grouped(Math.round(slowest))],
   ];
-}
-
-function markdown(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
-}
-
-function grouped(count: number): string {
-  return count.toLocaleString("en-US");
 }
 
 function shownMs(ms: number | undefined): string {

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { grouped, markdownTable, writeSection } from "../../bench/lib/document-section.js";
 import { runSeed } from "./run-seed.js";
 
 /** Errors are many here and read by nobody: their stacks would be most of the work. */
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     seed: { type: "string" },
     trace: { type: "boolean", default: false },
+    docs: { type: "string" },
   },
 });
 
@@ -50,16 +52,21 @@ function runMany(): number {
     for (const problem of result.problems) console.log(`  ${problem}`);
   }
   const tookMs = performance.now() - startedMs;
-  console.log(`seeds        ${seeds} (${from} to ${from + seeds - 1})`);
-  console.log(`failing      ${failures}`);
-  console.log(`calls        ${totals.calls}`);
-  console.log(`acknowledged ${totals.acknowledged}`);
-  console.log(`not applied  ${totals.notApplied}`);
-  console.log(`unknown      ${totals.unknown}`);
-  console.log(`retries      ${totals.retries}`);
-  console.log(`faults       ${totals.faults}`);
-  console.log(`virtual time ${(totals.virtualMs / 3_600_000).toFixed(1)} h`);
-  console.log(`time         ${(tookMs / 1000).toFixed(1)} s`);
+  const hours = (totals.virtualMs / 3_600_000).toFixed(1);
+  const rows: [string, string][] = [
+    ["seeds", `${grouped(seeds)} (${from} to ${from + seeds - 1})`],
+    ["failing", grouped(failures)],
+    ["calls", grouped(totals.calls)],
+    ["acknowledged", grouped(totals.acknowledged)],
+    ["not applied", grouped(totals.notApplied)],
+    ["unknown", grouped(totals.unknown)],
+    ["retries", grouped(totals.retries)],
+    ["faults", grouped(totals.faults)],
+    ["virtual time", `${hours} h`],
+    ["time", `${(tookMs / 1000).toFixed(0)} s`],
+  ];
+  for (const [name, count] of rows) console.log(`${name.padEnd(13)}${count}`);
+  if (values.docs !== undefined) writeSection(values.docs, "simulation", markdownTable(["", "count"], rows));
   return failures;
 }
 
