@@ -32,7 +32,7 @@ export class RetryPolicy {
 
   /**
    * Whether this failure may be met with another attempt. A write that may have been applied is repeated only where a
-   * second application changes nothing: puts and lifetimes; the caller makes sure that nothing newer was sent since.
+   * second application changes nothing: puts and lifetimes that outlast the call; the caller makes sure that nothing newer was sent since.
    */
   allows(leader: Request, error: StateError): boolean {
     if (!error.retryable || leader.failedAttempts >= this.#options.retries) return false;
@@ -60,5 +60,7 @@ export class RetryPolicy {
 }
 
 function isRepeatable(leader: Request): boolean {
-  return leader.kind === Kind.put || leader.kind === Kind.expire;
+  if (leader.kind !== Kind.expire) return leader.kind === Kind.put;
+  // A lifetime that the first application gave, and that ended before the second, would be answered "no such key".
+  return leader.ttlMs === 0 || leader.ttlMs > leader.timeoutMs;
 }
