@@ -1,4 +1,5 @@
 import type { Engine } from "../../src/index.js";
+import { StallMeter } from "../../src/testing/ledger/stall-meter.js";
 
 const EVERY_MS = 10;
 const KEY = "probe";
@@ -6,6 +7,7 @@ const KEY = "probe";
 /** Reads a key again and again, to say when the engine served after a given moment. */
 export class Probe {
   readonly #engine: Engine;
+  readonly #stalls = new StallMeter();
   readonly #timer: NodeJS.Timeout;
   readonly #waiting: { readonly sinceMs: number; readonly resolve: (tookMs: number) => void }[] = [];
 
@@ -16,7 +18,7 @@ export class Probe {
     }, EVERY_MS);
   }
 
-  /** Milliseconds from now until a read that was called from now on has been answered. */
+  /** Milliseconds, stalls of this process apart, until a read that was called from now on has been answered. */
   served(): Promise<number> {
     return new Promise((resolve) => {
       this.#waiting.push({ sinceMs: performance.now(), resolve });
@@ -26,6 +28,7 @@ export class Probe {
 
   stop(): void {
     clearInterval(this.#timer);
+    this.#stalls.stop();
   }
 
   #ask(): void {
@@ -35,7 +38,7 @@ export class Probe {
         const nowMs = performance.now();
         for (const waiting of this.#waiting.filter(({ sinceMs }) => sinceMs <= calledMs)) {
           this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-          waiting.resolve(nowMs - waiting.sinceMs);
+          waiting.resolve(nowMs - waiting.sinceMs - this.#stalls.stalledMs(waiting.sinceMs, nowMs));
         }
       },
       () => {

@@ -10,6 +10,8 @@ const VIOLATION_NAMES: Readonly<Record<string, string>> = {
   "lost-ack": "acknowledged writes lost",
   "stale-overwrite": "older writes over newer ones",
   "wrong-not-applied": "applied though reported not-applied",
+  "torn-transaction": "transactions done in part",
+  "wrong-lifetime": "values that ended at the wrong time",
   "wrong-read": "values never written to their key",
   unsettled: "calls never settled",
   late: "calls settled after deadline and budget",
@@ -30,6 +32,8 @@ export function printReport(result: ChaosResult, kinds: readonly FaultKind[], co
   print(formatTable(["fault", "injected", "strikes", "median ms", "max ms"], faultRows(result, kinds)));
   print("");
   print(formatTable(["", "count"], summaryRows(result)));
+  print("");
+  print(formatTable(OPERATIONS_HEADER, operationRows(result)));
   for (const { violation, faults } of result.examples) {
     print(`\n${violation.kind} of ${violation.key}, call ${violation.call}: ${violation.detail}`);
     for (const line of [...faults, ...violation.history]) print(`  ${line}`);
@@ -53,6 +57,7 @@ export function writeDocument(
   const sections = [
     `Seed ${result.seed}, ${minutes} minutes, ${place}.`,
     markdownTable(["", "count"], summaryRows(result)),
+    markdownTable(OPERATIONS_HEADER, operationRows(result)),
     markdownTable(
       ["fault", "what is done", "injected", "strikes", "recovery, median ms", "max ms"],
       faultRows(result, kinds).map(([name, ...rest]) => [name!, doing.get(name!) ?? "", ...rest]),
@@ -65,6 +70,17 @@ export function writeDocument(
     );
   }
   writeSection(file, "chaos", sections.join("\n\n"));
+}
+
+const OPERATIONS_HEADER = ["operation", "acknowledged", "failed, not applied", "failed, outcome unknown"];
+
+function operationRows(result: ChaosResult): string[][] {
+  return Object.entries(result.byOperation)
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .map(([operation, { acknowledged, notApplied, unknown }]) => [
+      operation,
+      ...[acknowledged, notApplied, unknown].map(grouped),
+    ]);
 }
 
 const CONTROL_HEADER = ["client", "increments", "acknowledged", "failed", "applied twice", "lost", "resets"];

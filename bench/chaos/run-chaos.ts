@@ -3,7 +3,9 @@ import { createEngine, type Engine, type EngineOptions } from "../../src/index.j
 import {
   createLedger,
   type LedgerEngine,
+  type LedgerOperation,
   type LedgerReport,
+  type OutcomeCounts,
   VIOLATION_KINDS,
   type Violation,
 } from "../../src/testing/index.js";
@@ -49,6 +51,7 @@ export interface ChaosResult {
   readonly violations: Record<string, number>;
   readonly examples: { readonly violation: Violation; readonly faults: readonly string[] }[];
   readonly failures: Record<string, number>;
+  readonly byOperation: Partial<Record<LedgerOperation, OutcomeCounts>>;
   /** Rejections and exceptions that nobody could catch. */
   escaped: string[];
 }
@@ -57,7 +60,7 @@ export const OPERATION_MS = 500;
 const LATE_BUDGET_MS = 100;
 const FAULTS_PER_ROUND = 6;
 const PAIRED_SHARE = 0.5;
-const LOAD = { callers: 64, burst: 8, registers: 2000, counters: 400 };
+const LOAD = { callers: 64, burst: 8, registers: 2000, counters: 400, passing: 300, transacted: 600, shelves: 20 };
 const MAX_EXAMPLES = 20;
 
 /** Short times, so that minutes hold a thousand faults. */
@@ -82,6 +85,7 @@ export async function runChaos(plan: ChaosPlan): Promise<ChaosResult> {
     violations: Object.fromEntries(VIOLATION_KINDS.map((kind) => [kind, 0])),
     examples: [],
     failures: {},
+    byOperation: {},
     escaped: [],
   };
   const stopListening = collectEscapes(result.escaped);
@@ -172,6 +176,14 @@ function add(result: ChaosResult, report: LedgerReport, faults: readonly string[
   }
   for (const [failure, count] of Object.entries(report.failures)) {
     result.failures[failure] = (result.failures[failure] ?? 0) + count;
+  }
+  for (const [operation, counts] of Object.entries(report.byOperation) as [LedgerOperation, OutcomeCounts][]) {
+    const sums = result.byOperation[operation];
+    result.byOperation[operation] = {
+      acknowledged: counts.acknowledged + (sums?.acknowledged ?? 0),
+      notApplied: counts.notApplied + (sums?.notApplied ?? 0),
+      unknown: counts.unknown + (sums?.unknown ?? 0),
+    };
   }
   for (const violation of report.examples) {
     if (result.examples.length < MAX_EXAMPLES) result.examples.push({ violation, faults });

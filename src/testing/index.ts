@@ -15,22 +15,19 @@ export type {
 export { startFaultProxy } from "./fault-proxy/start-fault-proxy.js";
 export { findOnPath, findRedisServer, type RedisExecutable, type RedisKind } from "./find-redis-server.js";
 export { freePort } from "./free-port.js";
-export {
-  createLedger,
-  type Ledger,
-  type LedgerEngine,
-  type LedgerOptions,
-  type LedgerReport,
-  type ReadBack,
-} from "./ledger/create-ledger.js";
+export { createLedger, type Ledger, type LedgerEngine, type LedgerOptions } from "./ledger/create-ledger.js";
 export {
   type Entry as LedgerEntry,
+  type KeyOperation as LedgerKeyOperation,
+  type LedgerCall,
   type LedgerOperation,
   VIOLATION_KINDS,
   type Violation,
   type ViolationKind,
 } from "./ledger/entry.js";
 export { type RedisReadBack, redisReadBack } from "./ledger/redis-read-back.js";
+export type { LedgerReport, OutcomeCounts } from "./ledger/tally.js";
+export type { ReadBack, StoredValue } from "./ledger/verify-histories.js";
 export { findPgBouncer, type PgBouncer, startPgBouncer } from "./pgbouncer-server.js";
 export {
   findPostgres,

@@ -1,10 +1,10 @@
 import { StateError } from "../../core/errors.js";
 import type { Key, Value } from "../../core/value.js";
-import type { CallOptions, Engine, ExpiryOptions, PutOptions } from "../../engine/engine-contract.js";
-import type { Content, Entry, LedgerOperation, Violation, ViolationKind } from "./entry.js";
-import { VIOLATION_KINDS } from "./entry.js";
-import { KeyModel, shown } from "./key-model.js";
+import type { CallOptions, Engine, ExpiryOptions, Mutation, PutOptions } from "../../engine/engine-contract.js";
+import type { Entry, KeyOperation, LedgerCall, LedgerOperation } from "./entry.js";
 import { StallMeter } from "./stall-meter.js";
+import type { LedgerReport } from "./tally.js";
+import { contentOf, type ReadBack, verifyHistories } from "./verify-histories.js";
 
 /** The operations a ledger can check. */
 export type LedgerEngine = Pick<Engine, LedgerOperation>;
@@ -15,27 +15,13 @@ export interface LedgerOptions {
   /** How much later than its deadline a call may settle, beside stalls of the event loop. Default: 100. */
   readonly budgetMs?: number;
   /** Sees every call when it has settled. */
-  readonly onSettled?: (entry: Entry) => void;
-}
-
-/** The values under these keys, past the engine, in the order of the keys; null: no such key. */
-export type ReadBack = (keys: readonly string[]) => Promise<readonly (Uint8Array | null)[]>;
-
-export interface LedgerReport {
-  readonly calls: number;
-  readonly acknowledged: number;
-  readonly notApplied: number;
-  readonly unknown: number;
-  readonly violations: Readonly<Record<ViolationKind, number>>;
-  /** The first of each kind, for people. */
-  readonly examples: readonly Violation[];
-  /** How often calls failed with which code and reason. */
-  readonly failures: Readonly<Record<string, number>>;
+  readonly onSettled?: (call: LedgerCall) => void;
 }
 
 /**
  * The engine's own operations, each written down, and the verdict on all of them. Keys are text. Nothing else may
  * write them meanwhile; the values put under one key should all differ, else an old one cannot be told from a new one.
+ * The engine must have no `defaultTtlMs`: values put without a lifetime are expected to stay.
  */
 export interface Ledger extends LedgerEngine {
   readonly calls: number;
@@ -49,22 +35,29 @@ export interface Ledger extends LedgerEngine {
   stop(): void;
 }
 
-const READ_BACK_KEYS = 1000;
-const EXAMPLES_PER_KIND = 3;
-const HISTORY_SHOWN = 12;
+/** Between the store's clock and ours, its rounding to milliseconds included, on one machine. */
+const CLOCK_SLACK_MS = 25;
 
 /** Puts a ledger in front of an engine. Keys must be absent from the store when the first call is made. */
 export function createLedger(engine: LedgerEngine, options: LedgerOptions = {}): Ledger {
   return new RecordingLedger(engine, options);
 }
 
+interface Share {
+  readonly value?: Value | null;
+  readonly expected?: Value | null;
+  readonly ttlMs?: number | null | undefined;
+}
+
 class RecordingLedger implements Ledger {
   readonly #engine: LedgerEngine;
   readonly #operationMs: number;
   readonly #budgetMs: number;
-  readonly #onSettled: ((entry: Entry) => void) | undefined;
+  readonly #onSettled: ((call: LedgerCall) => void) | undefined;
   readonly #stalls = new StallMeter();
   readonly #histories = new Map<string, Entry[]>();
+  /** Lifetimes are counted by the wall clock of the store; if ours is set meanwhile, that much is uncertain. */
+  readonly #wallMinusMonotonicMs = Date.now() - performance.now();
   calls = 0;
   pending = 0;
 
@@ -76,29 +69,37 @@ class RecordingLedger implements Ledger {
   }
 
   get(key: Key, options?: CallOptions): Promise<Buffer | null> {
-    return this.#record(key, "get", undefined, undefined, options, () => this.#engine.get(key, options));
+    return this.#single("get", key, {}, options, () => this.#engine.get(key, options));
   }
 
   contains(key: Key, options?: CallOptions): Promise<boolean> {
-    return this.#record(key, "contains", undefined, undefined, options, () => this.#engine.contains(key, options));
+    return this.#single("contains", key, {}, options, () => this.#engine.contains(key, options));
+  }
+
+  ttl(key: Key, options?: CallOptions): Promise<number | null> {
+    return this.#single("ttl", key, {}, options, () => this.#engine.ttl(key, options));
   }
 
   put(key: Key, value: Value, options?: PutOptions): Promise<void> {
-    return this.#record(key, "put", value, undefined, options, () => this.#engine.put(key, value, options));
+    const share = { value, ttlMs: options?.ttlMs };
+    return this.#single("put", key, share, options, () => this.#engine.put(key, value, options));
   }
 
   delete(key: Key, options?: CallOptions): Promise<boolean> {
-    return this.#record(key, "delete", undefined, undefined, options, () => this.#engine.delete(key, options));
+    return this.#single("delete", key, {}, options, () => this.#engine.delete(key, options));
+  }
+
+  expire(key: Key, ttlMs: number | null, options?: CallOptions): Promise<boolean> {
+    return this.#single("expire", key, { ttlMs }, options, () => this.#engine.expire(key, ttlMs, options));
   }
 
   setIfNotExists(key: Key, value: Value, options?: CallOptions & ExpiryOptions): Promise<boolean> {
-    const call = () => this.#engine.setIfNotExists(key, value, options);
-    return this.#record(key, "setIfNotExists", value, undefined, options, call);
+    const share = { value, ttlMs: options?.ttlMs };
+    return this.#single("setIfNotExists", key, share, options, () => this.#engine.setIfNotExists(key, value, options));
   }
 
   getAndDelete(key: Key, options?: CallOptions): Promise<Buffer | null> {
-    const call = () => this.#engine.getAndDelete(key, options);
-    return this.#record(key, "getAndDelete", undefined, undefined, options, call);
+    return this.#single("getAndDelete", key, {}, options, () => this.#engine.getAndDelete(key, options));
   }
 
   compareAndSwap(
@@ -107,150 +108,141 @@ class RecordingLedger implements Ledger {
     next: Value | null,
     options?: CallOptions & ExpiryOptions,
   ): Promise<boolean> {
-    const call = () => this.#engine.compareAndSwap(key, expected, next, options);
-    return this.#record(key, "compareAndSwap", next, expected, options, call);
+    const share = { value: next, expected, ttlMs: options?.ttlMs };
+    const swap = () => this.#engine.compareAndSwap(key, expected, next, options);
+    return this.#single("compareAndSwap", key, share, options, swap);
   }
 
   increment(key: Key, by: number | bigint = 1, options?: CallOptions): Promise<bigint> {
-    const call = () => this.#engine.increment(key, by, options);
-    return this.#record(key, "increment", String(by), undefined, options, call);
+    const share = { value: String(by) };
+    return this.#single("increment", key, share, options, () => this.#engine.increment(key, by, options));
   }
 
-  async verify(readBack: ReadBack): Promise<LedgerReport> {
-    const tally = new Tally();
-    const names = [...this.#histories.keys()];
-    for (let at = 0; at < names.length; at += READ_BACK_KEYS) {
-      const page = names.slice(at, at + READ_BACK_KEYS);
-      const stored = await readBack(page);
-      for (const [index, key] of page.entries()) this.#judge(key, contentOf(stored[index] ?? null), tally);
+  batchGet(keys: Iterable<Key>, options?: CallOptions): Promise<(Buffer | null)[]> {
+    const listed = [...keys];
+    const call = this.#open("batchGet", options);
+    const entries = listed.map((key) => this.#share(call, key, "get", {}));
+    return this.#watch(call, this.#engine.batchGet(listed, options), (values) => {
+      for (const [index, entry] of entries.entries()) entry.result = contentOf(values[index] ?? null);
+    });
+  }
+
+  batchPut(given: Iterable<readonly [Key, Value]>, options?: CallOptions & ExpiryOptions): Promise<void> {
+    const listed = [...given];
+    const call = this.#open("batchPut", options);
+    for (const [key, value] of listed) this.#share(call, key, "put", { value, ttlMs: options?.ttlMs });
+    return this.#watch(call, this.#engine.batchPut(listed, options), () => {});
+  }
+
+  batchDelete(keys: Iterable<Key>, options?: CallOptions): Promise<number> {
+    const listed = [...keys];
+    const call = this.#open("batchDelete", options);
+    for (const key of listed) this.#share(call, key, "delete", {});
+    return this.#watch(call, this.#engine.batchDelete(listed, options), (count) => {
+      call.count = count;
+    });
+  }
+
+  transaction(mutations: Iterable<Mutation>, options?: CallOptions): Promise<void> {
+    const listed = [...mutations];
+    const call = this.#open("transaction", options);
+    for (const step of listed) {
+      if (step.type === "put") this.#share(call, step.key, "put", { value: step.value, ttlMs: step.ttlMs });
+      else this.#share(call, step.key, step.type, step.type === "expire" ? { ttlMs: step.ttlMs } : {});
     }
-    return tally.report();
+    return this.#watch(call, this.#engine.transaction(listed, options), () => {});
+  }
+
+  /** It has no deadline. Keys that were not called before are not there for it. */
+  clear(prefix = ""): Promise<number> {
+    const call = this.#open("clear", { timeoutMs: Number.POSITIVE_INFINITY });
+    for (const key of this.#histories.keys()) if (key.startsWith(prefix)) this.#share(call, key, "delete", {});
+    return this.#watch(call, this.#engine.clear(prefix), (count) => {
+      call.count = count;
+    });
+  }
+
+  verify(readBack: ReadBack): Promise<LedgerReport> {
+    const clockStepMs = Math.abs(Date.now() - performance.now() - this.#wallMinusMonotonicMs);
+    return verifyHistories(this.#histories, readBack, CLOCK_SLACK_MS + clockStepMs);
   }
 
   stop(): void {
     this.#stalls.stop();
   }
 
-  #judge(key: string, stored: Content, tally: Tally): void {
-    const entries = this.#histories.get(key)!;
-    for (const [index, entry] of entries.entries()) {
-      tally.count(entry);
-      if (entry.settledMs === undefined) {
-        tally.violation(entries, { kind: "unsettled", key, call: index, detail: `${entry.operation} is pending` });
-        continue;
-      }
-      const lateMs = entry.settledMs - entry.deadlineMs;
-      if (entry.isLate) {
-        const detail = `${entry.operation} settled ${Math.round(lateMs)} ms after its deadline`;
-        tally.violation(entries, { kind: "late", key, call: index, detail });
-      }
-    }
-    const model = new KeyModel(entries, null);
-    model.settleWith(stored);
-    for (const found of model.found) tally.violation(entries, { ...found, key });
+  #single<T>(
+    operation: KeyOperation,
+    key: Key,
+    share: Share,
+    options: CallOptions | undefined,
+    engineCall: () => Promise<T>,
+  ): Promise<T> {
+    const call = this.#open(operation, options);
+    const entry = this.#share(call, key, operation, share);
+    return this.#watch(call, engineCall(), (result) => {
+      entry.result = Buffer.isBuffer(result) ? contentOf(result) : (result as Entry["result"]);
+    });
   }
 
-  #record<T>(
-    key: Key,
-    operation: LedgerOperation,
-    value: Value | null | undefined,
-    expected: Value | null | undefined,
-    options: CallOptions | undefined,
-    call: () => Promise<T>,
-  ): Promise<T> {
-    if (typeof key !== "string") throw new TypeError("a ledger's keys are text");
+  #open(operation: LedgerOperation, options: CallOptions | undefined): LedgerCall {
     const calledMs = performance.now();
-    const entry: Entry = {
+    return {
       operation,
-      value: value === undefined ? undefined : contentOf(value),
-      expected: expected === undefined ? undefined : contentOf(expected),
+      size: 0,
       calledMs,
       deadlineMs: calledMs + (options?.timeoutMs ?? this.#operationMs),
       settledMs: undefined,
       outcome: "pending",
-      result: undefined,
       failure: undefined,
+      count: undefined,
       isLate: false,
+    };
+  }
+
+  #share(call: LedgerCall, key: Key, operation: KeyOperation, { value, expected, ttlMs }: Share): Entry {
+    if (typeof key !== "string") throw new TypeError("a ledger's keys are text");
+    const entry: Entry = {
+      call,
+      position: call.size++,
+      operation,
+      value: value === undefined ? undefined : contentOf(value),
+      expected: expected === undefined ? undefined : contentOf(expected),
+      ttlMs: ttlMs ?? null,
+      result: undefined,
     };
     const history = this.#histories.get(key);
     if (history === undefined) this.#histories.set(key, [entry]);
     else history.push(entry);
+    return entry;
+  }
+
+  #watch<T>(call: LedgerCall, answer: Promise<T>, onAnswered: (result: T) => void): Promise<T> {
     this.calls++;
     this.pending++;
-    const answer = call();
     answer.then(
       (result) => {
-        entry.outcome = "ok";
-        entry.result = Buffer.isBuffer(result) ? contentOf(result) : (result as Entry["result"]);
-        this.#settled(entry);
+        call.outcome = "ok";
+        onAnswered(result);
+        this.#settled(call);
       },
       (error: unknown) => {
-        const known = error instanceof StateError;
+        const isKnown = error instanceof StateError;
         // An error that is none of ours says nothing about the outcome.
-        entry.outcome = known ? error.outcome : "unknown";
-        entry.failure = known ? `${error.code} ${error.reason ?? ""}`.trim() : String(error);
-        this.#settled(entry);
+        call.outcome = isKnown ? error.outcome : "unknown";
+        call.failure = isKnown ? `${error.code} ${error.reason ?? ""}`.trim() : String(error);
+        this.#settled(call);
       },
     );
     return answer;
   }
 
-  #settled(entry: Entry): void {
+  #settled(call: LedgerCall): void {
     const nowMs = performance.now();
-    entry.settledMs = nowMs;
+    call.settledMs = nowMs;
     this.pending--;
-    const lateMs = nowMs - entry.deadlineMs - this.#budgetMs;
-    entry.isLate = lateMs > 0 && lateMs > this.#stalls.stalledMs(entry.calledMs, nowMs);
-    this.#onSettled?.(entry);
+    const lateMs = nowMs - call.deadlineMs - this.#budgetMs;
+    call.isLate = lateMs > 0 && lateMs > this.#stalls.stalledMs(call.calledMs, nowMs);
+    this.#onSettled?.(call);
   }
-}
-
-/** Counts calls and violations, and keeps the first few of each kind. */
-class Tally {
-  readonly #violations = Object.fromEntries(VIOLATION_KINDS.map((kind) => [kind, 0])) as Record<ViolationKind, number>;
-  readonly #failures: Record<string, number> = {};
-  readonly #examples: Violation[] = [];
-  #calls = 0;
-  #acknowledged = 0;
-  #notApplied = 0;
-
-  count(entry: Entry): void {
-    this.#calls++;
-    if (entry.outcome === "ok") this.#acknowledged++;
-    if (entry.outcome === "not-applied") this.#notApplied++;
-    if (entry.failure !== undefined) this.#failures[entry.failure] = (this.#failures[entry.failure] ?? 0) + 1;
-  }
-
-  violation(entries: readonly Entry[], violation: Omit<Violation, "history">): void {
-    const seen = ++this.#violations[violation.kind];
-    if (seen > EXAMPLES_PER_KIND) return;
-    const until = Math.min(entries.length, violation.call + 1);
-    const history = entries.slice(Math.max(0, until - HISTORY_SHOWN), until).map(described);
-    this.#examples.push({ ...violation, history });
-  }
-
-  report(): LedgerReport {
-    return {
-      calls: this.#calls,
-      acknowledged: this.#acknowledged,
-      notApplied: this.#notApplied,
-      unknown: this.#calls - this.#acknowledged - this.#notApplied,
-      violations: this.#violations,
-      examples: this.#examples,
-      failures: this.#failures,
-    };
-  }
-}
-
-function contentOf(value: Value | null): Content {
-  if (value === null) return null;
-  const bytes = typeof value === "string" ? Buffer.from(value, "utf8") : value;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-}
-
-function described(entry: Entry): string {
-  const given = [entry.expected, entry.value].filter((part) => part !== undefined).map(shown);
-  const took = entry.settledMs === undefined ? "" : ` ${Math.round(entry.settledMs - entry.calledMs)} ms`;
-  const came = entry.outcome === "ok" ? shown(entry.result) : `${entry.outcome} ${entry.failure ?? ""}`.trim();
-  return `@${entry.calledMs.toFixed(1)} ${entry.operation}(${given.join(", ")}): ${came}${took}`;
 }

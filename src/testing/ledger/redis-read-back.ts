@@ -2,14 +2,14 @@ import { Redis } from "ioredis";
 import { openCompressor } from "../../codec/compression/open-compressor.js";
 import { Envelope } from "../../codec/envelope.js";
 import { crc32 } from "../../core/crc32.js";
-import type { ReadBack } from "./create-ledger.js";
+import type { ReadBack } from "./verify-histories.js";
 
 export interface RedisReadBack {
   readonly read: ReadBack;
   close(): void;
 }
 
-/** Reads an engine's values from a Redis server through ioredis, on a connection of its own. */
+/** Reads an engine's values and their lifetimes from a Redis server through ioredis, on a connection of its own. */
 export function redisReadBack(url: string, keyPrefix = "state:"): RedisReadBack {
   const client = new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: false });
   // A server that is away for a while is what ledgers are for: reads wait for it.
@@ -27,11 +27,19 @@ export function redisReadBack(url: string, keyPrefix = "state:"): RedisReadBack 
   });
   return {
     async read(keys) {
-      const stored = keys.map((key) => Buffer.from(keyPrefix + key, "utf8"));
-      const values = await client.mgetBuffer(stored);
-      return values.map((value, index) =>
-        value === null ? null : codec.decode(value, 0, value.length, crc32(stored[index]!)),
-      );
+      const names = keys.map((key) => Buffer.from(keyPrefix + key, "utf8"));
+      const [lifetimes, values] = await Promise.all([
+        Promise.all(names.map((name) => client.pttl(name))),
+        client.mgetBuffer(names),
+      ]);
+      return values.map((stored, index) => {
+        if (stored === null) return null;
+        const value = codec.decode(stored, 0, stored.length, crc32(names[index]!));
+        const leftMs = lifetimes[index]!;
+        // Ended between the two questions: that it was there is all that is known.
+        if (leftMs === -2) return value;
+        return { value, ttlMs: leftMs === -1 ? Number.POSITIVE_INFINITY : leftMs };
+      });
     },
     close: () => client.disconnect(),
   };
