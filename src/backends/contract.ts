@@ -67,8 +67,8 @@ export interface DriverContext {
  */
 export interface ChangeListener {
   /**
-   * Of every key that is read (`Batch.reads`) from now on, found or not, the next change by anybody else will be
-   * reported: after the read was answered, or before it. Changes made through this driver need not be.
+   * Of every key that a get with a `mark` (in `Batch.reads`) reads from now on, found or not, the next change by anybody
+   * else will be reported: after the read was answered, or before it. Changes made through this driver need not be.
    */
   linkUp(): void;
   /** Changes may go unseen from now on, and may have since the last that was reported. */

@@ -119,8 +119,11 @@ export class Request {
    * store's own result. A `Value` for a get behind a put.
    */
   answer: unknown = NO_ANSWER;
-  /** Index in its group while the batch is planned, so that a superseded write can be replaced in place. */
-  position = 0;
+  /**
+   * For a put: its index in its group while the batch is planned, so that it can be replaced in place when a later write
+   * supersedes it. For a get: 0, or, where this process wants to keep the answer, what it knows the key by there.
+   */
+  mark = 0;
 
   constructor(
     kind: Kind,

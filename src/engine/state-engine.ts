@@ -162,9 +162,8 @@ export class StateEngine extends RowCalls implements Engine {
     }
     if (requests.length === 0) return [];
     const call = new BatchGetCall(requests.length, this.#timed("batchGet", requests.length));
-    this.#submitAll("batchGet", requests, call, options);
-    const { tier } = this.#core;
-    return tier === undefined ? call.promise : tier.answer(call.promise);
+    const kept = this.#submitAll("batchGet", requests, call, options);
+    return kept === 0 ? call.promise : this.#core.tier!.answer(call.promise);
   }
 
   async batchPut(entries: Iterable<readonly [Key, Value]>, options?: CallOptions & ExpiryOptions): Promise<void> {
@@ -348,18 +347,20 @@ export class StateEngine extends RowCalls implements Engine {
     return request;
   }
 
+  /** Returns how many were answered from what this process has. */
   #submitAll(
     operation: "batchGet" | "batchPut" | "batchDelete",
     requests: readonly Request[],
     call: BatchGetCall | BatchPutCall | BatchDeleteCall,
     options: CallOptions | undefined,
-  ): void {
+  ): number {
     const { pipeline, options: engine, driver, tier } = this.#core;
     const signal = this.#arguments.signal(operation, undefined, options?.signal);
     if (engine.queue.overflow === "reject" && pipeline.pending + requests.length > engine.queue.maxPending) {
       const message = `${requests.length} more operations would exceed queue.maxPending (${engine.queue.maxPending})`;
       throw new QueueFullError(message, { operation, backend: driver.name, reason: "ERR_QUEUE_FULL", retryable: true });
     }
+    let kept = 0;
     for (const [index, request] of requests.entries()) {
       request.collector = call;
       request.collectorIndex = index;
@@ -367,12 +368,14 @@ export class StateEngine extends RowCalls implements Engine {
         const cached = this.#kept(Kind.get, request.key);
         if (cached !== undefined) {
           call.settle(index, cached);
+          kept++;
           continue;
         }
       }
       if (signal !== undefined) request.signal = signal;
       pipeline.submit(request);
     }
+    return kept;
   }
 
   #timed(call: CallName, keys: number): (error: Error | undefined) => void {

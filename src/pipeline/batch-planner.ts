@@ -163,7 +163,7 @@ export class BatchPlanner {
 
   #pushPut(request: Request): void {
     const group = request.ttlMs > 0 ? this.batch.expiringPuts : this.batch.puts;
-    request.position = group.length;
+    request.mark = group.length;
     group.push(request);
   }
 
@@ -171,8 +171,8 @@ export class BatchPlanner {
     const group = request.ttlMs > 0 ? this.batch.expiringPuts : this.batch.puts;
     const last = group.pop()!;
     if (last === request) return;
-    group[request.position] = last;
-    last.position = request.position;
+    group[request.mark] = last;
+    last.mark = request.mark;
   }
 }
 

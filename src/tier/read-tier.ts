@@ -5,6 +5,7 @@ import type { EventLoop } from "../core/event-loop.js";
 import { type CanonicalKey, isBinaryKey } from "../core/key.js";
 import { allocateValue, copyOfBytes } from "../core/value-memory.js";
 import { Fetches } from "./fetches.js";
+import { keyHash } from "./key-hash.js";
 import { KnownLifetimes } from "./known-lifetimes.js";
 import { SeenKeys } from "./seen-keys.js";
 import { costOf, type KeptValue, Sieve, SieveEntry } from "./sieve.js";
@@ -16,6 +17,8 @@ const MAX_TEXT_BYTES = 4096;
 const { latin1Write } = Buffer.prototype as unknown as {
   latin1Write: (this: Buffer, text: string, at: number, length: number) => number;
 };
+/** An entry that ends within so long is held against the clock itself, not against the last look at it in this turn. */
+const CLOCK_MARGIN_MS = 1000;
 const SHORTEST_SHARED_TEXT = 13;
 const scratch = Buffer.allocUnsafeSlow(1024);
 /** Of the room, what notes of lifetimes may take. */
@@ -85,8 +88,9 @@ export class ReadTier implements ChangeListener {
   readonly #pace: TurnPace;
   #hearing: Hearing = "unheard";
   #epoch = 0;
-  /** The clock is read once for an answer, which is a good part of what it costs. */
-  #askedAtMs = 0;
+  /** The last that was missed, which is called next: hashed once for both. */
+  #missedKey: CanonicalKey = "";
+  #missedHash = 0;
   #hits = 0;
   #misses = 0;
   #fills = 0;
@@ -124,12 +128,12 @@ export class ReadTier implements ChangeListener {
 
   /** Hands an answer of the tier, asked for just now, to a caller: at once, or when the event loop has turned if this turn is used up. */
   answer<T>(answer: T): Promise<T> {
-    return this.#pace.isUsedUp(this.#askedAtMs) ? this.#pace.nextTurn(answer) : Promise.resolve(answer);
+    return this.#pace.isUsedUp ? this.#pace.nextTurn(answer) : Promise.resolve(answer);
   }
 
   /** What the store held when it was asked last, up to so many milliseconds ago, vouched for or not. */
   stale(key: CanonicalKey, maxAgeMs: number): Buffer | null | undefined {
-    const entry = this.#entries.find(key);
+    const entry = this.#entries.find(key, keyHash(key));
     const nowMs = this.#loop.nowMs();
     if (entry === undefined || nowMs - entry.readAtMs > maxAgeMs) return undefined;
     if (entry.expiresAtMs !== undefined && nowMs >= entry.expiresAtMs) return undefined;
@@ -141,9 +145,10 @@ export class ReadTier implements ChangeListener {
     switch (request.kind) {
       case Kind.get:
       case Kind.contains: {
-        const mayBegin = request.kind === Kind.get && this.#hearing !== "lost";
-        const fetch = this.#fetches.share(request, mayBegin);
+        const hash = request.key === this.#missedKey ? this.#missedHash : keyHash(request.key);
+        const fetch = this.#fetches.withStore(request.key, hash);
         if (fetch !== undefined) this.#shared++;
+        else if (request.kind === Kind.get && this.#isWorthKeeping(hash)) this.#fetches.begin(request, hash);
         return fetch;
       }
       case Kind.ttl:
@@ -191,6 +196,8 @@ export class ReadTier implements ChangeListener {
   }
 
   linkUp(): void {
+    // Of what was read while nobody told of changes, none will be told.
+    if (this.#hearing === "unheard") this.#epoch++;
     this.#hearing = "heard";
   }
 
@@ -235,68 +242,88 @@ export class ReadTier implements ChangeListener {
   }
 
   #fresh(key: CanonicalKey): SieveEntry | undefined {
-    const entry = this.#entries.find(key);
-    this.#askedAtMs = this.#loop.nowMs();
-    if (
-      entry === undefined ||
-      entry.epoch !== this.#epoch ||
-      this.#askedAtMs >= entry.readAtMs + this.#ttlMs ||
-      (entry.expiresAtMs !== undefined && this.#askedAtMs >= entry.expiresAtMs)
-    ) {
-      this.#misses++;
-      return undefined;
+    const hash = keyHash(key);
+    const entry = this.#entries.find(key, hash);
+    if (entry === undefined) return this.#missed(key, hash);
+    const isSafelyFresh = this.#pace.roughlyNowMs() < entry.freshUntilMs - CLOCK_MARGIN_MS;
+    if (entry.epoch !== this.#epoch || (!isSafelyFresh && this.#loop.nowMs() >= entry.freshUntilMs)) {
+      this.#outlived(entry);
+      return this.#missed(key, hash);
     }
     this.#hits++;
     entry.visited = true;
     return entry;
   }
 
+  /** One that was worth keeping has had its time: what is read in its place is worth it too. */
+  #outlived(entry: SieveEntry): void {
+    this.#seen.see(entry.hash);
+    if (!this.#keepsStale) this.#entries.delete(entry.key, entry.hash);
+  }
+
+  #missed(key: CanonicalKey, hash: number): undefined {
+    this.#misses++;
+    this.#missedKey = key;
+    this.#missedHash = hash;
+    return undefined;
+  }
+
+  /**
+   * Where there is no room left a key is only taken in when it is read again: of keys that are read once each would push
+   * out one that is read often, and be made, kept and collected for nothing. Known before the store is asked, so that it
+   * need not remember who has to hear of the next change.
+   */
+  #isWorthKeeping(hash: number): boolean {
+    return this.#hearing !== "lost" && (!this.#entries.isFull || this.#seen.see(hash));
+  }
+
   #fill(request: Request, result: Buffer | null): void {
+    const { key } = request;
+    const hash = keyHash(key);
     // An absence that nobody would hear the end of is not worth its risk.
     if (result === null && this.#hearing !== "heard") {
-      this.#entries.delete(request.key);
+      this.#entries.delete(key, hash);
       return;
     }
     const nowMs = this.#loop.nowMs();
-    if (this.#isFirstOfMany(request, result)) return;
+    const bytes = costOf(key, result === null ? 0 : result.length);
+    // There was room when it was called, for one of the usual size and none else.
+    if (this.#entries.isFullFor(bytes) && !this.#seen.see(hash)) {
+      this.#entries.delete(key, hash);
+      return;
+    }
     // It was read at some time since the call, so its age counts from there.
-    const readAtMs = nowMs - ((((nowMs * 1000) | 0) - request.startedAtUs) | 0) / 1000;
-    const expiresAtMs = this.#lifetimes.expiryOf(request.key);
+    const readAtMs = Math.floor(nowMs - ((((nowMs * 1000) | 0) - request.startedAtUs) | 0) / 1000);
+    const expiresAtMs = this.#lifetimes.expiryOf(key);
     if (expiresAtMs <= nowMs) {
       if (result === null || nowMs - expiresAtMs > LATEST_START_MS) {
-        this.#lifetimes.forget(request.key);
+        this.#lifetimes.forget(key);
       } else {
         // The store began to count later than this process did, and lets go of the key in a moment.
-        this.#entries.delete(request.key);
+        this.#entries.delete(key, hash);
         return;
       }
     }
     const known =
       expiresAtMs === Number.POSITIVE_INFINITY || expiresAtMs <= nowMs ? undefined : Math.floor(expiresAtMs);
+    const freshUntilMs = readAtMs + this.#ttlMs;
+    const entry = new SieveEntry(ownKey(key), hash, keptForm(result), this.#epoch, readAtMs, freshUntilMs);
+    if (known !== undefined) entry.endAt(known);
     this.#fills++;
-    this.#entries.add(new SieveEntry(ownKey(request.key), keptForm(result), this.#epoch, Math.floor(readAtMs), known));
-  }
-
-  /**
-   * Where there is no room left a key is only taken in when it is read again: of keys that are read once each would push
-   * out one that is read often, and be made, kept and collected for nothing.
-   */
-  #isFirstOfMany(request: Request, result: Buffer | null): boolean {
-    const bytes = costOf(request.key, result === null ? 0 : result.length);
-    if (!this.#entries.isFullFor(bytes) || this.#seen.see(request.key)) return false;
-    this.#entries.delete(request.key);
-    return true;
+    this.#entries.add(entry);
   }
 
   #drop(key: CanonicalKey): void {
-    this.#entries.delete(key);
-    this.#fetches.overtake(key);
+    const hash = keyHash(key);
+    this.#entries.delete(key, hash);
+    this.#fetches.overtake(key, hash);
   }
 
   /** The store says that there is no such key now. */
   #dropValue(key: CanonicalKey): void {
-    const entry = this.#entries.find(key);
-    if (entry !== undefined && entry.value !== null) this.#entries.delete(key);
+    const hash = keyHash(key);
+    const entry = this.#entries.find(key, hash);
+    if (entry !== undefined && entry.value !== null) this.#entries.delete(key, hash);
   }
 
   /** @param ttlMs 0: never expires */
@@ -311,8 +338,8 @@ export class ReadTier implements ChangeListener {
     } else if (leftMs !== Number.POSITIVE_INFINITY) {
       const expiresAtMs = this.#loop.nowMs() + leftMs;
       this.#lifetimes.note(key, expiresAtMs);
-      const entry = this.#entries.find(key);
-      if (entry !== undefined) entry.expiresAtMs = Math.floor(expiresAtMs);
+      const entry = this.#entries.find(key, keyHash(key));
+      entry?.endAt(Math.floor(expiresAtMs));
     }
   }
 }

@@ -1,6 +1,3 @@
-import type { CanonicalKey } from "../core/key.js";
-import { keyHash } from "./key-hash.js";
-
 /**
  * Keys that were missed lately, so that one that is asked for once does not push out one that is asked for often. Hashes
  * in a table of fixed size, each in the one place where it can be: a later key takes the place of an earlier, and two
@@ -17,11 +14,9 @@ export class SeenKeys {
     this.#mask = size - 1;
   }
 
-  /** Whether the key was seen before, and lately; it now was. */
-  see(key: CanonicalKey): boolean {
-    // 0 is an empty place.
-    const hash = keyHash(key) || 1;
-    const slot = hash & this.#mask;
+  /** Whether the key with this `keyHash` was seen before, and lately; it now was. */
+  see(hash: number): boolean {
+    const slot = (hash >>> 1) & this.#mask;
     if (this.#hashes[slot] === hash) return true;
     this.#hashes[slot] = hash;
     return false;

@@ -1,4 +1,5 @@
 import type { CanonicalKey } from "../core/key.js";
+import { KeyedTable } from "./keyed-table.js";
 
 /**
  * What an entry costs besides its key and value: the entry itself, its place in the map and the headers of two strings.
@@ -19,25 +20,43 @@ export function costOf(key: CanonicalKey, valueBytes: number): number {
 /** One key that a store was asked for, and what it answered. */
 export class SieveEntry {
   readonly key: CanonicalKey;
+  /** `keyHash` of it. */
+  readonly hash: number;
   readonly value: KeptValue;
   readonly bytes: number;
   /** Which stretch of time between two losses of the link it was read in. */
   readonly epoch: number;
   /** Whole milliseconds, as all times here: one with a fraction would be an object of its own for the collector. */
   readonly readAtMs: number;
+  /** The store is asked again from then on. */
+  freshUntilMs: number;
   /** The store has let go of it from then on, as far as this process knows. */
-  expiresAtMs: number | undefined;
+  expiresAtMs: number | undefined = undefined;
   visited = false;
   newer: SieveEntry | undefined = undefined;
   older: SieveEntry | undefined = undefined;
 
-  constructor(key: CanonicalKey, value: KeptValue, epoch: number, readAtMs: number, expiresAtMs: number | undefined) {
+  constructor(
+    key: CanonicalKey,
+    hash: number,
+    value: KeptValue,
+    epoch: number,
+    readAtMs: number,
+    freshUntilMs: number,
+  ) {
     this.key = key;
+    this.hash = hash;
     this.value = value;
     this.bytes = costOf(key, value === null ? 0 : value.length);
     this.epoch = epoch;
     this.readAtMs = readAtMs;
+    this.freshUntilMs = freshUntilMs;
+  }
+
+  /** Its lifetime in the store is known. */
+  endAt(expiresAtMs: number): void {
     this.expiresAtMs = expiresAtMs;
+    this.freshUntilMs = Math.min(this.freshUntilMs, expiresAtMs);
   }
 }
 
@@ -50,7 +69,7 @@ export class SieveEntry {
  */
 export class Sieve {
   readonly #maxBytes: number;
-  readonly #entries = new Map<CanonicalKey, SieveEntry>();
+  readonly #entries = new KeyedTable<SieveEntry>();
   #newest: SieveEntry | undefined;
   #oldest: SieveEntry | undefined;
   /** Where the search for the next to go begins; undefined: at the oldest. */
@@ -60,6 +79,11 @@ export class Sieve {
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
+  }
+
+  /** Whether one of the usual size would push out others. */
+  get isFull(): boolean {
+    return this.#bytes + this.#bytes / this.#entries.size > this.#maxBytes;
   }
 
   /** Whether one of so many bytes would push out others. */
@@ -76,16 +100,16 @@ export class Sieve {
   }
 
   /** The caller sets `visited` if it uses what it finds. */
-  find(key: CanonicalKey): SieveEntry | undefined {
-    return this.#entries.get(key);
+  find(key: CanonicalKey, hash: number): SieveEntry | undefined {
+    return this.#entries.find(key, hash);
   }
 
   /** Takes it in, in place of another of its key, unless it is too large. */
   add(entry: SieveEntry): void {
-    this.delete(entry.key);
+    this.delete(entry.key, entry.hash);
     if (entry.bytes * LARGEST_SHARE > this.#maxBytes) return;
     while (this.#bytes + entry.bytes > this.#maxBytes) this.#evict();
-    this.#entries.set(entry.key, entry);
+    this.#entries.add(entry, entry.hash);
     this.#bytes += entry.bytes;
     entry.older = this.#newest;
     if (this.#newest === undefined) this.#oldest = entry;
@@ -93,11 +117,9 @@ export class Sieve {
     this.#newest = entry;
   }
 
-  delete(key: CanonicalKey): boolean {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return false;
-    this.#remove(entry);
-    return true;
+  delete(key: CanonicalKey, hash: number): void {
+    const entry = this.#entries.find(key, hash);
+    if (entry !== undefined) this.#remove(entry);
   }
 
   clear(): void {
@@ -122,7 +144,7 @@ export class Sieve {
 
   #remove(entry: SieveEntry): void {
     const { newer, older } = entry;
-    this.#entries.delete(entry.key);
+    this.#entries.delete(entry.key, entry.hash);
     this.#bytes -= entry.bytes;
     if (this.#hand === entry) this.#hand = newer;
     if (newer === undefined) this.#newest = older;

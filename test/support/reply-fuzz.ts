@@ -125,7 +125,7 @@ export async function fuzzReplies(
     slab.start = 0;
     slab.end = 0;
     slab.expectedBytes = 0;
-    const reader = new BatchReader(encodeBatch(commands, stream.batch, false), context);
+    const reader = new BatchReader(encodeBatch(commands, stream.batch, false, false), context);
     const problem = readAll(reader, slab, bytes, random, counts) ?? judge(stream, counts);
     counts.peakSlabBytes = Math.max(counts.peakSlabBytes, slab.bytes.length);
     if (problem !== undefined) {

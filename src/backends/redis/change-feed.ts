@@ -8,14 +8,16 @@ import type { PushReply, Reply } from "./wire/reply-parser.js";
 export const HEARTBEAT_MS = 1000;
 
 /**
- * Changes by others, as the server tells of them (`CLIENT TRACKING`, Redis 6 and Valkey): of each key that was read over
- * a connection it remembers that, and tells of its next change on the same connection, between two replies.
+ * Changes by others, as the server tells of them (`CLIENT TRACKING`, Redis 6 and Valkey): of each key that a marked read
+ * over a connection asked for it remembers that, and tells of its next change on the same connection, between two replies.
  *
  * On the data connection itself rather than over a second one to which messages are redirected: the order of replies and
  * messages is then that of the server, so what is read over it later is never older than what was dropped, and the
- * connection cannot be there without its messages. The mode that remembers what was read rather than the one that tells
- * of every key with a prefix: the latter sends every write to every process, this one's own included when there are
- * several connections. NOLOOP: what this connection writes itself is known here when it is called.
+ * connection cannot be there without its messages. OPTIN: the server remembers what is to be kept here and nothing else,
+ * which is little of what is read; to remember everything costs it as much as reading does, and when its table is full
+ * (`tracking-table-max-keys`) it invalidates keys that nobody has changed. Not BCAST, which remembers nothing and tells of
+ * every key with a prefix: that sends every write to every process, this one's own included when there are several
+ * connections. NOLOOP: what this connection writes itself is known here when it is called.
  */
 export class ChangeFeed {
   readonly #prefix: Buffer;
@@ -38,7 +40,7 @@ export class ChangeFeed {
 
   /** To be called on every new connection, before anything is read over it. */
   async begin(ask: (...args: string[]) => Promise<Reply>, { protocol }: ServerFacts): Promise<void> {
-    const refusal = protocol === 3 ? await ask("CLIENT", "TRACKING", "ON", "NOLOOP") : undefined;
+    const refusal = protocol === 3 ? await this.#askForTracking(ask) : undefined;
     if (refusal === "OK") {
       this.#follows = true;
       this.#isRefused = false;
@@ -54,6 +56,12 @@ export class ChangeFeed {
     }
     this.#isRefused = true;
     this.#listener.linkRefused(cause);
+  }
+
+  /** The second command is sent before each read that is to be remembered: it has to be allowed as well. */
+  async #askForTracking(ask: (...args: string[]) => Promise<Reply>): Promise<Reply> {
+    const reply = await ask("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP");
+    return reply === "OK" ? ask("CLIENT", "CACHING", "YES") : reply;
   }
 
   lost(): void {

@@ -142,7 +142,7 @@ class RedisDriver implements Driver {
     const slab = connection.takeSlab(() => this.#newSlab());
     let encoded: EncodedBatch;
     try {
-      encoded = encodeBatch(slab, batch, this.#facts?.hasMsetex === true);
+      encoded = encodeBatch(slab, batch, this.#facts?.hasMsetex === true, this.#feed?.follows === true);
     } catch (error) {
       // Nothing has been sent. The slab is left to the collector, with whatever stands in it.
       this.#failAll(batch, placeError(error, "batch", undefined, this.name, "not-applied"));

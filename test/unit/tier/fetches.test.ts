@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Kind, Request } from "../../../src/backends/request.js";
 import { Fetches } from "../../../src/tier/fetches.js";
+import { keyHash } from "../../../src/tier/key-hash.js";
 
 test("reads under way are found, shared, ended and overtaken as a map of them would have it", () => {
   const step = fc.record({
@@ -23,10 +24,12 @@ test("reads under way are found, shared, ended and overtaken as a map of them wo
         const known = model.get(key);
         if (what === "share") {
           const request = new Request(Kind.get, key, undefined, 0, undefined, 0, 1000);
-          assert.equal(fetches.share(request, true), known?.isWithStore === true ? known.request : undefined);
+          const hash = keyHash(key);
+          assert.equal(fetches.withStore(key, hash), known?.isWithStore === true ? known.request : undefined);
+          fetches.begin(request, hash);
           if (known === undefined) model.set(key, { request, isWithStore: false });
         } else if (what === "overtake") {
-          fetches.overtake(key);
+          fetches.overtake(key, keyHash(key));
           model.delete(key);
         } else if (known !== undefined && what === "hand over") {
           fetches.handedOver(known.request);

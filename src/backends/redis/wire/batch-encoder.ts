@@ -4,6 +4,7 @@ import { COMPARE_AND_SWAP, INCREMENT } from "../scripts.js";
 import { type CommandSlab, encodedCommand } from "./command-slab.js";
 
 const MGET = encodedCommand(["MGET"], false);
+const CACHING_YES = encodedCommand(["CLIENT", "CACHING", "YES"]);
 const MSET = encodedCommand(["MSET"], false);
 const MSETEX = encodedCommand(["MSETEX"], false);
 const PX = encodedCommand(["PX"], false);
@@ -41,6 +42,8 @@ export interface EncodedBatch {
   readonly batch: Batch;
   /** CRC-32 of each read's stored key, in the order of `batch.reads`. */
   readonly readChecksums: Uint32Array;
+  /** So many reads come first whose keys the server was told to remember; an `OK` goes before each MGET of them. */
+  readonly tracked: number;
   /** How many of the expiring puts share each MSETEX command; undefined: one PSETEX each. */
   readonly expiringRuns: readonly number[] | undefined;
   readonly increments: readonly Request[];
@@ -51,13 +54,17 @@ export interface EncodedBatch {
 const NO_REQUESTS: readonly Request[] = [];
 const NO_CHECKSUMS = new Uint32Array(0);
 
-/** Writes the whole batch into the slab, in the order of its groups: increments last, as one script. */
-export function encodeBatch(slab: CommandSlab, batch: Batch, hasMsetex: boolean): EncodedBatch {
+/**
+ * Writes the whole batch into the slab, in the order of its groups: increments last, as one script.
+ * @param tracks whether the server is to tell of the next change of what is read to be kept
+ */
+export function encodeBatch(slab: CommandSlab, batch: Batch, hasMsetex: boolean, tracks: boolean): EncodedBatch {
   for (const request of batch.probes) {
     slab.constant(EXISTS);
     slab.key(request.key, request.keyUnits);
   }
-  const readChecksums = encodeReads(slab, batch.reads);
+  const tracked = tracks ? bringMarkedForward(batch.reads) : 0;
+  const readChecksums = encodeReads(slab, batch.reads, tracked);
   for (const request of batch.deletes) {
     slab.constant(UNLINK);
     slab.key(request.key, request.keyUnits);
@@ -73,17 +80,37 @@ export function encodeBatch(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
     for (const request of singles) encodeSingle(slab, request);
     encodeIncrements(slab, increments);
   }
-  return { batch, readChecksums, expiringRuns, increments, singles };
+  return { batch, readChecksums, tracked, expiringRuns, increments, singles };
+}
+
+/** No key stands twice among reads, so their order is free. Returns how many have a mark. */
+function bringMarkedForward(reads: Request[]): number {
+  let marked = 0;
+  for (let i = 0; i < reads.length; i++) {
+    const request = reads[i]!;
+    if (request.mark === 0) continue;
+    reads[i] = reads[marked]!;
+    reads[marked++] = request;
+  }
+  return marked;
+}
+
+/** Index behind the last read of the MGET that begins with this one. */
+export function endOfRun(index: number, tracked: number, reads: number): number {
+  return Math.min(index + KEYS_PER_COMMAND, index < tracked ? tracked : reads);
 }
 
 /** MGET also for one key: GET would answer with an error where MGET, by its nature, has none (a key of another type). */
-function encodeReads(slab: CommandSlab, reads: readonly Request[]): Uint32Array {
+function encodeReads(slab: CommandSlab, reads: readonly Request[], tracked: number): Uint32Array {
   const count = reads.length;
   if (count === 0) return NO_CHECKSUMS;
   const checksums = new Uint32Array(count);
+  let runEnd = 0;
   for (let i = 0; i < count; i++) {
-    if (i % KEYS_PER_COMMAND === 0) {
-      slab.arrayHeader(Math.min(KEYS_PER_COMMAND, count - i) + 1);
+    if (i === runEnd) {
+      runEnd = endOfRun(i, tracked, count);
+      if (i < tracked) slab.constant(CACHING_YES);
+      slab.arrayHeader(runEnd - i + 1);
       slab.constant(MGET);
     }
     slab.key(reads[i]!.key, reads[i]!.keyUnits);

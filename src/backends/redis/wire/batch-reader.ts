@@ -7,7 +7,7 @@ import { copyOfValue } from "../../../core/value.js";
 import { allocateValue } from "../../../core/value-memory.js";
 import { type CompareAndSwapDetail, Kind, OPERATION_NAMES, type Request, type TransactionStep } from "../../request.js";
 import { errorOfReply } from "../redis-errors.js";
-import { type EncodedBatch, KEYS_PER_COMMAND } from "./batch-encoder.js";
+import { type EncodedBatch, endOfRun, KEYS_PER_COMMAND } from "./batch-encoder.js";
 import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { ReadSlab } from "./read-slab.js";
 import { INCOMPLETE, OversizedReply, PushReply, type Reply, type ReplyParser } from "./reply-parser.js";
@@ -63,6 +63,8 @@ export class BatchReader {
   #index = 0;
   /** Index behind the last read of the MGET whose values are coming. */
   #runEnd = 0;
+  /** The server has said that it will remember the keys of the MGET whose reply is due. */
+  #isTracking = false;
   /** Replies before EXEC still to come; -1: not inside a transaction. */
   #queuedLeft = -1;
   #transactionError: ErrorReply | undefined;
@@ -294,7 +296,10 @@ export class BatchReader {
       if (this.#context.parser.take(slab) === INCOMPLETE) return false;
     }
     if (slab.start >= slab.end) return false;
-    const count = Math.min(KEYS_PER_COMMAND, reads.length - this.#index);
+    const { tracked } = this.encoded;
+    if (this.#index < tracked && !this.#isTracking) return this.#readTracking(slab);
+    this.#isTracking = false;
+    const count = endOfRun(this.#index, tracked, reads.length) - this.#index;
     if (slab.bytes[slab.start] === MINUS) {
       const reply = this.#take(slab);
       if (reply === INCOMPLETE) return false;
@@ -314,6 +319,15 @@ export class BatchReader {
     }
     slab.start += expected.length;
     this.#runEnd = this.#index + count;
+    return true;
+  }
+
+  /** Values whose changes nobody would tell of must not be taken for others: the connection ends. */
+  #readTracking(slab: ReadSlab): boolean {
+    const reply = this.#take(slab);
+    if (reply === INCOMPLETE) return false;
+    if (reply !== "OK") throw new ProtocolError("the server does not track what is read");
+    this.#isTracking = true;
     return true;
   }
 

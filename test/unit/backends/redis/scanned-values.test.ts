@@ -75,7 +75,7 @@ function read(slab: ReadSlab, count: number, reply: Buffer, cuts: readonly numbe
   for (let index = 0; index < count; index++) {
     batch.reads.push(new Request(Kind.get, keyOf(index), undefined, 0, undefined, 0, 1000));
   }
-  const encoded = encodeBatch(new CommandSlab(codec, PREFIX), batch, false);
+  const encoded = encodeBatch(new CommandSlab(codec, PREFIX), batch, false, false);
   const reader = new BatchReader(encoded, {
     ...{ codec, parser: new ReplyParser(MAX_VALUE_BYTES), keyPrefix: Buffer.from(PREFIX) },
     ...{ maxValueBytes: MAX_VALUE_BYTES, maxBulkBytes: MAX_VALUE_BYTES * 2 },
