@@ -8,5 +8,5 @@ export function keyHash(key: CanonicalKey): number {
   const { length } = key;
   let hash = length;
   for (let i = 0; i < length; i++) hash = Math.imul(hash ^ codeUnitAt.call(key, i), 0x01000193);
-  return ((hash ^ (hash >>> 15)) << 1) || 2;
+  return (hash ^ (hash >>> 15)) << 1 || 2;
 }

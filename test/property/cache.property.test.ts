@@ -81,8 +81,13 @@ await onRedis("caches of two engines", (store, server) => {
     client.on("error", () => {});
     t.after(() => client.disconnect());
     const engines: Engine[] = [];
-    for (const batching of [{}, { maxSize: 2, maxInFlight: 3 }]) {
-      const cache = { maxBytes: 64 * 1024, ttlMs: 3_600_000 };
+    // One that keeps all it reads, one that is full: it keeps what is read again, so its batches hold both kinds of reads.
+    const kinds = [
+      { batching: {}, maxBytes: 64 * 1024 },
+      { batching: { maxSize: 2, maxInFlight: 3 }, maxBytes: 1280 },
+    ];
+    for (const { batching, maxBytes } of kinds) {
+      const cache = { maxBytes, ttlMs: 3_600_000 };
       const engine = await createEngine({
         backend: server.url,
         keyPrefix,

@@ -205,6 +205,69 @@ if (await redisIsThere("a cache over Redis")) {
     assert.equal(text(await engine.get("key")), "value");
   });
 
+  test("the server remembers what is kept, and not all that is read", async (t) => {
+    const server = await openServer(t);
+    const engine = await openEngine(t, server.url, { cache: { ...CACHE, maxBytes: 32 * 1024 } });
+    const client = outsider(t, server.url);
+    const trackedKeys = async (): Promise<number> => {
+      const facts = await client.info("stats");
+      return Number(/tracking_total_keys:(\d+)/.exec(facts)![1]);
+    };
+    const keys = Array.from({ length: 3000 }, (_, index) => `key ${index}`);
+    await engine.batchPut(keys.map((key) => [key, `value of ${key}`]));
+    const readAll = async (some: readonly string[]): Promise<void> => {
+      const values = await engine.batchGet(some);
+      assert.deepEqual(
+        values.map(text),
+        some.map((key) => `value of ${key}`),
+      );
+    };
+    for (const key of keys.slice(0, 500)) await engine.get(key);
+    const { entries } = cacheOf(engine);
+    const tracked = await trackedKeys();
+    assert.ok(entries > 50 && tracked >= entries && tracked < 300, `${tracked} for ${entries}`);
+    // Both kinds in one batch, in any order.
+    for (let from = 500; from < 2900; from += 100) {
+      await engine.get(keys[from]!);
+      await readAll(keys.slice(from - 50, from + 150));
+    }
+    const hot = keys.slice(2950, 2960);
+    for (let i = 0; i < 3; i++) await readAll([...hot, ...keys.slice(i * 10, i * 10 + 10)]);
+    const { hits } = cacheOf(engine);
+    await readAll(hot);
+    assert.ok(cacheOf(engine).hits > hits + hot.length / 2);
+    await client.mset(...hot.flatMap((key) => [`state:${key}`, "changed"]));
+    await until("the changes are seen", async () =>
+      (await engine.batchGet(hot)).map(text).every((v) => v === "changed"),
+    );
+  });
+
+  test("where the server may not be told what to remember, entries live by their time only", async (t) => {
+    const server = await openServer(t);
+    const client = outsider(t, server.url);
+    await client.call("ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-client|caching");
+    const engine = await openEngine(t, `redis://plain:secret@127.0.0.1:${server.port}`);
+    assert.equal(cacheOf(engine).invalidation, "time");
+    await client.set("state:key", "one");
+    assert.equal(text(await engine.get("key")), "one");
+    assert.equal(text(await engine.get("key")), "one");
+  });
+
+  test("when the right to be told is taken away, what was kept goes and entries live by their time", async (t) => {
+    const server = await openServer(t);
+    const client = outsider(t, server.url);
+    await client.call("ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all");
+    const engine = await openEngine(t, `redis://plain:secret@127.0.0.1:${server.port}`);
+    await engine.put("key", "one");
+    assert.equal(text(await engine.get("key")), "one");
+    assert.equal(cacheOf(engine).invalidation, "changes");
+    await client.call("ACL", "SETUSER", "plain", "-client|caching");
+    assert.equal(await engine.get("another"), null);
+    await until("it is known", () => cacheOf(engine).invalidation === "time");
+    assert.equal(cacheOf(engine).flushes, 1);
+    assert.equal(text(await engine.get("key")), "one");
+  });
+
   test("where tracking is not allowed entries live by their time only, absence is not kept, and the log says so", async (t) => {
     const server = await openServer(t);
     const client = outsider(t, server.url);
