@@ -18,8 +18,8 @@ export interface PostgresAddress {
   readonly sslCert: string | undefined;
   readonly sslKey: string | undefined;
   readonly applicationName: string;
-  /** Statements are prepared under names, once per connection. */
-  readonly prepared: boolean;
+  /** Statements are prepared under names, once per connection; undefined: unless a pooler stands between. */
+  readonly prepared: boolean | undefined;
   /** Where the tables are; undefined: first of the server's search path. */
   readonly schema: string | undefined;
 }
@@ -52,8 +52,9 @@ export function parsePostgresUrl(url: string, path = "backend"): PostgresAddress
   if (!(SSL_MODES as readonly string[]).includes(sslMode)) {
     return refuse(path, `sslmode must be one of ${SSL_MODES.join(", ")}`);
   }
-  const prepared = text("prepared") ?? "false";
-  if (prepared !== "true" && prepared !== "false") return refuse(path, "prepared must be true or false");
+  const prepared = text("prepared");
+  if (prepared !== undefined && prepared !== "true" && prepared !== "false")
+    return refuse(path, "prepared must be true or false");
   const schema = text("schema");
   if (schema !== undefined && !IDENTIFIER.test(schema)) {
     return refuse(path, "schema must be letters, digits and _, no digit first, 63 characters at most");
@@ -74,7 +75,7 @@ export function parsePostgresUrl(url: string, path = "backend"): PostgresAddress
     sslCert: text("sslcert"),
     sslKey: text("sslkey"),
     applicationName: text("application_name") ?? "millrace",
-    prepared: prepared === "true",
+    prepared: prepared === undefined ? undefined : prepared === "true",
     schema,
   };
 }

@@ -61,7 +61,7 @@ export class BulkLoad implements BulkLoading {
            SELECT DISTINCT ON (key) key, value, CASE WHEN ttl > 0 THEN ${now} + ttl * interval '1 ms' END, ${now}
            FROM millrace_load ORDER BY key, place DESC
            ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, metadata = NULL,
-             updated_at = excluded.updated_at`,
+             changed_at = NULL, updated_at = excluded.updated_at`,
         );
         isCommitting = true;
         await client.query("COMMIT");

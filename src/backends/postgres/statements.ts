@@ -57,13 +57,14 @@ export function statementsFor(table: string, now: string): Statements {
       DELETE FROM ${table} t USING locked WHERE t.key = locked.key RETURNING locked.i, ${live}`,
     put: `INSERT INTO ${table} (key, value, updated_at)
       SELECT u.key, u.value, ${now} FROM unnest($1::bytea[], $2::bytea[]) u(key, value) ORDER BY u.key
-      ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = NULL, metadata = NULL,
+      ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = NULL, metadata = NULL, changed_at = NULL,
         updated_at = excluded.updated_at`,
-    putFully: `INSERT INTO ${table} (key, value, expires_at, metadata, updated_at)
-      SELECT u.key, u.value, CASE WHEN u.ttl > 0 THEN ${now} + u.ttl * interval '1 ms' END, u.metadata::jsonb, ${now}
+    putFully: `INSERT INTO ${table} (key, value, expires_at, metadata, changed_at, updated_at)
+      SELECT u.key, u.value, CASE WHEN u.ttl > 0 THEN ${now} + u.ttl * interval '1 ms' END, u.metadata::jsonb,
+        CASE WHEN u.metadata IS NOT NULL THEN ${now} END, ${now}
       FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::text[]) u(key, value, ttl, metadata) ORDER BY u.key
       ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at,
-        metadata = excluded.metadata, updated_at = excluded.updated_at`,
+        metadata = excluded.metadata, changed_at = excluded.changed_at, updated_at = excluded.updated_at`,
     lock: `SELECT k.i, ${live}, ${milliseconds("t.expires_at")}, CASE WHEN k.wanted THEN ${limited("$3::int4")} END
       FROM unnest($1::bytea[], $2::bool[]) WITH ORDINALITY k(key, wanted, i) JOIN ${table} t ON t.key = k.key
       ORDER BY t.key FOR UPDATE OF t`,
@@ -72,7 +73,8 @@ export function statementsFor(table: string, now: string): Statements {
       SELECT u.key, u.value, to_timestamp(u.expiry / 1000), ${now}
       FROM unnest($1::bytea[], $2::bytea[], $3::float8[]) u(key, value, expiry) ORDER BY u.key`,
     update: `UPDATE ${table} t SET value = coalesce(u.value, t.value), expires_at = to_timestamp(u.expiry / 1000),
-        metadata = CASE WHEN u.keeps THEN t.metadata END, updated_at = ${now}
+        metadata = CASE WHEN u.keeps THEN t.metadata END,
+        changed_at = CASE WHEN u.keeps AND t.metadata IS NOT NULL THEN ${now} END, updated_at = ${now}
       FROM unnest($1::bytea[], $2::bytea[], $3::float8[], $4::bool[]) u(key, value, expiry, keeps)
       WHERE t.key = u.key`,
     erase: `DELETE FROM ${table} WHERE key = ANY ($1::bytea[])`,

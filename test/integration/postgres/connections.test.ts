@@ -139,7 +139,8 @@ if (await postgresIsThere("connections to PostgreSQL")) {
     const client = new Client(server.url);
     await client.connect();
     await client.query(
-      "ALTER TABLE millrace_entries DROP COLUMN metadata CASCADE; DELETE FROM millrace_schema WHERE version = 2",
+      `ALTER TABLE millrace_entries DROP COLUMN metadata, DROP COLUMN changed_at;
+       DELETE FROM millrace_schema WHERE version > 1`,
     );
     const engines = await Promise.all([1, 2, 3].map(() => createEngine(server.url)));
     await engines[0]!.put("a", "1", { metadata: { n: 1 } });

@@ -86,7 +86,8 @@ export class WireSession {
     this.#options = options;
     this.#socket = socket;
     this.facts = facts;
-    this.prepared = options.address.prepared ? new Set() : undefined;
+    // A pooler may hand each transaction to another server, which knows no name of ours.
+    this.prepared = (options.address.prepared ?? !facts.isPooled) ? new Set() : undefined;
     this.#reader = new MessageReader((type, bytes, start, end) => this.#take(type, bytes, start, end));
     socket.removeAllListeners("data");
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
