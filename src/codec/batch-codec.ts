@@ -13,14 +13,22 @@ export interface BatchCodec {
    * @param bytes of the values before compression (encode), or the raw lengths their headers claim (decode)
    */
   worthOffloading(direction: CodecDirection, values: number, bytes: number): boolean;
+  /**
+   * Whether this batch, not given away, would hold up the event loop, with what else was to be done in its turn. Asked
+   * at most once for a batch.
+   */
+  worthSpreading(direction: CodecDirection, values: number, bytes: number): boolean;
   /** The stored form of each value, in the order given: views into one slab that belongs to the caller. */
   encode(values: readonly Value[], keyChecksums: Uint32Array): Promise<readonly Buffer[]>;
   /** The value behind each stored form, or why there is none. */
   decode(stored: readonly Buffer[], keyChecksums: Uint32Array): Promise<readonly (Buffer | StateError)[]>;
   /** What codec work on the calling thread took, so that the choice can learn. */
   observeInline(direction: CodecDirection, values: number, bytes: number, elapsedMs: number): void;
-  /** Operations that settled, so that the choice can compare throughputs. Called about once per batch. */
-  observeSettled(operations: number): void;
+  /**
+   * Operations that settled, so that the choice can compare throughputs. Called about once per batch.
+   * @param isIdle nothing is pending any more
+   */
+  observeSettled(operations: number, isIdle: boolean): void;
   /** For `stats()`: threads, jobs, choices made and what the model believes. */
   describe(): Record<string, unknown>;
   close(): Promise<void>;

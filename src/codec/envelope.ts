@@ -50,6 +50,10 @@ export interface EnvelopeOptions {
 /** For longer values the call into zlib is faster than the kernel's tables. */
 const MAX_UNSEALED_UNITS = 1024;
 
+/** Larger values get memory of their own to be compressed into. */
+const MAX_SCRATCH_BYTES = 1024 * 1024;
+const ROOM_TO_GROW = 1.25;
+
 /** One call in so many is timed: often enough to follow the load, too seldom to be felt. */
 const TIMED_EVERY = 64;
 
@@ -62,6 +66,7 @@ export class Envelope implements ValueCodec {
   readonly #observer: EnvelopeOptions["observer"];
   #calls = 0;
   readonly #decompressors: (Compressor | undefined)[] = [];
+  #scratch = Buffer.allocUnsafeSlow(0);
   readonly #sealer: FrameSealer | undefined;
   readonly #opener: FrameSealer | undefined;
 
@@ -90,11 +95,23 @@ export class Envelope implements ValueCodec {
   }
 
   encode(keyChecksum: number, value: Value, hint?: CompressionHint): Buffer {
+    if (typeof value !== "string" && value instanceof FramedValue) return copyOfBytes(value);
     const bytes = typeof value === "string" ? Buffer.byteLength(value) : value.length;
+    if (this.compresses(value.length) && hint?.isPromising !== false) {
+      const scratch = this.#scratchFor(COMPRESSED_HEADER_BYTES + bytes);
+      return copyOfBytes(scratch.subarray(0, this.encodeInto(scratch, 0, keyChecksum, value, hint)));
+    }
     const target = allocateValue(COMPRESSED_HEADER_BYTES + bytes);
     const end = this.encodeInto(target, 0, keyChecksum, value, hint);
-    // A compressed value must not keep the room alive that it did not need.
-    return end * 4 < target.length * 3 ? copyOfBytes(target.subarray(0, end)) : target.subarray(0, end);
+    return target.subarray(0, end);
+  }
+
+  /** Fresh memory for each large value would cost more than the copy out of memory that is kept. */
+  #scratchFor(bytes: number): Buffer {
+    if (bytes <= this.#scratch.length) return this.#scratch;
+    const scratch = Buffer.allocUnsafeSlow(Math.ceil(bytes * ROOM_TO_GROW));
+    if (bytes <= MAX_SCRATCH_BYTES) this.#scratch = scratch;
+    return scratch;
   }
 
   encodeInto(target: Buffer, at: number, keyChecksum: number, value: Value, hint?: CompressionHint): number {

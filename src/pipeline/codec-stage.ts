@@ -2,9 +2,10 @@ import type { Batch, UndecodedRead } from "../backends/batch.js";
 import type { Request } from "../backends/request.js";
 import type { BatchCodec } from "../codec/batch-codec.js";
 import { FramedValue, type ValueCodec } from "../codec/value-codec.js";
-import type { StateError } from "../core/errors.js";
+import type { EventLoop } from "../core/event-loop.js";
 import type { CanonicalKey } from "../core/key.js";
 import type { Value } from "../core/value.js";
+import { DecodingTurns, type SettleRead } from "./decoding-turns.js";
 
 export interface CodecStageOptions {
   readonly codec: ValueCodec;
@@ -28,9 +29,13 @@ interface Waiting {
 export class CodecStage {
   readonly #options: CodecStageOptions;
   readonly #waiting: Waiting[] = [];
+  readonly #turns: DecodingTurns;
+  /** Batches whose values are decompressed here, over several turns. */
+  readonly #spread = new WeakSet<Batch>();
 
-  constructor(options: CodecStageOptions) {
+  constructor(options: CodecStageOptions, loop: EventLoop) {
     this.#options = options;
+    this.#turns = new DecodingTurns(options.codec, loop);
   }
 
   get isEmpty(): boolean {
@@ -51,16 +56,22 @@ export class CodecStage {
     return this.#waiting.some((entry) => entry.batch === batch);
   }
 
-  /** Whether values like this one, as many as the batch has reads left, are better decompressed elsewhere. */
+  /** Whether values like this one, as many as the batch has reads, are better decompressed elsewhere, or later. */
   defersDecoding(batch: Batch, rawBytes: number): boolean {
-    return this.#options.batchCodec.worthOffloading("decode", batch.reads.length, batch.reads.length * rawBytes);
+    const { batchCodec } = this.#options;
+    const values = batch.reads.length;
+    if (batchCodec.worthOffloading("decode", values, values * rawBytes)) return true;
+    if (values === 1 || !batchCodec.worthSpreading("decode", values, values * rawBytes)) return false;
+    this.#spread.add(batch);
+    return true;
   }
 
   /** Decodes what a batch left undecoded; never rejects. */
-  async decode(
-    reads: readonly UndecodedRead[],
-    settle: (leader: Request, result: Buffer | StateError) => void,
-  ): Promise<void> {
+  async decode(batch: Batch, reads: readonly UndecodedRead[], settle: SettleRead): Promise<void> {
+    if (this.#spread.delete(batch)) {
+      await this.#turns.decode(reads, settle);
+      return;
+    }
     const count = reads.length;
     const checksums = new Uint32Array(count);
     const stored = new Array<Buffer>(count);

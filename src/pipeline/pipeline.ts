@@ -15,7 +15,7 @@ import type { OperationCounters } from "./operation-counters.js";
 import type { PipelineOptions } from "./pipeline-options.js";
 import type { ReadObserver } from "./read-observer.js";
 import { circuitOpen, queueFull } from "./refusals.js";
-import { RequestQueue } from "./request-queue.js";
+import { type QueueLimits, RequestQueue } from "./request-queue.js";
 import { RetryPolicy } from "./retry-policy.js";
 import type { SettlementTimes } from "./settlement-times.js";
 import { TurnWatch } from "./turn-watch.js";
@@ -24,6 +24,9 @@ export type PipelineCodec = Omit<CodecStageOptions, "execute">;
 
 /** Batches above this may carry some milliseconds of codec work. */
 const HEAVY_BATCH_BYTES = 128 * 1024;
+const SMALL_BATCH_BYTES = 32 * 1024;
+/** Compression of more than this in one go would hold up the event loop. */
+const MAX_COMPRESSED_BYTES = 256 * 1024;
 
 /**
  * The front-end queue. Requests wait in one ring in program order; a batch is planned from its head when there is
@@ -73,9 +76,10 @@ export class Pipeline implements BatchOwner {
     this.#stage =
       codec === undefined
         ? undefined
-        : new CodecStage({ ...codec, execute: (batch: Batch) => this.#executePrepared(batch) });
+        : new CodecStage({ ...codec, execute: (batch: Batch) => this.#executePrepared(batch) }, loop);
     this.#options = options;
-    this.#queue = new RequestQueue(this, options, (cut) => {
+    const limits = codec?.codec.compresses(options.maxBytes) === true ? limitsOfCompressed(options) : options;
+    this.#queue = new RequestQueue(this, limits, (cut) => {
       this.counters.cuts[cut]++;
     });
     this.#maxInFlight = Math.min(options.maxInFlight, driver.capabilities.maxInFlight);
@@ -264,14 +268,14 @@ export class Pipeline implements BatchOwner {
       if (Buffer.isBuffer(result)) this.#completion.succeed(batch, leader, result);
       else this.requestFailed(batch, leader, result.concerning(this.#completion.place(leader)));
     };
-    void this.#stage.decode(undecoded, settle).then(() => this.#retire(batch));
+    void this.#stage.decode(batch, undecoded, settle).then(() => this.#retire(batch));
   }
 
   #retire(batch: Batch): void {
     if (channels.batchCompleted.hasSubscribers) publishCompleted(this.#driver.name, batch, this.nowUs());
-    this.#codec?.batchCodec.observeSettled(batch.size);
     if (!batch.hasFailed) this.#breaker?.succeeded();
     const oldest = this.#inFlight.remove(batch);
+    this.#codec?.batchCodec.observeSettled(batch.size, this.#pending === 0);
     this.#queue.release(batch);
     this.#queue.marks.batchesCompletedBefore(oldest);
     if (this.#queue.size > 0 || this.#queue.marks.waiting) this.#schedule();
@@ -314,8 +318,14 @@ export class Pipeline implements BatchOwner {
       this.counters.batchedOperations += batch.size;
       this.times.meters.batchSizes.record(batch.size);
       if (this.#stage === undefined || !this.#stage.take(batch)) this.#handOver(batch);
-      if (this.#inFlight.count === 0 || batch.bytes > HEAVY_BATCH_BYTES) this.#turnWatch.begin();
+      if (this.#inFlight.count === 0 || this.#isHeavy(batch)) this.#turnWatch.begin();
     }
+  }
+
+  /** Whether it took long to encode: it was large, or much of it was compressed. */
+  #isHeavy(batch: Batch): boolean {
+    if (batch.bytes <= SMALL_BATCH_BYTES) return false;
+    return batch.bytes > HEAVY_BATCH_BYTES || this.#codec?.codec.compresses(batch.bytes / batch.size) === true;
   }
 
   #handOver(batch: Batch): void {
@@ -423,6 +433,10 @@ export class Pipeline implements BatchOwner {
     this.#idleWaiters = [];
     for (const waiter of waiters) waiter();
   }
+}
+
+function limitsOfCompressed({ maxSize, maxBytes }: QueueLimits): QueueLimits {
+  return { maxSize, maxBytes: Math.min(maxBytes, MAX_COMPRESSED_BYTES) };
 }
 
 /**

@@ -17,8 +17,8 @@ const WINDOW_MS = 25;
 const MAX_WINDOW_MS = 300;
 /** Fewer batches with codec work than this make no window. */
 const MIN_BATCHES = 6;
-/** Nothing settled for so long: the load paused, and the window is void. */
-const PAUSE_MS = 250;
+/** Nothing was called for so long: the load paused, and the window is void. */
+const PAUSE_MS = 5;
 const FIRST_INTERVAL_MS = 1000;
 const LAST_INTERVAL_MS = 60_000;
 const CHANGED_BY = 1.6;
@@ -63,7 +63,8 @@ export class ArmComparison {
   readonly #known: CostClass[] = [];
   #trial: Trial | undefined;
   #trialOffloads = false;
-  #lastMs = 0;
+  /** Since when nothing is pending; 0: something is. */
+  #idleSinceMs = 0;
   #startMs = 0;
   #endMs = 0;
   #startBusyMs = 0;
@@ -83,6 +84,7 @@ export class ArmComparison {
 
   /** The way for a batch; `assumed` until something is known. */
   offloads(direction: CodecDirection, inlineNs: number, assumed: boolean): boolean {
+    if (this.#idleSinceMs > 0) this.#endPause();
     const index = classIndex(direction, inlineNs);
     const costClass = this.#classes[index] ?? this.#add(direction, index);
     costClass.batches++;
@@ -97,15 +99,10 @@ export class ArmComparison {
     return this.#classes[classIndex(direction, inlineNs)]?.verdict !== undefined;
   }
 
-  settled(operations: number): void {
+  /** @param isIdle nothing is pending any more */
+  settled(operations: number, isIdle: boolean): void {
     const nowMs = this.#dependencies.clock.monotonicMs();
-    if (nowMs - this.#lastMs > PAUSE_MS) {
-      this.#trial = undefined;
-      this.#lastMs = nowMs;
-      this.#beginWindow(nowMs);
-      return;
-    }
-    this.#lastMs = nowMs;
+    if (isIdle) this.#idleSinceMs = nowMs;
     this.#operations += operations;
     this.#settles++;
     if (nowMs < this.#endMs) return;
@@ -157,6 +154,13 @@ export class ArmComparison {
       }
     }
     return undefined;
+  }
+
+  /** What a window has counted so far is void if the load paused in it; what a trial found before stands. */
+  #endPause(): void {
+    const nowMs = this.#dependencies.clock.monotonicMs();
+    if (nowMs - this.#idleSinceMs > PAUSE_MS) this.#beginWindow(nowMs);
+    this.#idleSinceMs = 0;
   }
 
   #beginWindow(nowMs: number): void {

@@ -115,6 +115,10 @@ class PooledCodec implements CodecPool {
     return false;
   }
 
+  worthSpreading(direction: CodecDirection, values: number, bytes: number): boolean {
+    return this.#model.fillsTurn(direction, values, bytes);
+  }
+
   async encode(values: readonly Value[], keyChecksums: Uint32Array): Promise<readonly Buffer[]> {
     return (await this.#process("encode", values, keyChecksums)) as readonly Buffer[];
   }
@@ -127,8 +131,8 @@ class PooledCodec implements CodecPool {
     this.#model.observeInline(direction, values, bytes, elapsedMs);
   }
 
-  observeSettled(operations: number): void {
-    if (this.#state.kind === "running" && this.#options.offload === "auto") this.#model.settled(operations);
+  observeSettled(operations: number, isIdle: boolean): void {
+    if (this.#state.kind === "running" && this.#options.offload === "auto") this.#model.settled(operations, isIdle);
   }
 
   describe(): Record<string, unknown> {

@@ -9,7 +9,8 @@ import { CostEstimate, type CostPrior } from "./cost-estimate.js";
  *
  *   1. Work that takes little more than a hop to another thread stays, as does work whose handing over would cost
  *      the calling thread nearly as much.
- *   2. Work that would hold up the event loop for too long in this turn goes, whatever that does to throughput.
+ *   2. Compression that would hold up the event loop for too long by itself goes, whatever that does to throughput;
+ *      decompression can be spread over turns.
  *   3. While the event loop has time to spare, waiting is what counts: work of a few hops' length stays.
  *   4. Otherwise what trials under the present load showed decides (arm-comparison.ts).
  */
@@ -19,11 +20,10 @@ const HOP_BUSY_NS = 20_000;
 const FIRST_HOP_NS = 60_000;
 const LEAST_INLINE_NS = 2 * HOP_BUSY_NS;
 const WORTH_HANDING_OVER = 0.7;
-/**
- * Inline codec work in one turn of the event loop. What goes for its sake goes whatever that does to throughput, so it
- * is no smaller than the pause that may be felt asks for.
- */
-const TURN_BUDGET_NS = 4 * NS_PER_MS;
+/** What goes for this sake goes whatever that does to throughput, so it is the pause that may be felt. */
+const FELT_PAUSE_NS = 4 * NS_PER_MS;
+/** Decompression in one turn of the event loop; what is more is spread over turns. */
+const TURN_BUDGET_NS = 2 * NS_PER_MS;
 const SPARE_BUSY_SHARE = 0.75;
 const HOPS_WORTH_WAITING = 3;
 /** Without trials, at light load, only long work goes. */
@@ -96,9 +96,17 @@ export class OffloadModel {
       this.#choices.offload++;
     } else {
       this.#choices.inline++;
-      if (inlineNs > 0) this.#spendTurn(inlineNs);
     }
     return offload;
+  }
+
+  /** Whether this much more work on the calling thread would hold up its event loop in this turn. */
+  fillsTurn(direction: CodecDirection, values: number, bytes: number): boolean {
+    const inlineNs = this.#costs(direction).inline.ns(values, bytes);
+    if (inlineNs < LEAST_INLINE_NS) return false;
+    if (this.#turnNs === 0) this.#options.afterTurn(this.#endTurn);
+    this.#turnNs += inlineNs;
+    return this.#turnNs > TURN_BUDGET_NS;
   }
 
   inlineMs(direction: CodecDirection, values: number, bytes: number): number {
@@ -120,8 +128,9 @@ export class OffloadModel {
     this.#hopNs = ns < this.#hopNs ? Math.max(ns, HOP_BUSY_NS) : this.#hopNs + (this.#hopNs * LEARNED_HOP_WEIGHT) / 50;
   }
 
-  settled(operations: number): void {
-    this.#comparison.settled(operations);
+  /** @param isIdle nothing is pending any more */
+  settled(operations: number, isIdle: boolean): void {
+    this.#comparison.settled(operations, isIdle);
   }
 
   describe(): Record<string, unknown> {
@@ -141,7 +150,7 @@ export class OffloadModel {
   #choose(direction: CodecDirection, inlineNs: number, jobs: number): boolean {
     const { threads, codec } = this.#options;
     if (jobs >= threads * QUEUE_PER_THREAD) return false;
-    if (this.#turnNs + inlineNs > TURN_BUDGET_NS) return true;
+    if (direction === "encode" && inlineNs > FELT_PAUSE_NS) return true;
     const comparison = this.#comparison;
     if (
       inlineNs < this.#hopNs * HOPS_WORTH_WAITING &&
@@ -151,11 +160,6 @@ export class OffloadModel {
       return false;
     }
     return comparison.offloads(direction, inlineNs, codec === "zstd" || inlineNs >= LONG_WORK_NS);
-  }
-
-  #spendTurn(inlineNs: number): void {
-    if (this.#turnNs === 0) this.#options.afterTurn(this.#endTurn);
-    this.#turnNs += inlineNs;
   }
 
   readonly #endTurn = (): void => {

@@ -204,6 +204,7 @@ export class BatchJob implements BatchProgress {
     slab.execute();
     slab.sync();
     const { batch } = this;
+    let defers: boolean | undefined;
     exchanges.push(
       new PositionalExchange(this, reads, (request, index, bytes, at, length) => {
         if (length < 0) {
@@ -214,7 +215,8 @@ export class BatchJob implements BatchProgress {
         try {
           if (length > maxStoredBytes) throw tooLargeError(maxValueBytes);
           const rawBytes = codec.claimedRawBytes(bytes, at, at + length);
-          if (rawBytes >= 0 && batch.defersDecoding(rawBytes)) {
+          if (rawBytes >= 0) defers ??= batch.defersDecoding(rawBytes);
+          if (rawBytes >= 0 && defers === true) {
             batch.succeedStored(request, Buffer.from(bytes.subarray(at, at + length)), checksums[index]!);
             return;
           }

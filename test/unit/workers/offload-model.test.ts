@@ -29,6 +29,12 @@ class Process {
     });
   }
 
+  /** Nothing is called for so long. */
+  pause(durationMs: number): void {
+    this.model.settled(0, true);
+    this.#nowMs += durationMs;
+  }
+
   endTurn(): void {
     for (const callback of this.#afterTurn.splice(0)) callback();
   }
@@ -44,7 +50,7 @@ class Process {
       this.#nowMs += batchMs;
       this.#busyMs += busyMs;
       this.endTurn();
-      this.model.settled(load.values);
+      this.model.settled(load.values, false);
       batches++;
       if (offload) offloaded++;
     }
@@ -75,15 +81,28 @@ test("a batch that would hold up the event loop goes, before anything was learne
   assert.equal(model.offloads("encode", 4, 4 * 1024 * KIB, 0), true);
 });
 
-test("batches stay until a turn's budget is spent, then go until the turn has ended", () => {
+test("decompression fits into a turn until its budget is spent, and again when the turn has ended", () => {
   const process = new Process();
-  const batch = (): boolean => process.model.offloads("encode", 128, 128 * KIB, 0);
-  const choices = Array.from({ length: 20 }, batch);
-  const firstGone = choices.indexOf(true);
-  assert.ok(firstGone > 2);
-  assert.ok(choices.slice(firstGone).every((gone) => gone));
+  const fills = (): boolean => process.model.fillsTurn("decode", 128, 128 * KIB);
+  const answers = Array.from({ length: 20 }, fills);
+  const firstTooMuch = answers.indexOf(true);
+  assert.ok(firstTooMuch > 2);
+  assert.ok(answers.slice(firstTooMuch).every((tooMuch) => tooMuch));
   process.endTurn();
-  assert.equal(batch(), false);
+  assert.equal(fills(), false);
+});
+
+test("a load that comes in bursts is judged by them, and not by the pauses between", () => {
+  const process = new Process();
+  const burst = saturated(1, 1.7, 0.4);
+  const shares = Array.from({ length: 60 }, () => {
+    const share = process.run(burst, 50);
+    process.pause(200);
+    return share;
+  });
+  const mean = (some: readonly number[]): number => some.reduce((sum, share) => sum + share, 0) / some.length;
+  assert.ok(mean(shares.slice(0, 20)) > 0, "the other way has been tried");
+  assert.ok(mean(shares.slice(30)) < 0.1, shares.map((share) => share.toFixed(2)).join(" "));
 });
 
 test("nothing more goes to threads that have a long queue", () => {
