@@ -14,7 +14,7 @@ const PRECISE_ENOUGH = 0.015;
 /** Throughput ratios between which the calling thread's time decides. */
 const CLEARLY_MORE = Math.log(1.03);
 const ABOUT_EQUAL = Math.log(0.97);
-const SOMEWHAT_LESS = Math.log(0.9);
+const SOMEWHAT_LESS = Math.log(0.93);
 const FREES_NOTICEABLY = 0.85;
 const FREES_HALF = 0.5;
 /** A verdict is overturned only by a difference larger than would have made it. */
