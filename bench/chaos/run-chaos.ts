@@ -23,6 +23,8 @@ export interface ChaosPlan {
   /** or after so long. */
   readonly minutes: number;
   readonly kinds: readonly FaultKind[];
+  /** Of the engine. Default: one connection. */
+  readonly pool?: NonNullable<EngineOptions["pool"]>;
   /** Stands between the ledger and the engine. For tests that must be found out. */
   readonly tamper?: (engine: Engine) => LedgerEngine;
   readonly onProgress?: (soFar: ChaosResult) => void;
@@ -91,7 +93,7 @@ export async function runChaos(plan: ChaosPlan): Promise<ChaosResult> {
   const stopListening = collectEscapes(result.escaped);
   const arena = await openArena();
   try {
-    const engine = await createEngine({ ...ENGINE_OPTIONS, backend: arena.url });
+    const engine = await createEngine({ ...ENGINE_OPTIONS, ...(plan.pool && { pool: plan.pool }), backend: arena.url });
     try {
       await runRounds(plan, arena, engine, result);
     } finally {

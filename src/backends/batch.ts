@@ -70,6 +70,11 @@ export class Batch {
     this.#owner = owner;
   }
 
+  /** Wrapping microseconds of the clock that its other times are of. */
+  nowUs(): number {
+    return this.#owner.nowUs();
+  }
+
   /** Settles a request and all that share its fate. Exactly one of succeed and fail per request in a group. */
   succeed(leader: Request, result: unknown): void {
     this.#owner.requestSucceeded(this, leader, result);

@@ -152,7 +152,11 @@ export const METRIC_DEFINITIONS: readonly Definition[] = [
   gauge("waiting_operations", "Operations beyond queue.maxPending, whose callers wait.", ({ stats }) => stats.waiting),
   gauge("inflight_batches", "Batches on their way.", ({ stats }) => stats.inFlightBatches),
   gauge("pool_connections_active", "Connections to the store in use.", ({ stats }) => stats.activeConnections),
-  gauge("pool_connections_idle", "Connections to the store not in use.", ({ stats }) => stats.idleConnections),
+  gauge(
+    "pool_connections_idle",
+    "Connections to the store that are open without work.",
+    ({ stats }) => stats.idleConnections,
+  ),
   gauge("pool_connections_limit", "Connections there may be: pool.max.", ({ maxConnections }) => maxConnections),
   gauge("circuit_breaker_state", "0 closed, 1 half-open, 2 open.", ({ stats }) => CIRCUIT_STATES[stats.circuit]),
   counter("hits_total", "Gets that found a value.", ({ stats }) => stats.hits),

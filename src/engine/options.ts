@@ -188,17 +188,23 @@ const optionTable = group(
     ),
     pool: group(
       {
-        min: integer({ min: 0, max: 1024, default: 1, unit: "connections", doc: "Connections kept open." }),
-        max: integer({ min: 1, max: 1024, default: 1, unit: "connections", doc: "Connections at most." }),
+        min: integer({ min: 0, max: 1024, default: 1, unit: "connections", doc: "Connections kept open, on Redis." }),
+        max: integer({
+          min: 1,
+          max: 1024,
+          default: 1,
+          unit: "connections",
+          doc: "Connections for data at most; on PostgreSQL how many, if more than three.",
+        }),
         idleMs: duration({
           min: 1,
           max: 86_400_000,
           default: 60_000,
-          doc: "A connection beyond the minimum is closed after so long without work.",
+          doc: "On Redis, a connection beyond the minimum is closed after so long without need of it.",
         }),
       },
       {
-        doc: "Connections to the store.",
+        doc: "Connections to Redis or PostgreSQL.",
         rules: [
           ({ min, max }) => (min > max ? `min must not be greater than max; got min ${min} and max ${max}` : undefined),
         ],

@@ -61,6 +61,13 @@ if ((await findRedisServer()) !== null && (await redisIsThere("chaos"))) {
     }
   });
 
+  test("keeps every promise over several connections", async (t) => {
+    const pool = { min: 1, max: 4, idleMs: 200 };
+    const result = await run(t, { faults: FAULT_KINDS.length * 2, pool });
+    assert.deepEqual(result.violations, NO_VIOLATIONS);
+    assert.deepEqual(result.escaped, []);
+  });
+
   test("would find increments that are sent again although their outcome is unknown", async (t) => {
     const result = await run(t, {
       kinds: kinds("cut-storm", "lost-ack"),

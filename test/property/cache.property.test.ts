@@ -167,7 +167,7 @@ await onRedis("caches of two engines", (store, server) => {
     await fc.assert(property, {
       seed: SEED,
       numRuns: RUNS,
-      interruptAfterTimeLimit: 120_000,
+      interruptAfterTimeLimit: 480_000,
       markInterruptAsFailure: true,
     });
     for (const engine of engines) {

@@ -44,7 +44,7 @@ function testStore(store: Store, runs: number): void {
     await fc.assert(property, {
       seed: SEED,
       numRuns: runs,
-      interruptAfterTimeLimit: 120_000,
+      interruptAfterTimeLimit: 480_000,
       markInterruptAsFailure: true,
     });
   });
@@ -79,7 +79,7 @@ function testStore(store: Store, runs: number): void {
     await fc.assert(property, {
       seed: SEED,
       numRuns: runs,
-      interruptAfterTimeLimit: 120_000,
+      interruptAfterTimeLimit: 480_000,
       markInterruptAsFailure: true,
     });
   });

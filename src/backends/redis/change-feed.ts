@@ -1,30 +1,31 @@
+import { ConnectionError } from "../../core/errors.js";
 import { canonicalKeyOfBytes } from "../../core/key.js";
 import type { ChangeListener, Logger } from "../contract.js";
 import type { ServerFacts } from "./wire/handshake.js";
 import { ErrorReply } from "./wire/protocol-error.js";
 import type { PushReply, Reply } from "./wire/reply-parser.js";
 
-/** A link on which nothing has come for so long is asked whether it is still there. */
-export const HEARTBEAT_MS = 1000;
+const REFUSED = { backend: "redis", reason: "ERR_CONNECTION", retryable: true };
 
 /**
  * Changes by others, as the server tells of them (`CLIENT TRACKING`, Redis 6 and Valkey): of each key that a marked read
  * over a connection asked for it remembers that, and tells of its next change on the same connection, between two replies.
  *
- * On the data connection itself rather than over a second one to which messages are redirected: the order of replies and
- * messages is then that of the server, so what is read over it later is never older than what was dropped, and the
- * connection cannot be there without its messages. OPTIN: the server remembers what is to be kept here and nothing else,
- * which is little of what is read; to remember everything costs it as much as reading does, and when its table is full
- * (`tracking-table-max-keys`) it invalidates keys that nobody has changed. Not BCAST, which remembers nothing and tells of
- * every key with a prefix: that sends every write to every process, this one's own included when there are several
- * connections. NOLOOP: what this connection writes itself is known here when it is called.
+ * On the data connections themselves, each for what is read over it, rather than over another one to which messages are
+ * redirected: the order of replies and messages is then that of the server, so what is read over it later is never older
+ * than what was dropped, and the connection cannot be there without its messages. OPTIN: the server remembers what is to
+ * be kept here and nothing else, which is little of what is read; to remember everything costs it as much as reading
+ * does, and when its table is full (`tracking-table-max-keys`) it invalidates keys that nobody has changed. Not BCAST,
+ * which remembers nothing and tells of every key with a prefix: that sends every write to every process, this one's own
+ * included when there are several connections. NOLOOP: what this connection writes itself is known here when it is
+ * called.
  */
 export class ChangeFeed {
   readonly #prefix: Buffer;
   readonly #listener: ChangeListener;
   readonly #logger: Logger;
-  /** The link is up. */
-  #follows = false;
+  /** Connections on which the server tells of changes. */
+  #links = 0;
   #isRefused = false;
 
   /** @param prefix of all keys of the engine, as the store has it */
@@ -34,18 +35,28 @@ export class ChangeFeed {
     this.#logger = logger;
   }
 
+  /** Whether changes of what was read are heard of. */
   get follows(): boolean {
-    return this.#follows;
+    return this.#links > 0;
   }
 
-  /** To be called on every new connection, before anything is read over it. */
-  async begin(ask: (...args: string[]) => Promise<Reply>, { protocol }: ServerFacts): Promise<void> {
+  /**
+   * To be called on every new connection, before anything is read over it.
+   * @param isAlone whether no other connection is open: beside one that is not told of changes, none need be
+   * @returns whether changes are told on it; its end must be reported with `lost`
+   */
+  async begin(
+    ask: (...args: string[]) => Promise<Reply>,
+    { protocol }: ServerFacts,
+    isAlone: boolean,
+  ): Promise<boolean> {
+    if (!isAlone && this.#links === 0) return false;
     const refusal = protocol === 3 ? await this.#askForTracking(ask) : undefined;
     if (refusal === "OK") {
-      this.#follows = true;
+      this.#links++;
       this.#isRefused = false;
       this.#listener.linkUp();
-      return;
+      return true;
     }
     const cause = refusal instanceof ErrorReply ? refusal.message : "the server does not speak RESP3";
     if (!this.#isRefused) {
@@ -55,7 +66,10 @@ export class ChangeFeed {
       );
     }
     this.#isRefused = true;
+    // What is read over this one would be vouched for by the others, which do not hear of it.
+    if (this.#links > 0) throw new ConnectionError(`changes are not told on a further connection: ${cause}`, REFUSED);
     this.#listener.linkRefused(cause);
+    return false;
   }
 
   /** The second command is sent before each read that is to be remembered: it has to be allowed as well. */
@@ -64,10 +78,11 @@ export class ChangeFeed {
     return reply === "OK" ? ask("CLIENT", "CACHING", "YES") : reply;
   }
 
+  /** A connection on which changes were told has ended; nobody knows which of what was kept was read over it. */
   lost(): void {
-    if (!this.#follows) return;
-    this.#follows = false;
+    this.#links--;
     this.#listener.linkLost();
+    if (this.#links > 0) this.#listener.linkUp();
   }
 
   take({ items }: PushReply): void {

@@ -5,6 +5,7 @@ import { inspect } from "node:util";
 import { Redis } from "ioredis";
 import { createEngine, type Engine } from "../../../src/index.js";
 import { type RedisServer, type RedisServerOptions, startRedis } from "../../../src/testing/index.js";
+import { openConnections } from "../../support/connections.js";
 import { failureOf, nothingEscapes, type Settled, settled } from "../../support/outcomes.js";
 import { redisIsThere, type StoreOptions, type TestScope } from "../../support/stores.js";
 import { until } from "../../support/until.js";
@@ -80,9 +81,9 @@ if (await redisIsThere("faults of a Redis server")) {
       })();
       await until("the load has begun", () => engine.stats().operationsSucceeded > 5000);
       await server.kill();
-      await until("the loss was noticed", () => engine.stats().activeConnections === 0);
+      await until("the loss was noticed", () => openConnections(engine) === 0);
       await server.restart();
-      await until("the engine is connected again", () => engine.stats().activeConnections === 1);
+      await until("the engine is connected again", () => openConnections(engine) === 1);
       const before = engine.stats().operationsSucceeded;
       await until("the load goes on", () => engine.stats().operationsSucceeded > before + 2000);
       loading = false;
@@ -179,7 +180,7 @@ if (await redisIsThere("faults of a Redis server")) {
     const server = await openServer(t);
     const engine = await openEngine(t, server, { timeouts: { operationMs: 10_000 } });
     await server.kill();
-    await until("the loss was noticed", () => engine.stats().activeConnections === 0);
+    await until("the loss was noticed", () => openConnections(engine) === 0);
     const patient = engine.put("a", "1");
     const impatient = await failureOf(engine.put("b", "1", { timeoutMs: 30 }));
     assert.deepEqual([impatient.code, impatient.outcome], ["TIMEOUT", "not-applied"]);
@@ -310,7 +311,7 @@ if (await redisIsThere("faults of a Redis server")) {
     await frozen.close();
     server.resume();
     await server.kill();
-    await until("the loss was noticed", () => away.stats().activeConnections === 0);
+    await until("the loss was noticed", () => openConnections(away) === 0);
     await away.close();
   });
 }

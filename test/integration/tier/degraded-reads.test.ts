@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigError, createEngine, type Engine, type EngineOptions, StateError } from "../../../src/index.js";
 import { type FaultProxy, type RedisServer, startFaultProxy, startRedis } from "../../../src/testing/index.js";
+import { openConnections } from "../../support/connections.js";
 import { nothingEscapes } from "../../support/outcomes.js";
 import { redisIsThere, type TestScope } from "../../support/stores.js";
 import { until } from "../../support/until.js";
@@ -45,11 +46,11 @@ async function open(t: TestScope, options: Omit<EngineOptions, "backend" | "logg
     async cutOff() {
       await proxy.set({ accept: "refuse" });
       await proxy.cut();
-      await until("the loss is noticed", () => engine.stats().activeConnections === 0);
+      await until("the loss is noticed", () => openConnections(engine) === 0);
     },
     async comeBack() {
       await proxy.clear();
-      await until("the connection is back", () => engine.stats().activeConnections === 1);
+      await until("the connection is back", () => openConnections(engine) === 1);
     },
   };
 }

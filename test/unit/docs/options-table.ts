@@ -1,7 +1,7 @@
 import { describeEngineOptions } from "../../../src/engine/options.js";
 
 /** Options that are checked and change nothing in this release, with all below them. */
-export const WITHOUT_EFFECT: readonly string[] = ["durability", "pool"];
+export const WITHOUT_EFFECT: readonly string[] = ["durability"];
 
 /** The table of all options as it stands in docs/tuning.md. */
 export function optionsTable(): string {

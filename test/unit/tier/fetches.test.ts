@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Kind, Request } from "../../../src/backends/request.js";
+import { keyHash } from "../../../src/core/key-hash.js";
 import { Fetches } from "../../../src/tier/fetches.js";
-import { keyHash } from "../../../src/tier/key-hash.js";
 
 test("reads under way are found, shared, ended and overtaken as a map of them would have it", () => {
   const step = fc.record({

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
-import { keyHash } from "../../../src/tier/key-hash.js";
+import { keyHash } from "../../../src/core/key-hash.js";
 import { type KeptValue, Sieve, SieveEntry } from "../../../src/tier/sieve.js";
 
 function entry(key: string, value: KeptValue = "value"): SieveEntry {

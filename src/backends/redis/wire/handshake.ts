@@ -43,8 +43,8 @@ export class HandshakeRefused extends Error {
  * Logs in, in RESP3 where the server knows it, selects the database and introduces the client.
  *
  * A connection that was given up may have bytes at the server that it has not read, a frozen server above all: read
- * later, they would put older values over newer ones. So `previous`, what is known of that connection, is ended by the
- * server itself before anything is sent over this one. Servers that do not allow CLIENT KILL leave that gap open.
+ * later, they would put older values over newer ones. So such connections, `ended`, are ended by the server itself before
+ * anything is sent over this one. Servers that do not allow CLIENT KILL leave that gap open.
  *
  * @throws HandshakeRefused
  */
@@ -52,7 +52,7 @@ export async function shakeHands(
   ask: Ask,
   login: Login,
   libraryVersion: string,
-  previous?: ServerFacts,
+  ended: readonly ServerFacts[] = [],
 ): Promise<ServerFacts> {
   const credentials = login.password === undefined ? [] : ["AUTH", login.username ?? "default", login.password];
   const hello = await ask("HELLO", "3", ...credentials);
@@ -77,7 +77,9 @@ export async function shakeHands(
   accept("PING", ping);
   const lines = infoLines(info);
   const runId = lines.get("run_id");
-  if (previous?.clientId !== undefined && runId !== undefined && previous.runId === runId) {
+  for (const previous of ended) {
+    // The id of a connection to another run of the server may be somebody else's by now.
+    if (previous.clientId === undefined || runId === undefined || previous.runId !== runId) continue;
     await ask("CLIENT", "KILL", "ID", String(previous.clientId));
   }
   const facts = greeting ?? lines;

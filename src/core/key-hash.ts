@@ -1,6 +1,6 @@
-import type { CanonicalKey } from "../core/key.js";
+import type { CanonicalKey } from "./key.js";
 
-/** See `core/key.ts` for why not `key.charCodeAt(i)`. */
+/** See `key.ts` for why not `key.charCodeAt(i)`. */
 const codeUnitAt = String.prototype.charCodeAt;
 
 /** FNV-1a over UTF-16 units, the low bits stirred by the high ones; never 0, and even: the lowest bit is to spare. */

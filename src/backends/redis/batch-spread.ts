@@ -1,0 +1,165 @@
+import type { ConnectionError, StateError } from "../../core/errors.js";
+import type { CanonicalKey } from "../../core/key.js";
+import { keyHash } from "../../core/key-hash.js";
+import { Batch, type BatchOwner } from "../batch.js";
+import { keysOf, type Request } from "../request.js";
+import { failAll, type Lane } from "./lane.js";
+
+export interface BatchSpreadOptions {
+  /** Where nothing that is due stands in the way of a change of lanes, or of a batch that needs them all. */
+  readonly awaitQuiet: () => void;
+  readonly onBatchEnded: () => void;
+  readonly notConnected: () => StateError;
+}
+
+/**
+ * Sends batches over several lanes: what concerns a key over the lane of its key, so that whatever is asked of it keeps
+ * its order. A batch with keys of several lanes is divided into one for each. A transaction whose keys belong to several
+ * lanes waits until nothing is due on any, with whatever comes behind it, and runs alone.
+ */
+export class BatchSpread {
+  readonly #options: BatchSpreadOptions;
+  /** Not sent yet: first one whose transaction needs all lanes, then what came behind it. */
+  #held: Batch[] = [];
+
+  constructor(options: BatchSpreadOptions) {
+    this.#options = options;
+  }
+
+  /** @param lanes at least two */
+  send(batch: Batch, lanes: readonly Lane[]): void {
+    if (this.#held.length > 0) {
+      this.#held.push(batch);
+      return;
+    }
+    const only = onlyLane(batch, lanes.length);
+    if (only !== undefined) {
+      lanes[only]!.send(batch, false);
+      return;
+    }
+    if (batch.others.some((request) => laneOfAll(request, lanes.length) === undefined)) {
+      this.#held.push(batch);
+      this.#options.awaitQuiet();
+      return;
+    }
+    const parts = divide(batch, lanes.length, this.#options.onBatchEnded);
+    for (const [position, part] of parts.entries()) if (part !== undefined) lanes[position]!.send(part, true);
+    batch.stampWritten();
+  }
+
+  /** Sends the first batch that waits, now that nothing is due; false: none waits. */
+  sendHeld(lanes: readonly Lane[]): boolean {
+    const batch = this.#held.shift();
+    if (batch === undefined) return false;
+    const lane = lanes.find(({ isOpen }) => isOpen);
+    if (lane === undefined) this.#fail(batch, this.#options.notConnected());
+    else lane.send(batch, false);
+    return lane !== undefined || this.sendHeld(lanes);
+  }
+
+  /** A request of this batch was given up: what has not left this process must never leave. */
+  abandon(batch: Batch, lanes: readonly Lane[], cause: () => ConnectionError): void {
+    const held = this.#held.indexOf(batch);
+    if (held >= 0) {
+      this.#held.splice(held, 1);
+      this.#fail(batch, cause());
+      return;
+    }
+    if (!lanes.some(({ hasUnsentBytes }) => hasUnsentBytes)) return;
+    const concerned = new Set<number>();
+    batch.forEachLeader((leader) => {
+      for (const key of keysOf(leader)) concerned.add(laneOf(key, lanes.length));
+    });
+    for (const position of concerned) if (lanes[position]?.hasUnsentBytes === true) lanes[position].destroy(cause());
+  }
+
+  failHeld(error: StateError): void {
+    for (const batch of this.#held.splice(0)) this.#fail(batch, error);
+  }
+
+  #fail(batch: Batch, error: StateError): void {
+    failAll(batch, error);
+    this.#options.onBatchEnded();
+  }
+}
+
+/** Answers for a batch whose parts are under way. */
+class Whole implements BatchOwner {
+  readonly #batch: Batch;
+  readonly #onEnded: () => void;
+  #parts = 0;
+
+  constructor(batch: Batch, onEnded: () => void) {
+    this.#batch = batch;
+    this.#onEnded = onEnded;
+  }
+
+  newPart(): Batch {
+    this.#parts++;
+    return new Batch(this);
+  }
+
+  nowUs(): number {
+    return this.#batch.nowUs();
+  }
+
+  requestSucceeded(part: Batch, leader: Request, result: unknown): void {
+    this.#batch.resultsAtUs = part.resultsAtUs;
+    this.#batch.succeed(leader, result);
+  }
+
+  requestFailed(_part: Batch, leader: Request, error: StateError): void {
+    this.#batch.fail(leader, error);
+  }
+
+  defersDecoding(_part: Batch, rawBytes: number): boolean {
+    return this.#batch.defersDecoding(rawBytes);
+  }
+
+  batchCompleted(part: Batch): void {
+    for (const read of part.undecoded ?? []) this.#batch.succeedStored(read.leader, read.stored, read.keyChecksum);
+    if (--this.#parts > 0) return;
+    this.#batch.complete();
+    this.#onEnded();
+  }
+}
+
+function laneOf(key: CanonicalKey, lanes: number): number {
+  return (keyHash(key) >>> 0) % lanes;
+}
+
+/** The lane of all the keys of a request; undefined: they have several. */
+function laneOfAll(request: Request, lanes: number): number | undefined {
+  const [first, ...others] = keysOf(request);
+  // Nothing to be done: any lane does it.
+  if (first === undefined) return 0;
+  const lane = laneOf(first, lanes);
+  return others.every((key) => laneOf(key, lanes) === lane) ? lane : undefined;
+}
+
+/** The lane of all that a batch asks; undefined: there are several. */
+function onlyLane(batch: Batch, lanes: number): number | undefined {
+  let only: number | undefined;
+  for (const group of [batch.probes, batch.reads, batch.deletes, batch.puts, batch.expiringPuts, batch.others]) {
+    for (const request of group) {
+      const lane = laneOfAll(request, lanes);
+      if (lane === undefined || (only !== undefined && lane !== only)) return undefined;
+      only = lane;
+    }
+  }
+  return only;
+}
+
+/** By lane, each group in its order. */
+function divide(batch: Batch, lanes: number, onEnded: () => void): readonly (Batch | undefined)[] {
+  const whole = new Whole(batch, onEnded);
+  const parts = new Array<Batch | undefined>(lanes).fill(undefined);
+  for (const group of ["probes", "reads", "deletes", "puts", "expiringPuts", "others"] as const) {
+    for (const request of batch[group]) {
+      const lane = laneOfAll(request, lanes)!;
+      parts[lane] ??= whole.newPart();
+      parts[lane][group].push(request);
+    }
+  }
+  return parts;
+}

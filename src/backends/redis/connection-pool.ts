@@ -1,0 +1,334 @@
+import { ConnectionError, StateError } from "../../core/errors.js";
+import type { DriverContext } from "../contract.js";
+import type { ChangeFeed } from "./change-feed.js";
+import type { ControlAddress } from "./control-plane.js";
+import { hostPortOf, Lane } from "./lane.js";
+import type { ServerFacts } from "./wire/handshake.js";
+import type { TlsMaterial } from "./wire/open-socket.js";
+
+/** A server that is back is found within about this, however long it was away. */
+const RECONNECT_CEILING_MS = 1000;
+/**
+ * A server that refuses us (a password, a certificate) is asked again after so long, then after twice that, and so on:
+ * soon enough for a password that is being changed, too seldom for a log to fill or an account to be locked.
+ */
+const REFUSED_WAIT_MS = 250;
+const REFUSED_CEILING_MS = 10_000;
+/** A connection on which nothing is due is asked so often whether it is still there. */
+const HEALTH_CHECK_MS = 1000;
+/** However short `idleMs` is. */
+const SHORTEST_LOOK_MS = 20;
+
+export interface PoolLimits {
+  readonly min: number;
+  readonly max: number;
+  readonly idleMs: number;
+}
+
+export interface ConnectionPoolOptions {
+  readonly address: ControlAddress;
+  readonly context: DriverContext;
+  readonly limits: PoolLimits;
+  /** Waits between attempts to connect: doubled each time, with a random share taken off. */
+  readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+  readonly libraryVersion: string;
+  readonly feed: ChangeFeed | undefined;
+  readonly tls: () => Promise<TlsMaterial | undefined>;
+  /** Nothing is due on any lane, and the lanes are about to change. True: something was sent, and they have to wait. */
+  readonly beforeChange: () => boolean;
+}
+
+/**
+ * The connections for data. A key goes over the lane that its hash names, so whatever is asked of it keeps its order
+ * without a thought; the price is that the lanes may only change while nothing is due on any. Then those that are lost
+ * or not needed any more leave and new ones join. While a change is wanted `isWritable` is false, so that what is due
+ * comes to an end.
+ *
+ * As many are needed as batches were under way at once. One is opened when there are more batches than lanes, and one
+ * that was not needed for `idleMs` is closed; with changes being followed it is kept, because with it the server would
+ * forget what was read over it.
+ *
+ * A connection that was lost may have bytes at the server that are carried out later. Before its keys go over another,
+ * the server is asked to end it.
+ */
+export class ConnectionPool {
+  readonly #options: ConnectionPoolOptions;
+  #lanes: Lane[] = [];
+  /** Open, and not among the lanes yet. */
+  #joining: Lane[] = [];
+  #isChanging = false;
+  #checkScheduled = false;
+  /** Somebody has something to send and there is no connection. */
+  #isAwaited = false;
+  /** The last connection was lost, not closed. */
+  #isRecovering = false;
+  readonly #unfenced = new Set<ServerFacts>();
+  #opening: Lane | undefined;
+  #isConnecting = false;
+  #attemptTimer: NodeJS.Timeout | undefined;
+  #monitor: NodeJS.Timeout | undefined;
+  /** Why the server would not have us when it was asked last. */
+  #refusal: StateError | undefined;
+  #batchesUnderWay = 0;
+  /** Most batches under way at once since the last look. */
+  #peak = 0;
+  /** When so many connections as the index and one were needed last. */
+  readonly #neededAtMs: number[] = [];
+  #isClosed = false;
+
+  constructor(options: ConnectionPoolOptions) {
+    this.#options = options;
+  }
+
+  /** By position; some of them may be lost. Empty: there is no connection. */
+  get lanes(): readonly Lane[] {
+    return this.#lanes;
+  }
+
+  /** Why the server will not have us, while waiting does not help. */
+  get refusal(): StateError | undefined {
+    return this.#refusal;
+  }
+
+  /** Whether there is none because none was needed. */
+  get isAsleep(): boolean {
+    return this.#lanes.length === 0 && this.#target() === 0;
+  }
+
+  /** False: batches should wait. A question without any connection is taken for a need of one. */
+  get isWritable(): boolean {
+    if (this.#isChanging) return false;
+    const lanes = this.#lanes;
+    if (lanes.length === 0) {
+      this.#isAwaited = true;
+      this.#grow();
+      return this.#refusal !== undefined;
+    }
+    for (let i = 0; i < lanes.length; i++) if (!lanes[i]!.isWritable) return false;
+    return true;
+  }
+
+  count(): { readonly active: number; readonly idle: number } {
+    const open = [...this.#lanes, ...this.#joining].filter((lane) => lane.isOpen);
+    const idle = open.filter((lane) => lane.isIdle).length;
+    return { active: open.length - idle, idle };
+  }
+
+  /** The first connection; the others up to the minimum come by themselves. */
+  async open(timeoutMs: number): Promise<void> {
+    await this.#connect(timeoutMs);
+    const everyMs = Math.max(SHORTEST_LOOK_MS, Math.min(HEALTH_CHECK_MS, this.#options.limits.idleMs));
+    this.#monitor = setInterval(() => this.#look(), everyMs);
+    this.#monitor.unref();
+    this.#grow();
+  }
+
+  /** A batch is about to be sent. */
+  batchBegins(): void {
+    if (++this.#batchesUnderWay > this.#peak) this.#need(this.#batchesUnderWay);
+  }
+
+  readonly batchEnded = (): void => {
+    this.#batchesUnderWay--;
+  };
+
+  /** Has the lanes change, even if only into what they are, once nothing is due: `beforeChange` is called then. */
+  awaitQuiet(): void {
+    this.#isChanging = true;
+    this.#checkSoon();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#attemptTimer);
+    clearInterval(this.#monitor);
+    const cause = this.#closedError();
+    this.#opening?.destroy(cause);
+    for (const lane of [...this.#lanes, ...this.#joining]) lane.destroy(cause);
+  }
+
+  /** So many batches are under way. */
+  #need(connections: number): void {
+    this.#peak = Math.max(this.#peak, connections);
+    const { max } = this.#options.limits;
+    if (this.#lanes.length >= max) return;
+    this.#markNeeded(connections);
+    this.#grow();
+  }
+
+  #markNeeded(connections: number): void {
+    const nowMs = performance.now();
+    const count = Math.min(connections, this.#options.limits.max);
+    for (let index = 0; index < count; index++) this.#neededAtMs[index] = nowMs;
+  }
+
+  /** How many there should be. */
+  #target(): number {
+    const { min, max, idleMs } = this.#options.limits;
+    const nowMs = performance.now();
+    let needed = this.#neededAtMs.length;
+    while (needed > 0 && nowMs - this.#neededAtMs[needed - 1]! >= idleMs) needed--;
+    return Math.max(min, this.#isAwaited ? 1 : 0, Math.min(max, needed));
+  }
+
+  #isCrowded(): boolean {
+    return this.#options.feed?.follows !== true && this.#lanes.length + this.#joining.length > this.#target();
+  }
+
+  /** The health monitor: whatever does not answer is replaced, what is not needed is closed. */
+  #look(): void {
+    this.#markNeeded(this.#peak);
+    this.#peak = this.#batchesUnderWay;
+    if (this.#isCrowded()) this.awaitQuiet();
+    else for (const lane of [...this.#lanes, ...this.#joining]) if (lane.isIdle) lane.ping();
+    this.#grow();
+  }
+
+  #grow(): void {
+    if (this.#isClosed || this.#isConnecting || this.#attemptTimer !== undefined) return;
+    const open = this.#openLanes().length + this.#joining.length;
+    if (open < this.#target()) this.#connectAfter(this.#isRecovering ? this.#delayMs(0) : 0, 0);
+  }
+
+  #connectAfter(delayMs: number, attempt: number): void {
+    this.#attemptTimer = setTimeout(() => {
+      this.#attemptTimer = undefined;
+      // Perhaps nobody needs it any more.
+      if (this.#openLanes().length + this.#joining.length >= this.#target()) return;
+      this.#connect(this.#options.context.connectTimeoutMs).then(
+        () => this.#grow(),
+        (error: Error) => this.#failed(error, attempt),
+      );
+    }, delayMs);
+  }
+
+  #failed(error: Error, attempt: number): void {
+    if (this.#isClosed) return;
+    const { logger, onWritable } = this.#options.context;
+    logger.warn({ backend: "redis", attempt, cause: error.message }, "connecting failed");
+    const wasRefused = this.#refusal !== undefined;
+    this.#refusal = error instanceof StateError && !error.retryable ? error : undefined;
+    const isRefused = this.#refusal !== undefined;
+    // What waits is refused now.
+    if (isRefused) onWritable();
+    const next = wasRefused === isRefused ? attempt + 1 : 1;
+    this.#connectAfter(this.#delayMs(next), next);
+  }
+
+  #delayMs(attempt: number): number {
+    const { baseDelayMs, maxDelayMs, jitter } = this.#options.retry;
+    const spread = 1 - jitter * Math.random();
+    if (this.#refusal !== undefined) return Math.min(REFUSED_CEILING_MS, REFUSED_WAIT_MS * 2 ** (attempt - 1)) * spread;
+    if (attempt === 0) return Math.random() * baseDelayMs;
+    return Math.min(maxDelayMs, RECONNECT_CEILING_MS, baseDelayMs * 2 ** attempt) * spread;
+  }
+
+  async #connect(connectTimeoutMs: number): Promise<void> {
+    const { address, context, feed, libraryVersion } = this.#options;
+    this.#isConnecting = true;
+    try {
+      const tls = await this.#options.tls();
+      if (this.#isClosed) throw this.#closedError();
+      const lane = new Lane({
+        ...{ address, tls, context, libraryVersion, feed, connectTimeoutMs },
+        onLost: (lost, cause) => this.#lost(lost, cause),
+        onBatchEnded: this.batchEnded,
+        onReplied: () => {
+          if (this.#isChanging) this.#checkSoon();
+        },
+      });
+      this.#opening = lane;
+      const ended = [...this.#unfenced];
+      await lane.open(ended, () => this.#openLanes().length === 0);
+      for (const facts of ended) this.#unfenced.delete(facts);
+      this.#joining.push(lane);
+      this.#refusal = undefined;
+      // That may have taken longer than `idleMs`.
+      this.#markNeeded(this.#openLanes().length + this.#joining.length);
+      this.#isChanging = true;
+      this.#fence();
+      this.#check();
+    } finally {
+      this.#isConnecting = false;
+      this.#opening = undefined;
+    }
+  }
+
+  #lost(lane: Lane, cause: StateError): void {
+    if (this.#isClosed) return;
+    const wasJoining = this.#joining.includes(lane);
+    this.#joining = this.#joining.filter((other) => other !== lane);
+    // One that was closed because it was not needed has left before.
+    if (!wasJoining && !this.#lanes.includes(lane)) return;
+    this.#options.context.logger.warn({ backend: "redis", cause: cause.message }, "connection lost, reconnecting");
+    if (!wasJoining) {
+      this.#isChanging = true;
+      this.#unfenced.add(lane.facts);
+    }
+    this.#fence();
+    this.#check();
+    // The next attempt may have been far off, when another connection was only wanted.
+    if (this.#openLanes().length === 0) {
+      this.#isRecovering = true;
+      clearTimeout(this.#attemptTimer);
+      this.#attemptTimer = undefined;
+    }
+    this.#grow();
+  }
+
+  /** Over a connection that is there; else the next one's handshake does it. */
+  #fence(): void {
+    const lane = this.#openLanes()[0] ?? this.#joining[0];
+    if (lane === undefined) return;
+    for (const facts of this.#unfenced) {
+      // To another run of the server: that one has ended, and all its connections with it.
+      if (facts.clientId === undefined || facts.runId !== lane.facts.runId) this.#unfenced.delete(facts);
+      else lane.end(facts, () => this.#unfenced.delete(facts));
+    }
+  }
+
+  /** When what is being read just now has been read. */
+  #checkSoon(): void {
+    if (this.#checkScheduled) return;
+    this.#checkScheduled = true;
+    queueMicrotask(() => {
+      this.#checkScheduled = false;
+      this.#check();
+    });
+  }
+
+  #check(): void {
+    if (!this.#isChanging || this.#isClosed) return;
+    const open = this.#openLanes();
+    if (!open.every((lane) => lane.isIdle)) return;
+    // With none left the next one's handshake sees to it.
+    if (this.#unfenced.size > 0 && open.length + this.#joining.length > 0) return;
+    if (this.#options.beforeChange()) return;
+    this.#change(open);
+  }
+
+  #change(remaining: Lane[]): void {
+    const { onReconnected, onWritable } = this.#options.context;
+    const wasEmpty = remaining.length === 0;
+    this.#lanes = [...remaining, ...this.#joining.filter((lane) => lane.isOpen)];
+    this.#joining = [];
+    this.#isChanging = false;
+    while (this.#isCrowded()) this.#lanes.pop()!.destroy(this.#closedError());
+    if (this.#lanes.length > 0) {
+      this.#isAwaited = false;
+      this.#isRecovering = false;
+    }
+    if (wasEmpty && this.#lanes.length > 0) onReconnected();
+    else onWritable();
+    this.#grow();
+  }
+
+  #openLanes(): Lane[] {
+    return this.#lanes.filter((lane) => lane.isOpen);
+  }
+
+  #closedError(): ConnectionError {
+    const details = { backend: "redis", reason: "ERR_CLOSED" };
+    return new ConnectionError(`${hostPortOf(this.#options.address)}: the engine was closed`, details);
+  }
+}
