@@ -148,6 +148,11 @@ export class Envelope implements ValueCodec {
     return end;
   }
 
+  get plainTextUnits(): number {
+    if (!this.#checksummed) return -1;
+    return this.#compressor === undefined ? MAX_UNSEALED_UNITS : Math.min(MAX_UNSEALED_UNITS, this.#thresholdBytes - 1);
+  }
+
   encodeUnsealed(target: Buffer, at: number, value: Value): number {
     const units = value.length;
     if (!this.#checksummed || units > MAX_UNSEALED_UNITS) return -1;

@@ -32,6 +32,8 @@ export interface ValueCodec {
    * writes.
    */
   encodeUnsealed(target: Buffer, at: number, value: Value): number;
+  /** Strings of so many UTF-16 units at most are such values, if their UTF-8 is no longer; -1: none are. */
+  readonly plainTextUnits: number;
   encode(keyChecksum: number, value: Value, hint?: CompressionHint): Buffer;
   /** Length before compression that the stored form claims; -1: it is not compressed. */
   claimedRawBytes(source: Buffer, start: number, end: number): number;

@@ -54,6 +54,11 @@ export class SealingRegion {
     this.#words = 0;
   }
 
+  /** Where a byte of `bytes` is for the kernel. */
+  addressOf(at: number): number {
+    return this.#base + at;
+  }
+
   /** Forgets what was noted. */
   reset(): void {
     this.#words = 0;

@@ -18,7 +18,21 @@ export interface SharedKernel {
   readonly memory: WasmMemory;
   sealFrames(notes: number, count: number, base: number, seed: number): void;
   scanValues(at: number, end: number, count: number, checksums: number, found: number): number;
+  readonly writeKeys: WriteArguments;
+  readonly writeEntries: WriteArguments;
 }
+
+export type WriteArguments = (
+  text: number,
+  notes: number,
+  count: number,
+  out: number,
+  prefix: number,
+  prefixBytes: number,
+  seed: number,
+  head: number,
+  headBytes: number,
+) => number;
 
 interface SharedMemory {
   readonly kernel: SharedKernel;

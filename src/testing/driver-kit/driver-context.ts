@@ -44,6 +44,11 @@ export class DamagingEnvelope extends Envelope {
     return super.encodeInto(target, at, value === "bad" ? keyChecksum ^ 1 : keyChecksum, value);
   }
 
+  /** None, so that every value comes by here. */
+  override get plainTextUnits(): number {
+    return -1;
+  }
+
   /** A frame that the driver seals itself would be right. */
   override encodeUnsealed(target: Buffer, at: number, value: Value): number {
     return value === "bad" ? -1 : super.encodeUnsealed(target, at, value);

@@ -59,16 +59,10 @@ const NO_CHECKSUMS = new Uint32Array(0);
  * @param tracks whether the server is to tell of the next change of what is read to be kept
  */
 export function encodeBatch(slab: CommandSlab, batch: Batch, hasMsetex: boolean, tracks: boolean): EncodedBatch {
-  for (const request of batch.probes) {
-    slab.constant(EXISTS);
-    slab.key(request.key, request.keyUnits);
-  }
+  encodeKeys(slab, batch.probes, EXISTS);
   const tracked = tracks ? bringMarkedForward(batch.reads) : 0;
   const readChecksums = encodeReads(slab, batch.reads, tracked);
-  for (const request of batch.deletes) {
-    slab.constant(UNLINK);
-    slab.key(request.key, request.keyUnits);
-  }
+  encodeKeys(slab, batch.deletes, UNLINK);
   encodePuts(slab, batch.puts);
   const expiringRuns = encodeExpiringPuts(slab, batch, hasMsetex);
   slab.seal();
@@ -100,34 +94,72 @@ export function endOfRun(index: number, tracked: number, reads: number): number 
   return Math.min(index + KEYS_PER_COMMAND, index < tracked ? tracked : reads);
 }
 
+/** A command for each key. */
+function encodeKeys(slab: CommandSlab, requests: readonly Request[], head: Buffer): void {
+  const count = requests.length;
+  for (let i = 0; i < count; ) {
+    const next = slab.runs.keys(requests, i, count, head, undefined);
+    if (next > i) {
+      i = next;
+      continue;
+    }
+    slab.constant(head);
+    slab.key(requests[i]!.key, requests[i]!.keyUnits);
+    i++;
+  }
+}
+
 /** MGET also for one key: GET would answer with an error where MGET, by its nature, has none (a key of another type). */
 function encodeReads(slab: CommandSlab, reads: readonly Request[], tracked: number): Uint32Array {
   const count = reads.length;
   if (count === 0) return NO_CHECKSUMS;
   const checksums = new Uint32Array(count);
-  let runEnd = 0;
-  for (let i = 0; i < count; i++) {
-    if (i === runEnd) {
-      runEnd = endOfRun(i, tracked, count);
-      if (i < tracked) slab.constant(CACHING_YES);
-      slab.arrayHeader(runEnd - i + 1);
-      slab.constant(MGET);
+  for (let from = 0; from < count; ) {
+    const until = endOfRun(from, tracked, count);
+    if (from < tracked) slab.constant(CACHING_YES);
+    slab.arrayHeader(until - from + 1);
+    slab.constant(MGET);
+    while (from < until) {
+      const next = slab.runs.keys(reads, from, until, undefined, checksums);
+      if (next > from) {
+        from = next;
+        continue;
+      }
+      slab.key(reads[from]!.key, reads[from]!.keyUnits);
+      checksums[from++] = slab.keyChecksum;
     }
-    slab.key(reads[i]!.key, reads[i]!.keyUnits);
-    checksums[i] = slab.keyChecksum;
   }
   return checksums;
 }
 
 function encodePuts(slab: CommandSlab, puts: readonly Request[]): void {
   const count = puts.length;
-  for (let i = 0; i < count; i++) {
-    if (i % KEYS_PER_COMMAND === 0) {
-      slab.arrayHeader(Math.min(KEYS_PER_COMMAND, count - i) * 2 + 1);
-      slab.constant(MSET);
+  for (let from = 0; from < count; from += KEYS_PER_COMMAND) {
+    const until = Math.min(from + KEYS_PER_COMMAND, count);
+    slab.arrayHeader((until - from) * 2 + 1);
+    slab.constant(MSET);
+    encodeEntries(slab, puts, from, until, undefined);
+  }
+}
+
+/** Keys and values in turn; with `head` before each the lifetime stands between. */
+function encodeEntries(
+  slab: CommandSlab,
+  puts: readonly Request[],
+  from: number,
+  until: number,
+  head: Buffer | undefined,
+): void {
+  for (let i = from; i < until; ) {
+    const next = slab.runs.entries(puts, i, until, head);
+    if (next > i) {
+      i = next;
+      continue;
     }
-    const request = puts[i]!;
+    const request = puts[i++]!;
+    if (head !== undefined) slab.constant(head);
     slab.entryKey(request.key, request.keyUnits);
+    if (head !== undefined) slab.integer(request.ttlMs);
     slab.entryValue(request.value!, request.hint);
   }
 }
@@ -135,13 +167,7 @@ function encodePuts(slab: CommandSlab, puts: readonly Request[]): void {
 function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean): number[] | undefined {
   const puts = batch.expiringPuts;
   if (!hasMsetex || puts.length < 2) {
-    for (let i = 0; i < puts.length; i++) {
-      const request = puts[i]!;
-      slab.constant(PSETEX);
-      slab.entryKey(request.key, request.keyUnits);
-      slab.integer(request.ttlMs);
-      slab.entryValue(request.value!, request.hint);
-    }
+    encodeEntries(slab, puts, 0, puts.length, PSETEX);
     return undefined;
   }
   // No key stands twice, so the order among them is free: equal lifetimes together make few commands.
@@ -154,10 +180,7 @@ function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
     slab.arrayHeader(2 + (until - from) * 2 + 2);
     slab.constant(MSETEX);
     slab.integer(until - from);
-    for (let i = from; i < until; i++) {
-      slab.entryKey(puts[i]!.key, puts[i]!.keyUnits);
-      slab.entryValue(puts[i]!.value!, puts[i]!.hint);
-    }
+    encodeEntries(slab, puts, from, until, undefined);
     slab.constant(PX);
     slab.integer(puts[from]!.ttlMs);
     runs.push(until - from);

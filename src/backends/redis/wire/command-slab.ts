@@ -4,6 +4,7 @@ import type { ValueCodec } from "../../../codec/value-codec.js";
 import { crc32 } from "../../../core/crc32.js";
 import { type CanonicalKey, writeKey } from "../../../core/key.js";
 import type { Value } from "../../../core/value.js";
+import { ArgumentRuns, type ArgumentTarget } from "./argument-runs.js";
 
 const DEFAULT_BYTES = SEALING_REGION_BYTES;
 const CR = 13;
@@ -17,14 +18,16 @@ const FRAME_BYTES = 48;
  * Outgoing bytes of one batch: commands, keys, value headers, values and checksums are written in place, one after
  * the other, and leave in one write. Grows; never shrinks below its first size.
  */
-export class CommandSlab {
+export class CommandSlab implements ArgumentTarget {
   bytes: Buffer;
   length = 0;
   /** CRC-32 of the last key written, prefix included: where a value's checksum continues from. */
   keyChecksum = 0;
   readonly #codec: ValueCodec;
-  readonly #prefix: Buffer;
-  readonly #prefixChecksum: number;
+  readonly prefix: Buffer;
+  readonly prefixChecksum: number;
+  readonly plainTextUnits: number;
+  readonly runs: ArgumentRuns;
   /** Whose memory `bytes` is; undefined: plain memory, in which every checksum is made at once. */
   #region: SealingRegion | undefined;
   /** The region that a batch of unusual size did not fit in. */
@@ -34,10 +37,21 @@ export class CommandSlab {
 
   constructor(codec: ValueCodec, keyPrefix: string) {
     this.#codec = codec;
-    this.#prefix = Buffer.from(keyPrefix, "utf8");
-    this.#prefixChecksum = crc32(this.#prefix);
-    this.#region = SealingRegion.take(this.#prefixChecksum);
+    this.prefix = Buffer.from(keyPrefix, "utf8");
+    this.prefixChecksum = crc32(this.prefix);
+    this.#region = SealingRegion.take(this.prefixChecksum);
     this.bytes = this.#region?.bytes ?? Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+    this.plainTextUnits = codec.plainTextUnits;
+    this.runs = new ArgumentRuns(this);
+  }
+
+  addressFor(bytes: number): number {
+    if (this.#region === undefined || this.length + bytes > this.bytes.length) return -1;
+    return this.#region.addressOf(this.length);
+  }
+
+  advance(bytes: number): void {
+    this.length += bytes;
   }
 
   /** Ready for the next batch; an unusually large buffer is not kept. */
@@ -154,7 +168,7 @@ export class CommandSlab {
 
   /** Leaves where the key's bytes begin, prefix excluded, in `#keyAt`, and where they end in `#keyEnd`. */
   #writeKey(key: CanonicalKey, units: number): void {
-    const prefix = this.#prefix;
+    const prefix = this.prefix;
     const prefixBytes = prefix.length;
     this.#reserve(units * 3 + prefixBytes + FRAME_BYTES);
     const { bytes } = this;
@@ -181,7 +195,7 @@ export class CommandSlab {
   }
 
   #checkKey(): void {
-    this.keyChecksum = crc32(this.bytes, this.#keyAt, this.#keyEnd, this.#prefixChecksum);
+    this.keyChecksum = crc32(this.bytes, this.#keyAt, this.#keyEnd, this.prefixChecksum);
   }
 
   /** Puts its header before a value that ends at `end`; returns where it begins now. */
