@@ -54,6 +54,8 @@ function gauge(name: string, help: string, read: (source: MetricsSource) => numb
   return { name, type: "gauge", help, labels: [], samples: (source) => single(read(source)) };
 }
 
+const INVALIDATION_STATES = ["changes", "time", "down"] as const;
+
 /** Of the read-through tier; no sample without one. */
 function tier(
   name: string,
@@ -171,11 +173,37 @@ export const METRIC_DEFINITIONS: readonly Definition[] = [
   counter("written_bytes_total", "Bytes of values written, before compression.", ({ stats }) => stats.bytesWritten),
   tier("tier_hits_total", "counter", "Reads that the tier in this process answered.", (tier) => tier.hits),
   tier("tier_misses_total", "counter", "Reads that it had to leave to the store.", (tier) => tier.misses),
+  tier("tier_hit_ratio", "gauge", "Share of the reads that asked it that it answered, 0 to 1.", (tier) => tier.hitRate),
+  tier("tier_shared_reads_total", "counter", "Reads that shared one already with the store.", (tier) => tier.shared),
+  tier("tier_fills_total", "counter", "Answers of the store that it took in.", (tier) => tier.fills),
   tier("tier_entries", "gauge", "Keys it holds.", (tier) => tier.entries),
   tier("tier_bytes", "gauge", "Bytes it holds.", (tier) => tier.bytes),
+  tier("tier_bytes_limit", "gauge", "How many it may hold: cache.maxBytes.", (tier) => tier.maxBytes),
   tier("tier_evictions_total", "counter", "Keys that made room for others.", (tier) => tier.evictions),
   tier("tier_invalidations_total", "counter", "Changes by others that it heard of.", (tier) => tier.invalidations),
   tier("tier_flushes_total", "counter", "How often all of it was dropped.", (tier) => tier.flushes),
+  {
+    name: "tier_invalidation",
+    type: "gauge",
+    help: "1 for how it learns of changes by others: changes (it hears of them), time (it does not), down (the link is lost).",
+    labels: ["state"],
+    samples: ({ stats: { cache } }) =>
+      cache === null
+        ? []
+        : INVALIDATION_STATES.map((state) => {
+            return { suffix: "", labels: { state }, value: cache.invalidation === state ? 1 : 0 };
+          }),
+  },
+  {
+    name: "degraded_reads_total",
+    type: "counter",
+    help: "Reads answered while the store was away, as degraded.reads has it: as if absent, or stale from the tier.",
+    labels: ["answer"],
+    samples: ({ stats: { degraded } }) => [
+      { suffix: "", labels: { answer: "absent" }, value: degraded.answeredAbsent },
+      { suffix: "", labels: { answer: "stale" }, value: degraded.answeredStale },
+    ],
+  },
   gauge(
     "event_loop_lag_seconds",
     "Largest lateness of a timer in the last ten seconds.",

@@ -57,6 +57,8 @@ export interface ReadTierStatistics {
   readonly hitRate: number;
   readonly entries: number;
   readonly bytes: number;
+  /** `cache.maxBytes`, of which a part is for notes of lifetimes. */
+  readonly maxBytes: number;
   readonly fills: number;
   readonly evictions: number;
   /** Reads that shared one already with the store. */
@@ -79,6 +81,7 @@ export interface ReadTierStatistics {
  */
 export class ReadTier implements ChangeListener {
   readonly #loop: EventLoop;
+  readonly #maxBytes: number;
   readonly #ttlMs: number;
   readonly #keepsStale: boolean;
   readonly #entries: Sieve;
@@ -102,6 +105,7 @@ export class ReadTier implements ChangeListener {
     const notesBytes = Math.floor(options.maxBytes / NOTES_SHARE);
     const seen = options.maxBytes / BYTES_PER_SEEN_KEY;
     this.#loop = loop;
+    this.#maxBytes = options.maxBytes;
     this.#ttlMs = options.ttlMs;
     this.#keepsStale = options.keepsStale;
     this.#seen = new SeenKeys(seen);
@@ -232,6 +236,7 @@ export class ReadTier implements ChangeListener {
       hitRate: asked === 0 ? 0 : this.#hits / asked,
       entries: this.#entries.size,
       bytes: this.#entries.bytes,
+      maxBytes: this.#maxBytes,
       fills: this.#fills,
       evictions: this.#entries.evictions,
       shared: this.#shared,

@@ -36,7 +36,9 @@ const dashboard = JSON.parse(readDocument(DASHBOARD)) as Dashboard;
 const real = new Map<string, Map<string, Set<string>>>();
 
 before(async () => {
-  const engine = await createEngine({ backend: "memory:", slo: [{ operation: "get", percentile: 99, latencyMs: 1 }] });
+  const cache = { maxBytes: 1024 * 1024, ttlMs: 1000 };
+  const slo = [{ operation: "get", percentile: 99, latencyMs: 1 }] as const;
+  const engine = await createEngine({ backend: "memory:", cache, slo });
   await engine.put("key", "value");
   await engine.get("key");
   const metrics = await engine.metrics.getMetricsAsJSON();

@@ -151,6 +151,8 @@ if (await redisIsThere("degraded reads")) {
     assert.equal((await engine.batchGet(["key"]))[0]?.toString(), "value");
     assert.equal(engine.stats().batches, batches);
     assert.equal(engine.stats().degraded.answeredStale, 4);
+    const counted = await engine.metrics.getSingleMetricAsString("state_degraded_reads_total");
+    assert.match(counted, /\{answer="stale"\} 4\b/);
     // Never older than what this engine wrote, whatever became of it.
     const write = engine.put("written", "new");
     await failureOf(engine.get("written"));

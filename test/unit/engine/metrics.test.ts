@@ -78,6 +78,29 @@ test("metrics say the same as stats()", async (t) => {
   assert.equal(sampleOf(metrics, "state_inflight_batches"), 0);
 });
 
+test("of the tier and of degraded reads the metrics say the same as stats()", async (t) => {
+  const engine = await createEngine({ backend: "memory:", cache: { maxBytes: 100_000, ttlMs: 3_600_000 } });
+  t.after(() => engine.close());
+  await engine.put("key", "value");
+  for (let i = 0; i < 4; i++) await engine.get("key");
+  const { cache, degraded } = engine.stats();
+  const metrics = await scrape(engine);
+  const tier = (name: string): number => sampleOf(metrics, `state_tier_${name}`);
+  assert.deepEqual([tier("hits_total"), tier("misses_total"), tier("fills_total"), tier("entries")], [3, 1, 1, 1]);
+  assert.equal(tier("hit_ratio"), 0.75);
+  assert.equal(tier("shared_reads_total"), cache!.shared);
+  assert.deepEqual([tier("bytes"), tier("bytes_limit")], [cache!.bytes, 100_000]);
+  const states = ["changes", "time", "down"];
+  assert.deepEqual(
+    states.map((state) => sampleOf(metrics, "state_tier_invalidation", { state })),
+    states.map((state) => (state === cache!.invalidation ? 1 : 0)),
+  );
+  for (const answer of ["absent", "stale"] as const) {
+    const counted = answer === "absent" ? degraded.answeredAbsent : degraded.answeredStale;
+    assert.equal(sampleOf(metrics, "state_degraded_reads_total", { answer }), counted);
+  }
+});
+
 test("a histogram's sum and buckets agree with the percentiles of stats()", async (t) => {
   const engine = await open(t);
   await someLoad(engine);
