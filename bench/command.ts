@@ -17,6 +17,7 @@ import { WORKLOADS } from "./load/workload.js";
 import { OBSERVABILITY_PARTS, type ObservabilityPart } from "./observability/observability-bench.js";
 import { MILLRACE, SUBJECT_NAMES } from "./peers/all-peers.js";
 import { POSTGRES } from "./postgres/run-postgres.js";
+import { RESILIENCE } from "./resilience/run-resilience.js";
 import { TIER } from "./tier/run-tier.js";
 
 export interface CliOutput {
@@ -87,6 +88,7 @@ function listText(): string {
     `  ${LMDB.padEnd(24)}${embedded}`,
     `  ${TIER.padEnd(24)}reads that the cache in this process answers, and what it is worth (only when asked for)`,
     ...observability,
+    `  ${RESILIENCE.padEnd(24)}retries, circuit breaker, deadlines and degraded reads on against off (only when asked for)`,
     "peers",
     ...SUBJECT_NAMES.map((name) => `  ${name}`),
   ].join("\n");

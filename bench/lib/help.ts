@@ -6,6 +6,7 @@ What to measure
   --workload NAME...      groups (get, put, put-ttl, mixed, trace, targets, soak), sizes (100B, 1KiB, 16KiB), a group
                           with a size (get-1KiB) or one cell (get-1KiB@100); default: all but soak, codec,
                           tier (the cache in this process)
+                          resilience (what it costs to be ready for failures)
                           and observability (what metrics, objectives and slow log cost, and whether percentiles are right).
                           codec: compression and its threads, about three minutes, or by part (codec-1KiB, codec-grid,
                           codec-offload, codec-faults, codec-ratio, codec-header); --duration of 900 s and more

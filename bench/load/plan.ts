@@ -5,6 +5,7 @@ import { LMDB } from "../lmdb/run-lmdb.js";
 import { OBSERVABILITY_PARTS, type ObservabilityPart } from "../observability/observability-bench.js";
 import { MILLRACE, SUBJECT_NAMES, YARDSTICK } from "../peers/all-peers.js";
 import { POSTGRES } from "../postgres/run-postgres.js";
+import { RESILIENCE } from "../resilience/run-resilience.js";
 import { TIER } from "../tier/run-tier.js";
 import { WORKLOADS, type Workload } from "./workload.js";
 
@@ -22,6 +23,8 @@ export interface Plan {
   readonly lmdb: boolean;
   /** Whether the tier in this process is measured; only when asked for. */
   readonly tier: boolean;
+  /** Whether the cost of being ready for failures is measured; only when asked for. */
+  readonly resilience: boolean;
   /** Parts of the workload `observability`, which runs only when asked for. */
   readonly observabilityParts: readonly ObservabilityPart[];
   readonly peers: readonly string[];
@@ -56,9 +59,17 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
   const wanted = options.workloads;
   for (const name of wanted ?? []) {
     const known =
-      [...EXTRA_WORKLOADS, CODEC, ...CODEC_PARTS, OBSERVABILITY, ...OBSERVABILITY_PARTS, POSTGRES, LMDB, TIER].includes(
-        name,
-      ) || WORKLOADS.some((workload) => selects(name, workload));
+      [
+        ...EXTRA_WORKLOADS,
+        CODEC,
+        ...CODEC_PARTS,
+        OBSERVABILITY,
+        ...OBSERVABILITY_PARTS,
+        POSTGRES,
+        LMDB,
+        TIER,
+        RESILIENCE,
+      ].includes(name) || WORKLOADS.some((workload) => selects(name, workload));
     if (!known) throw new UsageError(`there is no workload ${JSON.stringify(name)}; --list shows them all`);
   }
   for (const name of options.peers ?? []) {
@@ -79,6 +90,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
     POSTGRES,
     LMDB,
     TIER,
+    RESILIENCE,
   ];
   const onlyParts = wanted?.every((name) => partNames.includes(name)) === true;
   const peers = onlyParts
@@ -104,6 +116,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
     postgres: wanted?.includes(POSTGRES) === true,
     lmdb: wanted?.includes(LMDB) === true,
     tier: wanted?.includes(TIER) === true,
+    resilience: wanted?.includes(RESILIENCE) === true,
     observabilityParts,
     peers,
     roundMs: budgetMs === null ? usual : Math.max(MIN_ROUND_MS, (budgetMs * OVERHEAD_SHARE) / Math.max(1, allUnits)),

@@ -12,6 +12,7 @@ import { runLmdb } from "../lmdb/run-lmdb.js";
 import { runObservability } from "../observability/run-observability.js";
 import { MILLRACE } from "../peers/all-peers.js";
 import { runPostgres } from "../postgres/run-postgres.js";
+import { runResilience } from "../resilience/run-resilience.js";
 import { runTier } from "../tier/run-tier.js";
 import { measureGoals } from "./goals.js";
 import { checkHonesty } from "./honesty-check.js";
@@ -149,6 +150,7 @@ class BenchRun {
     if (this.#plan.lmdb) await runLmdb(own);
     if (this.#plan.tier) await this.#measureTier();
     if (this.#plan.observabilityParts.length > 0) await this.#measureObservability();
+    if (this.#plan.resilience) await this.#measureResilience();
     for (const slo of this.#options.slos) this.#verdicts.push(await this.#judge(slo));
   }
 
@@ -264,6 +266,17 @@ class BenchRun {
     if (redis === null) throw new UsageError("the workload observability needs Redis");
     const { quick, durationS } = this.#options;
     await runObservability(this.#plan.observabilityParts, {
+      ...{ url: redis.url, quick, budgetMs: durationS === null ? null : durationS * 1000, progress: this.#progress },
+      measured: (title, rows) => this.#add(title, rows),
+      target: (target) => void this.#targets.push(target),
+    });
+  }
+
+  async #measureResilience(): Promise<void> {
+    const { redis } = this.#store;
+    if (redis === null) throw new UsageError("the workload resilience needs Redis");
+    const { quick, durationS } = this.#options;
+    await runResilience({
       ...{ url: redis.url, quick, budgetMs: durationS === null ? null : durationS * 1000, progress: this.#progress },
       measured: (title, rows) => this.#add(title, rows),
       target: (target) => void this.#targets.push(target),
