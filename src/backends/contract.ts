@@ -11,6 +11,11 @@ export interface Capabilities {
    * beside this thread and would run dry. Absent: batches form until the turn of the event loop ends.
    */
   readonly eagerBatchSize?: number;
+  /**
+   * True: batches that wait in the driver share what it does next, so the more the better: only its own `maxInFlight`
+   * bounds them, not the user's `batching.maxInFlight`.
+   */
+  readonly gathersBatches?: boolean;
   /** Longest stored key (prefix included) in bytes. */
   readonly maxKeyBytes: number;
   /** True: `ttl`, `expire` and puts with `ttlMs` work. */

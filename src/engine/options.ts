@@ -122,7 +122,7 @@ const optionTable = group(
           max: 1024,
           default: 8,
           unit: "batches",
-          doc: "Batches sent and not yet answered.",
+          doc: "Batches sent and not yet answered; on LMDB, where those that wait share a commit, there is no such bound.",
         }),
         lingerMs: duration({
           min: 0,

@@ -21,7 +21,7 @@ export class BatchesInFlight {
     if (index >= 0) this.#batches.splice(index, 1);
     const oldest = this.#batches[0]?.sequence ?? Number.POSITIVE_INFINITY;
     if (oldest < batch.sequence) this.#completedAhead.push(batch);
-    if (this.#completedAhead.length > 0) {
+    if (index === 0 && this.#completedAhead.length > 0) {
       this.#completedAhead = this.#completedAhead.filter((ahead) => ahead.sequence > oldest);
     }
     return oldest;

@@ -82,7 +82,8 @@ export class Pipeline implements BatchOwner {
     this.#queue = new RequestQueue(this, limits, (cut) => {
       this.counters.cuts[cut]++;
     });
-    this.#maxInFlight = Math.min(options.maxInFlight, driver.capabilities.maxInFlight);
+    const { maxInFlight, gathersBatches } = driver.capabilities;
+    this.#maxInFlight = gathersBatches === true ? maxInFlight : Math.min(options.maxInFlight, maxInFlight);
     this.#eagerBatchSize = Math.min(options.maxSize, driver.capabilities.eagerBatchSize ?? options.maxSize);
     this.#completion = new Completion(
       driver.name,

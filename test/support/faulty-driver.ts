@@ -30,7 +30,7 @@ export class FaultyDriver implements Driver {
   constructor(inner: Driver) {
     this.#inner = inner;
     this.name = inner.name;
-    this.capabilities = { ...inner.capabilities, maxInFlight: 1024 };
+    this.capabilities = { ...inner.capabilities, maxInFlight: 1024, gathersBatches: false };
   }
 
   /** Keeps all answers back until the returned function is called; what they answer is done at once. */

@@ -4,7 +4,7 @@ import type { Batch } from "../batch.js";
 import { executeOther, timeToLive } from "../conditional-operations.js";
 import { locateError } from "../located-error.js";
 import { Kind, type Request, type TransactionStep } from "../request.js";
-import type { LmdbStore } from "./lmdb-store.js";
+import type { LmdbStore, UndecodedValue } from "./lmdb-store.js";
 
 const NAME = "lmdb";
 
@@ -14,21 +14,26 @@ const NAME = "lmdb";
  */
 export class BatchWork {
   readonly batch: Batch;
+  readonly hasWrites: boolean;
   /** Reads whose key had a pending write when they were last tried. */
   #deferred: Request[] = [];
-  /** In the order of `#forEachOpen`. */
+  /** Those of deferred reads, deletes and `others`, in the order of `#forEachOpen`. */
   #results: unknown[] = [];
+  /** What is wrong with single puts; nothing, as a rule. */
+  #failedPuts: Map<Request, StateError> | undefined;
   #defers: boolean | undefined;
 
   constructor(batch: Batch) {
     this.batch = batch;
+    const { deletes, puts, expiringPuts } = batch;
+    this.hasWrites = deletes.length + puts.length + expiringPuts.length > 0 || this.#hasConditional();
   }
 
   /** Answers the reads, save those of keys that `isPending`. */
   answerReads(store: LmdbStore, isPending: (key: CanonicalKey) => boolean): void {
     const { batch } = this;
     for (const request of batch.probes) this.#answerOrDefer(store, request, isPending);
-    for (const request of batch.reads) this.#answerOrDefer(store, request, isPending);
+    if (batch.reads.length > 0) this.#answerGets(store, isPending);
     for (const request of batch.others) {
       if (request.kind === Kind.ttl) this.#answerOrDefer(store, request, isPending);
     }
@@ -42,11 +47,6 @@ export class BatchWork {
 
   get hasDeferred(): boolean {
     return this.#deferred.length > 0;
-  }
-
-  get hasWrites(): boolean {
-    const { deletes, puts, expiringPuts } = this.batch;
-    return deletes.length + puts.length + expiringPuts.length > 0 || this.#hasConditional();
   }
 
   /** True: nothing in it must be read inside the write transaction. */
@@ -68,25 +68,31 @@ export class BatchWork {
 
   /** Issues the writes. To be called once, within a transaction of the library unless the work is blind. */
   run(store: LmdbStore): void {
-    this.#forEachOpen((request) => {
-      try {
-        this.#results.push(runRequest(store, request));
-      } catch (error) {
-        this.#results.push(locateError(error, request, NAME));
-      }
-    });
+    const { deletes, puts, expiringPuts, others } = this.batch;
+    for (const request of this.#deferred) this.#runOne(store, request);
+    for (const request of deletes) this.#runOne(store, request);
+    if (puts.length > 0) store.putAll(puts, this.#putFailed);
+    if (expiringPuts.length > 0) store.putAll(expiringPuts, this.#putFailed);
+    for (const request of others) if (request.kind !== Kind.ttl) this.#runOne(store, request);
   }
 
   /** Hands out the results; to be called when they are on the disk. */
   settle(): void {
+    const { batch } = this;
+    const { deletes, puts, expiringPuts, others } = batch;
     let index = 0;
-    this.batch.stampResults();
-    this.#forEachOpen((request) => {
+    const give = (request: Request): void => {
       const result = this.#results[index++];
-      if (result instanceof StateError) this.batch.fail(request, result);
-      else this.batch.succeed(request, result);
-    });
-    this.batch.complete();
+      if (result instanceof StateError) batch.fail(request, result);
+      else batch.succeed(request, result);
+    };
+    batch.stampResults();
+    for (const request of this.#deferred) give(request);
+    for (const request of deletes) give(request);
+    for (const request of puts) this.#settlePut(request);
+    for (const request of expiringPuts) this.#settlePut(request);
+    for (const request of others) if (request.kind !== Kind.ttl) give(request);
+    batch.complete();
   }
 
   /**
@@ -96,7 +102,7 @@ export class BatchWork {
   fail(error: StateError, store?: LmdbStore): void {
     let index = 0;
     this.#forEachOpen((request) => {
-      const result = this.#results[index++];
+      const result = request.kind === Kind.put ? this.#failedPuts?.get(request) : this.#results[index++];
       if (result instanceof StateError) {
         this.batch.fail(request, result);
       } else if (isRead(request)) {
@@ -117,24 +123,91 @@ export class BatchWork {
     }
   }
 
+  #answerGets(store: LmdbStore, isPending: (key: CanonicalKey) => boolean): void {
+    const { batch } = this;
+    const { smallValues } = store;
+    const refuse = (request: Request, stored: Buffer): void =>
+      this.#answerWith(request, () => store.decodeStored(request.key, stored));
+    for (const request of batch.reads) {
+      if (isPending(request.key)) {
+        this.#deferred.push(request);
+        continue;
+      }
+      let record: Buffer | undefined;
+      try {
+        record = store.record(request.key);
+      } catch (error) {
+        batch.fail(request, locateError(error, request, NAME));
+        continue;
+      }
+      if (record === undefined) {
+        batch.succeed(request, null);
+      } else if (smallValues === undefined || !smallValues.take(request, record)) {
+        this.#answerFound(store, request, record);
+      } else if (!smallValues.hasRoom) {
+        smallValues.settle(batch, refuse);
+      }
+    }
+    smallValues?.settle(batch, refuse);
+  }
+
   #answer(store: LmdbStore, request: Request): void {
+    if (request.kind !== Kind.get) {
+      this.#answerWith(request, () => runRequest(store, request));
+      return;
+    }
+    let record: Buffer | undefined;
+    try {
+      record = store.record(request.key);
+    } catch (error) {
+      this.batch.fail(request, locateError(error, request, NAME));
+      return;
+    }
+    if (record === undefined) this.batch.succeed(request, null);
+    else this.#answerFound(store, request, record);
+  }
+
+  #answerFound(store: LmdbStore, request: Request, record: Buffer): void {
+    const { batch } = this;
+    let found: Buffer | UndecodedValue;
+    try {
+      found = store.decodeOrDefer(request.key, record, this.#defersDecoding);
+    } catch (error) {
+      batch.fail(request, locateError(error, request, NAME));
+      return;
+    }
+    if (Buffer.isBuffer(found)) batch.succeed(request, found);
+    else batch.succeedStored(request, found.stored, found.keyChecksum);
+  }
+
+  #answerWith(request: Request, answer: () => unknown): void {
     let result: unknown;
     try {
-      if (request.kind === Kind.get) {
-        const found = store.getOrDefer(request.key, this.#defersDecoding);
-        if (found !== null && !Buffer.isBuffer(found)) {
-          this.batch.succeedStored(request, found.stored, found.keyChecksum);
-          return;
-        }
-        result = found;
-      } else {
-        result = runRequest(store, request);
-      }
+      result = answer();
     } catch (error) {
       this.batch.fail(request, locateError(error, request, NAME));
       return;
     }
     this.batch.succeed(request, result);
+  }
+
+  #runOne(store: LmdbStore, request: Request): void {
+    try {
+      this.#results.push(runRequest(store, request));
+    } catch (error) {
+      this.#results.push(locateError(error, request, NAME));
+    }
+  }
+
+  readonly #putFailed = (request: Request, error: unknown): void => {
+    this.#failedPuts ??= new Map();
+    this.#failedPuts.set(request, locateError(error, request, NAME));
+  };
+
+  #settlePut(request: Request): void {
+    const error = this.#failedPuts?.get(request);
+    if (error === undefined) this.batch.succeed(request, undefined);
+    else this.batch.fail(request, error);
   }
 
   readonly #defersDecoding = (rawBytes: number): boolean => {
@@ -167,9 +240,6 @@ function runRequest(store: LmdbStore, request: Request): unknown {
       return store.get(request.key);
     case Kind.contains:
       return store.exists(request.key);
-    case Kind.put:
-      store.put(request.key, request.value!, request.ttlMs);
-      return undefined;
     case Kind.delete: {
       const existed = store.exists(request.key);
       if (existed) store.remove(request.key);

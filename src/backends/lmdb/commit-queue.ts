@@ -8,8 +8,12 @@ import type { LmdbStore } from "./lmdb-store.js";
 import { PendingKeys } from "./pending-keys.js";
 import { requireQuota, requireRoom, requireRoomForMaintenance } from "./room.js";
 
-/** Operations that share a commit at most: what a caller may have to wait behind. */
-const MAX_GROUP_OPERATIONS = 4096;
+/** What shares a commit at most: bounds the memory of a transaction and what a caller may have to wait behind. */
+const MAX_GROUP_OPERATIONS = 32_768;
+const MAX_GROUP_BYTES = 64 << 20;
+
+/** Results are handed out for so long in one turn of the event loop. */
+const MAX_TURN_MS = 2;
 
 const NOTHING_PENDING = (): boolean => false;
 
@@ -17,6 +21,11 @@ interface ExclusiveWork {
   readonly run: () => void;
   readonly resolve: () => void;
   readonly reject: (error: StateError) => void;
+}
+
+interface Outcome {
+  readonly work: BatchWork;
+  readonly failure: StateError | undefined;
 }
 
 type State = "idle" | "scheduled" | "committing" | "closed";
@@ -29,6 +38,9 @@ type State = "idle" | "scheduled" | "committing" | "closed";
  *   execute ── reads of keys without pending writes ──────────────────────────► answered at once
  *      └─ the rest ─► queue ─► group ─┬─ blind puts only: made on the library's thread ──┬─► commit + sync ─► answered
  *                                     └─ else: this thread, inside the transaction ──────┘
+ *
+ * While one transaction is synced the next gathers, and it begins before the results of the first are handed out, a few
+ * milliseconds' worth a turn: so the disk and this thread work at the same time.
  *
  * Whatever reads before it writes does so inside the transaction, of which there is one at a time in all processes.
  * A read behind a pending write of its key waits until that is committed; answering it earlier could show a value that
@@ -44,6 +56,11 @@ export class CommitQueue {
   #queue: (BatchWork | ExclusiveWork)[] = [];
   #state: State = "idle";
   #commit: Promise<void> = Promise.resolve();
+  /** What is committed and has not been handed out, in its order. */
+  readonly #committed: Outcome[] = [];
+  #handingOut = false;
+  /** So many batches are to be committed each by itself, because together they found no room. */
+  #apart = 0;
 
   constructor(store: LmdbStore, clock: Clock, limits: { freeBytes: () => number; maxBytes: number }) {
     this.#store = store;
@@ -65,7 +82,7 @@ export class CommitQueue {
       batch.complete();
       return;
     }
-    if (hasWrites) work.forEachWrittenKey((key) => this.#pending.add(key));
+    if (hasWrites) this.#pending.add(work);
     this.#enqueue(work);
   }
 
@@ -88,6 +105,7 @@ export class CommitQueue {
       else work.reject(closedError());
     }
     await this.#commit;
+    while (this.#committed.length > 0) this.#handOutOne();
   }
 
   #enqueue(work: BatchWork | ExclusiveWork): void {
@@ -125,8 +143,10 @@ export class CommitQueue {
   #takeGroup(): BatchWork[] {
     const group: BatchWork[] = [];
     let written: Set<CanonicalKey> | undefined;
+    const mostOperations = this.#apart > 0 ? 1 : MAX_GROUP_OPERATIONS;
     let operations = 0;
-    while (operations < MAX_GROUP_OPERATIONS) {
+    let bytes = 0;
+    while (operations < mostOperations && bytes < MAX_GROUP_BYTES) {
       const work = this.#queue[0];
       if (!(work instanceof BatchWork)) break;
       this.#queue.shift();
@@ -142,6 +162,7 @@ export class CommitQueue {
       if (written !== undefined) work.forEachWrittenKey((key) => written?.add(key));
       group.push(work);
       operations += work.batch.size;
+      bytes += work.batch.bytes;
     }
     return group;
   }
@@ -153,10 +174,12 @@ export class CommitQueue {
     };
     let failure: StateError | undefined;
     try {
-      const batches = group.map((work) => work.batch);
-      requireRoom(this.#freeBytes(), () => this.#store.usedBytes(), batches);
-      if (this.#maxBytes !== Number.POSITIVE_INFINITY) {
-        requireQuota(this.#maxBytes, this.#store.usedBytes(), batches);
+      if (!this.#hasRoomFor(group)) {
+        this.#queue.unshift(...group);
+        this.#apart = group.length;
+        await undefined;
+        this.#continue();
+        return;
       }
       if (group.every((work) => work.isBlind)) {
         await data.batch(runAll);
@@ -171,12 +194,45 @@ export class CommitQueue {
     }
     // Reads from here on must see what was committed, not the snapshot of this turn.
     data.resetReadTxn();
-    for (const work of group) work.forEachWrittenKey((key) => this.#pending.remove(key));
-    for (const work of group) {
-      if (failure === undefined) work.settle();
-      else work.fail(failure, this.#store);
-    }
+    if (this.#apart > 0) this.#apart--;
+    this.#pending.removeFirst(group.filter((work) => work.hasWrites).length);
+    for (const work of group) this.#committed.push({ work, failure });
+    // Reads that waited for writes which failed ask the store, which must not know anything later.
+    if (failure !== undefined) while (this.#committed.length > 0) this.#handOutOne();
+    // Before anything is handed out: the disk has work meanwhile.
     this.#continue();
+    if (!this.#handingOut) this.#handOut();
+  }
+
+  /**
+   * False: not for all of them together; they may be tried apart.
+   * @throws BackendError with reason ERR_FULL
+   */
+  #hasRoomFor(group: readonly BatchWork[]): boolean {
+    const batches = group.map((work) => work.batch);
+    try {
+      requireRoom(this.#freeBytes(), () => this.#store.usedBytes(), batches);
+      if (this.#maxBytes !== Number.POSITIVE_INFINITY) {
+        requireQuota(this.#maxBytes, this.#store.usedBytes(), batches);
+      }
+      return true;
+    } catch (error) {
+      if (group.length === 1) throw error;
+      return false;
+    }
+  }
+
+  readonly #handOut = (): void => {
+    const startedMs = performance.now();
+    while (this.#committed.length > 0 && performance.now() - startedMs < MAX_TURN_MS) this.#handOutOne();
+    this.#handingOut = this.#committed.length > 0;
+    if (this.#handingOut) setImmediate(this.#handOut);
+  };
+
+  #handOutOne(): void {
+    const { work, failure } = this.#committed.shift()!;
+    if (failure === undefined) work.settle();
+    else work.fail(failure, this.#store);
   }
 
   async #runExclusive(work: ExclusiveWork): Promise<void> {
@@ -195,7 +251,7 @@ export class CommitQueue {
 
   #continue(): void {
     if (this.#state === "closed") return;
-    if (this.#queue.length > 0) this.#schedule();
+    if (this.#queue.length > 0) this.#start();
     else this.#state = "idle";
   }
 }

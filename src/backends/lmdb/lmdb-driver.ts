@@ -23,7 +23,8 @@ const PAGE_VALUE_BYTES = 4 << 20;
 const KEYS_CLEARED_PER_COMMIT = 1024;
 
 const CAPABILITIES: Capabilities = Object.freeze({
-  maxInFlight: 8,
+  maxInFlight: 1024,
+  gathersBatches: true,
   maxKeyBytes: MAX_STORED_KEY_BYTES,
   expiry: true,
   transactions: true,

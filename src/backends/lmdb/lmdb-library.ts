@@ -48,8 +48,13 @@ export interface KeyEncoder {
   readKey(source: Buffer, start: number, end: number): Buffer;
 }
 
+/** Given, what `put` takes goes through it; of what it returns, bytes from `start` to `end` if it has these. */
+export interface ValueEncoder {
+  encode(value: Uint8Array): Uint8Array & { readonly start?: number; readonly end?: number };
+}
+
 export interface LmdbRootDatabase extends LmdbDatabase {
-  openDB(options: { name: string; encoding: "binary"; keyEncoder: KeyEncoder }): LmdbDatabase;
+  openDB(options: { name: string; encoding: "binary"; keyEncoder: KeyEncoder; encoder?: ValueEncoder }): LmdbDatabase;
   backup(directory: string): Promise<void>;
 }
 

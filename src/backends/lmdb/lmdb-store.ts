@@ -1,13 +1,20 @@
+import { SealingRegion } from "../../codec/kernel/sealing-region.js";
 import type { ValueCodec } from "../../codec/value-codec.js";
+import { crc32 } from "../../core/crc32.js";
 import { type CanonicalKey, keyBytes } from "../../core/key.js";
 import type { Value } from "../../core/value.js";
 import type { EntryAccess, FoundEntry } from "../conditional-operations.js";
 import type { DriverContext } from "../contract.js";
 import { KeyChecksum } from "../key-checksum.js";
+import type { Request } from "../request.js";
 import { dueBefore, indexEntry, indexedKey } from "./expiry-index.js";
 import type { LmdbDatabase, LmdbRootDatabase } from "./lmdb-library.js";
-import { hasExpired, RECORD_HEADER_BYTES, RecordWriter, recordExpiry } from "./record.js";
-import { StoredKeys } from "./stored-key.js";
+import { hasExpired, RECORD_HEADER_BYTES, recordExpiry } from "./record.js";
+import { RecordWriter } from "./record-writer.js";
+import { SmallValues } from "./small-values.js";
+import { MAX_STORED_KEY_BYTES, StoredKeys } from "./stored-key.js";
+
+const LONGEST_SMALL_VALUE_BYTES = 1024;
 
 /** `record` is the library's own buffer: valid until the next read. */
 export interface FoundRecord extends FoundEntry {
@@ -25,6 +32,8 @@ export interface UndecodedValue {
  */
 export class LmdbStore implements EntryAccess<FoundRecord> {
   readonly data: LmdbDatabase;
+  /** Undefined where there is no memory of the kernel, or where small values might be longer than any may be. */
+  readonly smallValues: SmallValues | undefined;
   readonly keys: StoredKeys;
   readonly #root: LmdbRootDatabase;
   readonly #index: LmdbDatabase;
@@ -37,11 +46,19 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
   constructor(root: LmdbRootDatabase, context: DriverContext) {
     this.#root = root;
     this.keys = new StoredKeys(context.keyPrefix);
-    this.data = root.openDB({ name: "records", encoding: "binary", keyEncoder: this.keys });
+    this.data = root.openDB({
+      name: "records",
+      encoding: "binary",
+      keyEncoder: this.keys,
+      encoder: { encode: (record) => record },
+    });
     this.#index = root.openDB({ name: "expiry", encoding: "binary", keyEncoder: this.keys });
     this.#codec = context.codec;
     this.#checksum = new KeyChecksum(context.keyPrefix);
-    this.#writer = new RecordWriter(context.codec);
+    const region = SealingRegion.take(crc32(this.keys.prefix));
+    this.#writer = new RecordWriter(context.codec, region);
+    const refusesSmallValues = context.maxValueBytes < LONGEST_SMALL_VALUE_BYTES;
+    this.smallValues = region === undefined || refusesSmallValues ? undefined : new SmallValues(region);
   }
 
   find(key: CanonicalKey): FoundRecord | undefined {
@@ -62,25 +79,32 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
   }
 
   get(key: CanonicalKey): Buffer | null {
-    const record = this.data.getBinaryFast(key);
+    const record = this.record(key);
     if (record === undefined) return null;
-    const expiresAtMs = recordExpiry(record);
-    if (expiresAtMs !== 0 && expiresAtMs <= this.nowMs) return null;
     return this.#codec.decode(record, RECORD_HEADER_BYTES, record.length, this.#checksum.of(key));
   }
 
-  /** As `get`, but where `defers` says so a compressed value is returned as it is stored, in memory of its own. */
-  getOrDefer(key: CanonicalKey, defers: (rawBytes: number) => boolean): Buffer | null | UndecodedValue {
+  /** A live record; undefined: there is none. @throws as `recordExpiry` */
+  record(key: CanonicalKey): Buffer | undefined {
     const record = this.data.getBinaryFast(key);
-    if (record === undefined) return null;
+    if (record === undefined) return undefined;
     const expiresAtMs = recordExpiry(record);
-    if (expiresAtMs !== 0 && expiresAtMs <= this.nowMs) return null;
+    return expiresAtMs !== 0 && expiresAtMs <= this.nowMs ? undefined : record;
+  }
+
+  /** The record's value; where `defers` says so a compressed one is returned as it is stored, in memory of its own. */
+  decodeOrDefer(key: CanonicalKey, record: Buffer, defers: (rawBytes: number) => boolean): Buffer | UndecodedValue {
     const keyChecksum = this.#checksum.of(key);
     const rawBytes = this.#codec.claimedRawBytes(record, RECORD_HEADER_BYTES, record.length);
     if (rawBytes >= 0 && defers(rawBytes)) {
       return { stored: Buffer.from(record.subarray(RECORD_HEADER_BYTES)), keyChecksum };
     }
     return this.#codec.decode(record, RECORD_HEADER_BYTES, record.length, keyChecksum);
+  }
+
+  /** @throws CorruptValueError, UnsupportedOperationError */
+  decodeStored(key: CanonicalKey, stored: Buffer): Buffer {
+    return this.#codec.decode(stored, 0, stored.length, this.#checksum.of(key));
   }
 
   valueOf(key: CanonicalKey, entry: FoundRecord): Buffer {
@@ -92,9 +116,24 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
     return this.#codec.encode(this.#checksum.of(key), value);
   }
 
-  put(key: CanonicalKey, value: Value, ttlMs: number): void {
-    const expiresAtMs = ttlMs === 0 ? 0 : this.nowMs + ttlMs;
-    this.#write(key, this.#writer.write(this.#checksum.of(key), value, expiresAtMs), expiresAtMs);
+  /** Writes what the requests put; `failed` is told of those the store cannot take. */
+  putAll(puts: readonly Request[], failed: (request: Request, error: unknown) => void): void {
+    const writer = this.#writer;
+    for (const request of puts) {
+      const { key, keyUnits, ttlMs } = request;
+      const value = request.value!;
+      const expiresAtMs = ttlMs === 0 ? 0 : this.nowMs + ttlMs;
+      if (!writer.hasRoom(keyUnits + value.length)) writer.release(this.#passRecord);
+      // A key that may be too long is put by itself, so that it fails by itself.
+      const isShort = keyUnits * 3 + this.keys.prefix.length <= MAX_STORED_KEY_BYTES;
+      if (isShort && writer.gather(key, keyUnits, value, expiresAtMs)) continue;
+      try {
+        this.#write(key, writer.write(this.#checksum.of(key), value, expiresAtMs), expiresAtMs);
+      } catch (error) {
+        failed(request, error);
+      }
+    }
+    writer.release(this.#passRecord);
   }
 
   putEncoded(key: CanonicalKey, stored: Buffer, expiresAtMs: number): void {
@@ -172,6 +211,10 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
   #dueKeys(limit: number): Iterable<Buffer> {
     return this.#index.getKeys({ start: Buffer.of(0), end: dueBefore(this.nowMs), limit });
   }
+
+  readonly #passRecord = (key: CanonicalKey, record: Buffer, expiresAtMs: number): void => {
+    this.#write(key, record, expiresAtMs);
+  };
 
   #write(key: CanonicalKey, record: Buffer, expiresAtMs: number): void {
     void this.data.put(key, record);

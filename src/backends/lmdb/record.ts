@@ -1,6 +1,4 @@
-import type { ValueCodec } from "../../codec/value-codec.js";
 import { UnsupportedOperationError } from "../../core/errors.js";
-import type { Value } from "../../core/value.js";
 
 /*
  * A record is a header of 8 bytes and then the value as the codec stores it:
@@ -8,7 +6,6 @@ import type { Value } from "../../core/value.js";
  */
 export const RECORD_HEADER_BYTES = 8;
 const VERSION = 1;
-const SLAB_BYTES = 256 * 1024;
 
 /**
  * When the record expires; 0: never.
@@ -40,44 +37,14 @@ function expiryField(record: Buffer): number {
 }
 
 export function writeRecordHeader(target: Buffer, at: number, expiresAtMs: number): void {
+  const wholeMs = Math.ceil(expiresAtMs);
+  const high = Math.floor(wholeMs / 0x1_0000_0000);
   target[at] = VERSION;
   target[at + 1] = 0;
-  if (expiresAtMs === 0) target.fill(0, at + 2, at + RECORD_HEADER_BYTES);
-  else target.writeUIntLE(Math.ceil(expiresAtMs), at + 2, 6);
-}
-
-/**
- * Builds records one behind the other in slabs, because the library looks up an address once per allocation. A slab is
- * never used twice: the library's thread reads the records after the call that hands them over.
- */
-export class RecordWriter {
-  readonly #codec: ValueCodec;
-  #slab = Buffer.alloc(0);
-  #at = 0;
-
-  constructor(codec: ValueCodec) {
-    this.#codec = codec;
-  }
-
-  write(keyChecksum: number, value: Value, expiresAtMs: number): Buffer {
-    this.#reserve(RECORD_HEADER_BYTES + this.#codec.maxEncodedBytes(value));
-    const start = this.#at;
-    writeRecordHeader(this.#slab, start, expiresAtMs);
-    this.#at = this.#codec.encodeInto(this.#slab, start + RECORD_HEADER_BYTES, keyChecksum, value);
-    return this.#slab.subarray(start, this.#at);
-  }
-
-  writeEncoded(stored: Buffer, expiresAtMs: number): Buffer {
-    this.#reserve(RECORD_HEADER_BYTES + stored.length);
-    const start = this.#at;
-    writeRecordHeader(this.#slab, start, expiresAtMs);
-    this.#at = start + RECORD_HEADER_BYTES + stored.copy(this.#slab, start + RECORD_HEADER_BYTES);
-    return this.#slab.subarray(start, this.#at);
-  }
-
-  #reserve(bytes: number): void {
-    if (this.#at + bytes <= this.#slab.length) return;
-    this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes));
-    this.#at = 0;
-  }
+  target[at + 2] = wholeMs;
+  target[at + 3] = wholeMs >>> 8;
+  target[at + 4] = wholeMs >>> 16;
+  target[at + 5] = wholeMs >>> 24;
+  target[at + 6] = high;
+  target[at + 7] = high >>> 8;
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { createLmdbDriver } from "../../../src/backends/lmdb/lmdb-driver.js";
+import { createEngine } from "../../../src/index.js";
 import { describeDriver } from "../../../src/testing/index.js";
 import { driverContext, FakeClock, inOneBatch } from "../../support/batch-probe.js";
 import { openLmdb, temporaryFolder } from "../../support/lmdb-scope.js";
@@ -146,3 +147,43 @@ async function untilEntries(driver: { serverInfo(): Promise<Record<string, strin
     await delay(20);
   }
 }
+
+test("ten thousand puts called together share a few commits, whatever batching.maxInFlight says", async (t) => {
+  const path = await temporaryFolder(t);
+  const engine = await createEngine({ backend: `lmdb:${path}`, batching: { maxInFlight: 1 } });
+  t.after(() => engine.close());
+  await engine.put("settled", "1");
+  const transaction = async () => Number((await engine.serverInfo()).lastTransaction);
+  const before = await transaction();
+  await Promise.all(Array.from({ length: 10_000 }, (_, i) => engine.put(`key ${i}`, `value ${i}`)));
+  const commits = (await transaction()) - before;
+  assert.ok(commits <= 4, `${commits} commits`);
+  const values = await engine.batchGet(["key 0", "key 5000", "key 9999"]);
+  assert.deepEqual(values.map(String), ["value 0", "value 5000", "value 9999"]);
+});
+
+test("values of every length come back as they were, with and without a lifetime, in one batch of many", async (t) => {
+  const { driver } = await openLmdb(t, await temporaryFolder(t));
+  const lengths = [...Array.from({ length: 70 }, (_, i) => i), 1015, 1016, 1017, 1023, 1024, 1025, 5000, 70_000];
+  const valueAt = (length: number) => Buffer.alloc(length, length % 251);
+  await inOneBatch(driver, (probe) =>
+    Promise.all(lengths.flatMap((n) => [probe.put(`p${n}`, valueAt(n)), probe.put(`e${n}`, valueAt(n), 60_000)])),
+  );
+  const found = await inOneBatch(driver, (probe) =>
+    Promise.all(lengths.flatMap((n) => [probe.get(`p${n}`), probe.get(`e${n}`), probe.get(`none${n}`)])),
+  );
+  lengths.forEach((n, i) => {
+    assert.deepEqual(found.slice(3 * i, 3 * i + 3), [valueAt(n), valueAt(n), null], `length ${n}`);
+  });
+});
+
+test("more small values than are checked at once come back as they were", async (t) => {
+  const { driver } = await openLmdb(t, await temporaryFolder(t));
+  const names = Array.from({ length: 3000 }, (_, i) => `key ${i}`);
+  await inOneBatch(driver, (probe) => Promise.all(names.map((name) => probe.put(name, name.repeat(20)))));
+  const values = await inOneBatch(driver, (probe) => Promise.all(names.map((name) => probe.get(name))));
+  assert.deepEqual(
+    values.map(String),
+    names.map((name) => name.repeat(20)),
+  );
+});

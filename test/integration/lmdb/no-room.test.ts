@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { explainFailedCommit } from "../../../src/backends/lmdb/errors.js";
 import { createLmdbDriver } from "../../../src/backends/lmdb/lmdb-driver.js";
 import { freeBytesOfVolume } from "../../../src/backends/lmdb/room.js";
 import { BackendError } from "../../../src/core/errors.js";
+import { createEngine } from "../../../src/index.js";
 import { driverContext, inOneBatch } from "../../support/batch-probe.js";
 import { temporaryFolder } from "../../support/lmdb-scope.js";
 
@@ -46,6 +48,27 @@ test("on a full disk puts fail as not applied; reads, deletes and clearing go on
   freeBytes = 100 * MIB;
   await inOneBatch(driver, (probe) => probe.put("a", "3"));
   assert.equal((await inOneBatch(driver, (probe) => probe.get("a")))?.toString(), "3");
+});
+
+test("batches that find no room together are committed apart, as far as the room goes", async (t) => {
+  const path = await temporaryFolder(t);
+  const engine = await createEngine({ backend: `lmdb:${path}?maxBytes=1MiB`, batching: { maxSize: 1 } });
+  t.after(() => engine.close());
+  const puts = Array.from({ length: 10 }, (_, i) =>
+    engine.put(`key ${i}`, randomBytes(200_000)).then(
+      () => "done",
+      (error: BackendError) => error.reason,
+    ),
+  );
+  const ends = await Promise.all(puts);
+  const done = ends.filter((end) => end === "done").length;
+  assert.ok(done >= 2 && done <= 5, `${done} of them`);
+  assert.deepEqual(
+    ends,
+    ends.map((_, i) => (i < done ? "done" : "ERR_FULL")),
+  );
+  assert.equal((await engine.get(`key ${done - 1}`))?.length, 200_000);
+  assert.equal(await engine.get(`key ${done}`), null);
 });
 
 test("the free space of a volume is known, that of a path that is not there is no obstacle", async (t) => {
