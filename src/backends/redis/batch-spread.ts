@@ -125,7 +125,8 @@ class Whole implements BatchOwner {
 }
 
 function laneOf(key: CanonicalKey, lanes: number): number {
-  return (keyHash(key) >>> 0) % lanes;
+  // The hash is even.
+  return (keyHash(key) >>> 1) % lanes;
 }
 
 /** The lane of all the keys of a request; undefined: they have several. */
