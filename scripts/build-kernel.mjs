@@ -14,7 +14,7 @@ const COMPILER = "assemblyscript@0.28.20";
 const OPTIONS = [
   ...["--runtime", "stub", "--enable", "simd", "--noAssert", "--use", "abort="],
   ...["--optimizeLevel", "3", "--shrinkLevel", "0", "--converge"],
-  // Tables fill the first 32 KiB (layout.as); 16 pages are enough for the values most engines see.
+  // Tables fill the first 24 KiB (layout.as); 16 pages are enough for the values most engines see.
   ...["--initialMemory", "16", "--memoryBase", "32768"],
 ];
 const SOURCES = join(root, "src", "codec", "kernel", "assembly");

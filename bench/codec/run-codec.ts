@@ -3,7 +3,7 @@ import { measureFaults } from "./faults.js";
 import { measureGrid } from "./grid.js";
 import { measureOffload } from "./offload.js";
 import { measureOneKib } from "./one-kib.js";
-import { measureHeader, measureRatios } from "./small-costs.js";
+import { measureHeader, measureRatios, measureWindow } from "./small-costs.js";
 
 const PARTS: Record<CodecPart, (bench: CodecBench) => Promise<void>> = {
   "codec-1KiB": measureOneKib,
@@ -11,7 +11,10 @@ const PARTS: Record<CodecPart, (bench: CodecBench) => Promise<void>> = {
   "codec-offload": measureOffload,
   "codec-faults": measureFaults,
   "codec-ratio": measureRatios,
-  "codec-header": measureHeader,
+  "codec-header": async (bench) => {
+    await measureHeader(bench);
+    await measureWindow(bench);
+  },
 };
 
 export async function runCodec(parts: readonly CodecPart[], bench: CodecBench): Promise<void> {

@@ -19,7 +19,7 @@ const NS_PER_MS = 1e6;
 const HOP_BUSY_NS = 20_000;
 const FIRST_HOP_NS = 60_000;
 const LEAST_INLINE_NS = 2 * HOP_BUSY_NS;
-const WORTH_HANDING_OVER = 0.7;
+const WORTH_HANDING_OVER = 0.85;
 /** What goes for this sake goes whatever that does to throughput, so it is the pause that may be felt. */
 const FELT_PAUSE_NS = 4 * NS_PER_MS;
 /** Decompression in one turn of the event loop; what is more is spread over turns. */

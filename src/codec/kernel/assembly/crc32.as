@@ -1,8 +1,9 @@
 import { CRC_SLICES, CRC_TABLES } from "./layout";
 
 /*
- * CRC-32 as in zlib, sixteen bytes a turn by sixteen tables ("slicing-by-16", after Kounavis and Berry, "Novel
- * table lookup-based algorithms for high-performance CRC generation", IEEE Transactions on Computers, 2008).
+ * CRC-32 as in zlib, eight bytes a turn by eight tables ("slicing-by-8", after Kounavis and Berry, "Novel table
+ * lookup-based algorithms for high-performance CRC generation", IEEE Transactions on Computers, 2008). Sixteen tables
+ * take a twelfth longer for values of 100 bytes, and twice the cache.
  */
 export function buildTables(): void {
   for (let byte: u32 = 0; byte < 256; byte++) {
@@ -41,26 +42,13 @@ function word(bytes: u32, slice: u32): u32 {
   );
 }
 
-/** The twelve bytes that the running checksum is not mixed with are loaded singly, which costs less than taking words apart. */
+/** The four bytes that the running checksum is not mixed with are loaded singly, which costs less than taking words apart. */
 export function crc32(at: usize, bytes: u32, seed: u32): u32 {
   let crc = ~seed;
   const end = at + bytes;
-  while (at + 16 <= end) {
-    crc =
-      byteAt(at, 15, 0) ^
-      byteAt(at, 14, 1) ^
-      byteAt(at, 13, 2) ^
-      byteAt(at, 12, 3) ^
-      byteAt(at, 11, 4) ^
-      byteAt(at, 10, 5) ^
-      byteAt(at, 9, 6) ^
-      byteAt(at, 8, 7) ^
-      byteAt(at, 7, 8) ^
-      byteAt(at, 6, 9) ^
-      byteAt(at, 5, 10) ^
-      byteAt(at, 4, 11) ^
-      word(load<u32>(at) ^ crc, 12);
-    at += 16;
+  while (at + 8 <= end) {
+    crc = byteAt(at, 7, 0) ^ byteAt(at, 6, 1) ^ byteAt(at, 5, 2) ^ byteAt(at, 4, 3) ^ word(load<u32>(at) ^ crc, 4);
+    at += 8;
   }
   while (at + 4 <= end) {
     crc = word(load<u32>(at) ^ crc, 0);

@@ -6,4 +6,4 @@ export const HASH_TABLE: usize = 0;
 export const HASH_TABLE_BITS: u64 = 12;
 export const HASH_TABLE_BYTES: usize = 16384;
 export const CRC_TABLES: usize = 16384;
-export const CRC_SLICES: u32 = 16;
+export const CRC_SLICES: u32 = 8;
