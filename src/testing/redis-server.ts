@@ -12,6 +12,8 @@ import { freePort } from "./free-port.js";
 
 const START_TIMEOUT_MS = 10_000;
 const PORT_ATTEMPTS = 5;
+/** So long a server that is started again waits for its port, if another process has taken it meanwhile. */
+const PORT_WAIT_MS = 15_000;
 
 export interface RedisServerOptions {
   /** Further server arguments, such as `["--requirepass", "secret"]`; they win over the defaults. */
@@ -60,11 +62,10 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
         options.args ?? [],
       );
       try {
-        await server.restart();
+        await server.start();
         return server;
       } catch (error) {
-        const portWasTaken = error instanceof Error && error.message.includes("Address already in use");
-        if (!portWasTaken || options.port !== undefined || attempt === PORT_ATTEMPTS) throw error;
+        if (!portWasTaken(error) || options.port !== undefined || attempt === PORT_ATTEMPTS) throw error;
       }
     }
   } catch (error) {
@@ -102,6 +103,19 @@ class LocalRedisServer implements RedisServer {
   }
 
   async restart(): Promise<void> {
+    const deadlineMs = performance.now() + PORT_WAIT_MS;
+    for (;;) {
+      try {
+        await this.start();
+        return;
+      } catch (error) {
+        if (!portWasTaken(error) || performance.now() > deadlineMs) throw error;
+        await delay(50);
+      }
+    }
+  }
+
+  async start(): Promise<void> {
     if (this.#child !== null) throw new Error(`the server on port ${this.port} still runs`);
     const settings = ["--port", String(this.port), "--bind", this.host, "--dir", this.directory, "--save", ""];
     const child = spawn(this.#path, [...settings, "--appendonly", "no", "--daemonize", "no", ...this.#args], {
@@ -169,6 +183,10 @@ class LocalRedisServer implements RedisServer {
     if (this.#child?.pid === undefined) throw new Error(`the server on port ${this.port} does not run`);
     return this.#child;
   }
+}
+
+function portWasTaken(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("Address already in use");
 }
 
 /** Resolves when the server answers PING; rejects when its process ends first or the time is over. */

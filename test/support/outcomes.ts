@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { StateError } from "../../src/index.js";
 import type { TestScope } from "./stores.js";
+import { until } from "./until.js";
 
 export type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: StateError };
 
@@ -13,6 +14,17 @@ export function settled<T>(call: Promise<T>): Promise<Settled<T>> {
       return { ok: false, error };
     },
   );
+}
+
+/** The result of a call that is made until it succeeds, for calls whose deadlines a machine that stalls can exceed. */
+export async function eventually<T>(call: () => Promise<T>): Promise<T> {
+  let last: Settled<T> | undefined;
+  await until("a call succeeds", async () => {
+    last = await settled(call());
+    return last.ok;
+  });
+  assert.ok(last?.ok);
+  return last.value;
 }
 
 /** The error of a call that must fail. */

@@ -14,8 +14,11 @@ const RECONNECT_CEILING_MS = 1000;
  */
 const REFUSED_WAIT_MS = 250;
 const REFUSED_CEILING_MS = 10_000;
-/** A connection on which nothing is due is asked so often whether it is still there. */
-const HEALTH_CHECK_MS = 1000;
+/**
+ * Between two looks at the connections. One over which nothing was sent since the last is asked whether it is still
+ * there, so once in twice the time: one that died in silence is found out within a second and its time for an answer.
+ */
+const HEALTH_CHECK_MS = 500;
 /** However short `idleMs` is. */
 const SHORTEST_LOOK_MS = 20;
 
@@ -180,7 +183,7 @@ export class ConnectionPool {
     this.#markNeeded(this.#peak);
     this.#peak = this.#batchesUnderWay;
     if (this.#isCrowded()) this.awaitQuiet();
-    else for (const lane of [...this.#lanes, ...this.#joining]) if (lane.isIdle) lane.ping();
+    else for (const lane of [...this.#lanes, ...this.#joining]) lane.look();
     this.#grow();
   }
 

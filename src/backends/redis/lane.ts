@@ -45,6 +45,8 @@ export class Lane {
   #facts: ServerFacts | undefined;
   /** Whether the server tells of changes of what is read over this connection. */
   #isTracked = false;
+  /** Something was sent since the last look. */
+  #isUsed = false;
 
   constructor(options: LaneOptions) {
     const { address, context, feed } = options;
@@ -130,6 +132,7 @@ export class Lane {
       this.fail(batch, placeError(error, "batch", undefined, "redis", "not-applied"), isPart);
       return;
     }
+    this.#isUsed = true;
     connection.send(slab, new BatchExpectation(new BatchReader(encoded, this.#reader), this.#options, isPart));
     batch.stampWritten();
   }
@@ -140,8 +143,16 @@ export class Lane {
     if (!isPart) this.#options.onBatchEnded();
   }
 
-  /** Has the peer show that it is there; without any answer the connection is given up. */
-  ping(): void {
+  /** To be called now and then: a peer that has had nothing to answer meanwhile has to show that it is there. */
+  look(): void {
+    const wasUsed = this.#isUsed;
+    this.#isUsed = false;
+    if (!wasUsed && this.isIdle) this.#ping();
+  }
+
+  /** Without any answer the connection is given up. */
+  #ping(): void {
+    this.#isUsed = true;
     const slab = this.#connection.takeSlab(() => this.#newSlab());
     slab.constant(PING);
     this.#sendForReply(slab, () => {});

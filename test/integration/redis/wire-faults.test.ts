@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { test } from "node:test";
 import { createEngine, type Engine } from "../../../src/index.js";
 import { openConnections } from "../../support/connections.js";
-import { failureOf, nothingEscapes, settled } from "../../support/outcomes.js";
+import { eventually, failureOf, nothingEscapes, settled } from "../../support/outcomes.js";
 import { bulk, RespServer, type RespServerOptions } from "../../support/resp-server.js";
 import type { StoreOptions, TestScope } from "../../support/stores.js";
 import { until } from "../../support/until.js";
@@ -252,7 +252,7 @@ test("a step that fails while a transaction runs leaves its outcome unknown", as
 
 test("a server that falls silent costs the calls their deadline, not the engine", async (t) => {
   const { server, engine } = await openScene(t, {}, { timeouts: { operationMs: 200 } });
-  await engine.put("a", "1");
+  await eventually(() => engine.put("a", "1"));
   server.intercept = () => "silence";
   const [write, read] = await Promise.all([failureOf(engine.put("a", "2")), failureOf(engine.get("b"))]);
   assert.deepEqual([write.code, write.outcome], ["TIMEOUT", "unknown"]);
@@ -297,14 +297,14 @@ for (const [what, shift] of SHIFTS) {
   test(`${what} too much among the replies never gives a caller another key's value`, async (t) => {
     const { server, engine } = await openScene(t, {}, { timeouts: { operationMs: 300 } });
     const names = Array.from({ length: 40 }, (_, i) => `key ${i}`);
-    await engine.batchPut(names.map((name) => [name, `value of ${name}`] as const));
+    await eventually(() => engine.batchPut(names.map((name) => [name, `value of ${name}`] as const)));
     const whole = server.deliver;
     let previous = Buffer.from("");
     server.deliver = (reply, socket) => {
       previous = Buffer.from(reply);
       whole(reply, socket);
     };
-    await engine.get("key 39");
+    await eventually(() => engine.get("key 39"));
     let injected = false;
     server.deliver = (reply, socket) => {
       server.deliver = whole;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ConfigError, createEngine, type Engine, type EngineOptions, StateError } from "../../../src/index.js";
 import { type FaultProxy, type RedisServer, startFaultProxy, startRedis } from "../../../src/testing/index.js";
 import { openConnections } from "../../support/connections.js";
-import { nothingEscapes } from "../../support/outcomes.js";
+import { eventually, nothingEscapes } from "../../support/outcomes.js";
 import { redisIsThere, type TestScope } from "../../support/stores.js";
 import { until } from "../../support/until.js";
 
@@ -86,8 +86,8 @@ if (await redisIsThere("degraded reads")) {
   test("by default reads fail while the store is away, with a cache as without", async (t) => {
     for (const cache of [false, CACHE] as const) {
       const { engine, cutOff } = await open(t, { cache });
-      await engine.put("key", "value");
-      await engine.get("key");
+      await eventually(() => engine.put("key", "value"));
+      await eventually(() => engine.get("key"));
       await cutOff();
       for (const call of [engine.get("key"), engine.contains("key"), engine.batchGet(["key"])]) await failureOf(call);
       assert.deepEqual(engine.stats().degraded, { reads: "fail", answeredAbsent: 0, answeredStale: 0 });
@@ -96,7 +96,7 @@ if (await redisIsThere("degraded reads")) {
 
   test("with 'miss' reads are answered as if their keys were absent, counted and logged once; all else fails", async (t) => {
     const { engine, warnings, cutOff, comeBack } = await open(t, { degraded: { reads: "miss" } });
-    await engine.put("key", "value");
+    await eventually(() => engine.put("key", "value"));
     await cutOff();
     assert.equal(await engine.get("key"), null);
     assert.equal(await engine.contains("key"), false);
@@ -115,11 +115,11 @@ if (await redisIsThere("degraded reads")) {
     assert.equal(await engine.get("key"), null);
     assert.equal(engine.stats().degraded.answeredAbsent, answeredAbsent + 1);
     await comeBack();
-    assert.equal((await engine.get("key"))?.toString(), "value");
+    await until("the value is there again", async () => (await engine.get("key"))?.toString() === "value");
   });
 
   test("with 'miss' an abort, a caller's short deadline, a refused argument and a closed engine stay what they are", async (t) => {
-    const { engine, server } = await open(t, { degraded: { reads: "miss" } });
+    const { engine, server } = await open(t, { degraded: { reads: "miss" }, timeouts: { operationMs: 30_000 } });
     server.pause();
     assert.equal((await failureOf(engine.get("key", { timeoutMs: 20 }))).code, "TIMEOUT");
     assert.equal((await failureOf(engine.get("key", { signal: AbortSignal.timeout(20) }))).code, "ABORTED");
@@ -135,13 +135,15 @@ if (await redisIsThere("degraded reads")) {
       cache: CACHE,
       degraded: { reads: "stale" },
     });
-    await engine.batchPut([
-      ["key", "value"],
-      ["written", "old"],
-      ["unread", "value"],
-    ]);
-    await engine.batchGet(["key", "written", "absent"]);
-    await engine.get("written");
+    await eventually(() =>
+      engine.batchPut([
+        ["key", "value"],
+        ["written", "old"],
+        ["unread", "value"],
+      ]),
+    );
+    await eventually(() => engine.batchGet(["key", "written", "absent"]));
+    await eventually(() => engine.get("written"));
     await cutOff();
     assert.equal(engine.stats().cache?.invalidation, "down");
     const { batches } = engine.stats();
@@ -164,13 +166,13 @@ if (await redisIsThere("degraded reads")) {
     await outside.put("key", "changed meanwhile");
     await outside.close();
     await comeBack();
-    assert.equal((await engine.get("key"))?.toString(), "changed meanwhile");
+    await until("the change is seen", async () => (await engine.get("key"))?.toString() === "changed meanwhile");
   });
 
   test("a stale answer is no older than degraded.maxStaleMs", async (t) => {
     const { engine, cutOff } = await open(t, { cache: CACHE, degraded: { reads: "stale", maxStaleMs: 300 } });
-    await engine.put("key", "value");
-    await engine.get("key");
+    await eventually(() => engine.put("key", "value"));
+    await eventually(() => engine.get("key"));
     await cutOff();
     await until("it is too old", async () =>
       engine.get("key").then(
@@ -185,8 +187,8 @@ if (await redisIsThere("degraded reads")) {
 
   test("a server that is frozen has its reads answered with what was read before", async (t) => {
     const { engine, server } = await open(t, { cache: { ...CACHE, ttlMs: 1 }, degraded: { reads: "stale" } });
-    await engine.put("key", "value");
-    await engine.get("key");
+    await eventually(() => engine.put("key", "value"));
+    await eventually(() => engine.get("key"));
     server.pause();
     await until("the entry is no longer fresh", async () => {
       const { answeredStale } = engine.stats().degraded;
@@ -195,7 +197,7 @@ if (await redisIsThere("degraded reads")) {
     });
     server.resume();
     await until("the connection is back", () => engine.stats().cache?.invalidation === "changes");
-    assert.equal((await engine.get("key"))?.toString(), "value");
+    assert.equal((await eventually(() => engine.get("key")))?.toString(), "value");
   });
 
   test("'stale' without a cache is refused", async () => {
