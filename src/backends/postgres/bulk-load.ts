@@ -6,8 +6,10 @@ import { keyBytes } from "../../core/key.js";
 import type { DriverContext } from "../contract.js";
 import { placeError } from "../located-error.js";
 import type { BulkEntry, BulkLoading } from "../row-store.js";
+import { noticeOf } from "./change-notices.js";
 import type { ControlPlane } from "./control-plane.js";
 import { BACKEND } from "./errors.js";
+import type { TableNames } from "./schema.js";
 
 const CHUNK_BYTES = 256 * 1024;
 /** Signature, flags and the length of an extension that is not there. */
@@ -22,7 +24,7 @@ const FIELDS = 3;
 export class BulkLoad implements BulkLoading {
   readonly #control: ControlPlane;
   readonly #context: DriverContext;
-  readonly #table: string;
+  readonly #tables: TableNames;
   readonly #now: () => string;
 
   readonly #onWritten: () => void;
@@ -31,13 +33,13 @@ export class BulkLoad implements BulkLoading {
   constructor(
     control: ControlPlane,
     context: DriverContext,
-    table: string,
+    tables: TableNames,
     now: () => string,
     onWritten: () => void = () => {},
   ) {
     this.#control = control;
     this.#context = context;
-    this.#table = table;
+    this.#tables = tables;
     this.#now = now;
     this.#onWritten = onWritten;
   }
@@ -57,9 +59,9 @@ export class BulkLoad implements BulkLoading {
         const copy = client.query(copyFrom("COPY millrace_load (key, value, ttl) FROM STDIN (FORMAT binary)"));
         await pipeline(Readable.from(this.#encoded(entries), { objectMode: false, highWaterMark: CHUNK_BYTES }), copy);
         const { rowCount } = await client.query(
-          `INSERT INTO ${this.#table} (key, value, expires_at, updated_at)
+          `INSERT INTO ${this.#tables.entries} (key, value, expires_at, updated_at)
            SELECT DISTINCT ON (key) key, value, CASE WHEN ttl > 0 THEN ${now} + ttl * interval '1 ms' END, ${now}
-           FROM millrace_load ORDER BY key, place DESC
+           FROM millrace_load WHERE ${noticeOf(this.#tables, "NULL")} ORDER BY key, place DESC
            ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, metadata = NULL,
              changed_at = NULL, updated_at = excluded.updated_at`,
         );

@@ -1,10 +1,19 @@
 import { ClosedError, ConfigError, ConnectionError, StateError } from "../../core/errors.js";
 import type { Batch } from "../batch.js";
-import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, ScanPage } from "../contract.js";
+import type {
+  Capabilities,
+  ChangeListener,
+  ConnectionCounts,
+  Driver,
+  DriverContext,
+  Health,
+  ScanPage,
+} from "../contract.js";
 import { OPERATION_NAMES } from "../request.js";
 import type { BulkLoading, TableMaintenance as Maintenance, MetadataAccess } from "../row-store.js";
 import { BatchJob, type JobSurroundings } from "./batch-job.js";
 import { BulkLoad } from "./bulk-load.js";
+import { ChangeFeed } from "./change-feed.js";
 import { ControlPlane } from "./control-plane.js";
 import { BACKEND, connectionError } from "./errors.js";
 import { JOBS_PER_LANE, Lane } from "./lane.js";
@@ -14,11 +23,11 @@ import { Placement } from "./placement.js";
 import { ReplicaSet } from "./replica-set.js";
 import { migrate, migrationError, tableNames } from "./schema.js";
 import { SessionKeeper } from "./session-keeper.js";
-import { type Statements, statementsFor } from "./statements.js";
+import { cachedStatements } from "./statements.js";
 import { Sweeper } from "./sweeper.js";
 import { TableMaintenance } from "./table-maintenance.js";
 import { TableScans } from "./table-scans.js";
-import { tlsChoices } from "./tls-options.js";
+import { type TlsChoice, tlsChoices } from "./tls-options.js";
 import { placeOf, type SessionFacts } from "./wire/wire-session.js";
 
 /** The longest key that an index of the server takes whatever its bytes are; rows of an index end at 2704. */
@@ -43,6 +52,7 @@ interface Opened {
   readonly bulk: BulkLoad;
   readonly sweeper: Sweeper;
   readonly replicas: ReplicaSet | undefined;
+  readonly feed: ChangeFeed | undefined;
 }
 
 /** PostgreSQL: batches as one statement a group over arrays, on a few connections. */
@@ -53,6 +63,7 @@ export class PostgresDriver implements Driver {
   readonly #tables;
   #opened: Opened | undefined;
   #closing: Promise<void> | undefined;
+  #listener: ChangeListener | undefined;
   /** Why the server takes no connection, while it says so: operations fail with it at once instead of waiting. */
   #refusal: StateError | undefined;
 
@@ -69,6 +80,10 @@ export class PostgresDriver implements Driver {
     };
   }
 
+  watchChanges(listener: ChangeListener): void {
+    this.#listener = listener;
+  }
+
   async open(context: DriverContext): Promise<void> {
     if (this.#opened !== undefined) throw new ConfigError("this PostgreSQL driver serves another engine already");
     this.#closing = undefined;
@@ -80,6 +95,7 @@ export class PostgresDriver implements Driver {
         await opened.replicas?.start();
         this.#opened = opened;
         opened.sweeper.start();
+        opened.feed?.start();
         return;
       } catch (error) {
         await disconnect(opened);
@@ -252,8 +268,8 @@ export class PostgresDriver implements Driver {
       onLost: (lane) => this.#lost(opened, lane),
       endProcess: (facts) => this.#endProcess(control, facts),
     });
-    const table = this.#tables.entries;
-    const maintenance = new TableMaintenance(control, table, now);
+    const tables = this.#tables;
+    const maintenance = new TableMaintenance(control, tables, now);
     const { replicas: addresses = [], maxLagMs = DEFAULT_MAX_LAG_MS } = this.#options;
     const replicas =
       addresses.length === 0 ? undefined : new ReplicaSet({ addresses, maxLagMs, retry }, control, context);
@@ -268,18 +284,41 @@ export class PostgresDriver implements Driver {
         keyPrefix: context.keyPrefix,
         maxValueBytes,
         maxStoredBytes,
-        statements: cachedStatements(table, now),
+        statements: cachedStatements(tables, now),
         isBeingWritten: (key) => placement.isBeingWritten(key),
         ...(replicas === undefined ? {} : { replicas }),
       },
-      scans: new TableScans(control, context, table, now, maxStoredBytes),
-      metadata: new MetadataQueries(control, context, table, now, maxStoredBytes),
+      scans: new TableScans(control, context, tables, now, maxStoredBytes),
+      metadata: new MetadataQueries(control, context, tables.entries, now, maxStoredBytes),
       maintenance,
-      bulk: new BulkLoad(control, context, table, now, () => replicas?.writes.addAll()),
+      bulk: new BulkLoad(control, context, tables, now, () => replicas?.writes.addAll()),
       replicas,
+      feed: this.#newFeed(context, tls, lanes),
       sweeper: new Sweeper(maintenance, context.logger),
     };
     return opened;
+  }
+
+  /** Replicas may say what was before a change that has been heard of, so nothing is kept for longer than its time. */
+  #newFeed(context: DriverContext, tls: readonly TlsChoice[], lanes: readonly Lane[]): ChangeFeed | undefined {
+    const listener = this.#listener;
+    const { address, retry, replicas = [] } = this.#options;
+    if (listener === undefined) return undefined;
+    if (replicas.length > 0) {
+      listener.linkRefused("reads go to replicas");
+      return undefined;
+    }
+    const { connectTimeoutMs, operationTimeoutMs, logger } = context;
+    return new ChangeFeed({
+      control: new ControlPlane(address, tls, { connectTimeoutMs, operationTimeoutMs }),
+      tables: this.#tables,
+      prefix: Buffer.from(context.keyPrefix, "utf8"),
+      listener,
+      logger,
+      retry,
+      answerTimeoutMs: operationTimeoutMs,
+      isOwn: (pid) => lanes.some(({ session }) => session?.facts.pid === pid),
+    });
   }
 
   async #connect({ control, keeper, lanes }: Opened, deadlineMs: number): Promise<void> {
@@ -326,7 +365,7 @@ export class PostgresDriver implements Driver {
   }
 }
 
-async function disconnect({ keeper, lanes, placement, control, sweeper, replicas }: Opened): Promise<void> {
+async function disconnect({ keeper, lanes, placement, control, sweeper, replicas, feed }: Opened): Promise<void> {
   const closing = keeper.close();
   const details = { backend: BACKEND, reason: "ERR_CLOSED" };
   const cause = new ConnectionError("the engine was closed", details);
@@ -338,23 +377,10 @@ async function disconnect({ keeper, lanes, placement, control, sweeper, replicas
     job.fail(new ClosedError("the engine was closed", details));
   }
   await closing;
+  await feed?.close();
   await sweeper.stop();
   await replicas?.close();
   await control.close();
-}
-
-/** Texts are made once, unless the expression of the time changes. */
-function cachedStatements(table: string, now: () => string): () => Statements {
-  let expression = now();
-  let statements = statementsFor(table, expression);
-  return () => {
-    const current = now();
-    if (current !== expression) {
-      expression = current;
-      statements = statementsFor(table, expression);
-    }
-    return statements;
-  };
 }
 
 export function createPostgresDriver(options: PostgresOptions): Driver {

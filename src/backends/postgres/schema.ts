@@ -1,16 +1,26 @@
 import type { PoolClient } from "pg";
 import { BackendError, UnsupportedOperationError } from "../../core/errors.js";
+import { noticeSchema } from "./change-notices.js";
 import { BACKEND } from "./errors.js";
 
 /** The tables' names as statements write them. */
 export interface TableNames {
   readonly entries: string;
   readonly versions: string;
+  /** The server processes over which engines hear of changes. */
+  readonly listeners: string;
+  /** The function that tells them. */
+  readonly tellChanges: string;
 }
 
 export function tableNames(schema: string | undefined): TableNames {
   const place = schema === undefined ? "" : `"${schema}".`;
-  return { entries: `${place}millrace_entries`, versions: `${place}millrace_schema` };
+  return {
+    entries: `${place}millrace_entries`,
+    versions: `${place}millrace_schema`,
+    listeners: `${place}millrace_listeners`,
+    tellChanges: `${place}millrace_tell_changes`,
+  };
 }
 
 /** "millrace" in hexadecimal: whoever migrates holds it until the transaction ends. */
@@ -52,6 +62,7 @@ const MIGRATIONS: readonly ((tables: TableNames) => readonly string[])[] = [
     `UPDATE ${entries} SET changed_at = updated_at WHERE metadata IS NOT NULL`,
     `CREATE INDEX millrace_entries_changed_at ON ${entries} (changed_at) WHERE changed_at IS NOT NULL`,
   ],
+  noticeSchema,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,3 +1,5 @@
+import { noticeOf } from "./change-notices.js";
+import type { TableNames } from "./schema.js";
 import { type EncodedStatement, encodedStatement } from "./wire/statement-slab.js";
 
 /*
@@ -7,6 +9,8 @@ import { type EncodedStatement, encodedStatement } from "./wire/statement-slab.j
  * Reads ask by subquery, once per key: their rows come in the order of the keys, which a join does not promise, and the
  * planner cannot choose to read the whole table. A value beyond the limit comes one byte longer than the limit, so
  * that it is known to be one and neither sent nor allocated.
+ *
+ * What writes tells those who listen (`noticeOf`).
  */
 export interface Statements {
   /** $1 keys, $2 limit of stored bytes. One row a key: value or null. */
@@ -40,7 +44,9 @@ export interface Statements {
 }
 
 /** @param now the server's time as an expression; another than `now()` is for tests */
-export function statementsFor(table: string, now: string): Statements {
+function statementsFor(tables: TableNames, now: string): Statements {
+  const table = tables.entries;
+  const told = noticeOf(tables, "$1");
   const live = `(t.expires_at IS NULL OR t.expires_at > ${now})`;
   const milliseconds = (time: string): string => `(extract(epoch FROM ${time}) * 1000)::float8`;
   const limited = (limit: string): string =>
@@ -54,15 +60,15 @@ export function statementsFor(table: string, now: string): Statements {
     remove: `WITH locked AS MATERIALIZED (
         SELECT t.key, k.i FROM unnest($1::bytea[]) WITH ORDINALITY k(key, i) JOIN ${table} t ON t.key = k.key
         ORDER BY t.key FOR UPDATE OF t)
-      DELETE FROM ${table} t USING locked WHERE t.key = locked.key RETURNING locked.i, ${live}`,
+      DELETE FROM ${table} t USING locked WHERE t.key = locked.key AND ${told} RETURNING locked.i, ${live}`,
     put: `INSERT INTO ${table} (key, value, updated_at)
-      SELECT u.key, u.value, ${now} FROM unnest($1::bytea[], $2::bytea[]) u(key, value) ORDER BY u.key
+      SELECT u.key, u.value, ${now} FROM unnest($1::bytea[], $2::bytea[]) u(key, value) WHERE ${told} ORDER BY u.key
       ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = NULL, metadata = NULL, changed_at = NULL,
         updated_at = excluded.updated_at`,
     putFully: `INSERT INTO ${table} (key, value, expires_at, metadata, changed_at, updated_at)
       SELECT u.key, u.value, CASE WHEN u.ttl > 0 THEN ${now} + u.ttl * interval '1 ms' END, u.metadata::jsonb,
         CASE WHEN u.metadata IS NOT NULL THEN ${now} END, ${now}
-      FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::text[]) u(key, value, ttl, metadata) ORDER BY u.key
+      FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::text[]) u(key, value, ttl, metadata) WHERE ${told} ORDER BY u.key
       ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at,
         metadata = excluded.metadata, changed_at = excluded.changed_at, updated_at = excluded.updated_at`,
     lock: `SELECT k.i, ${live}, ${milliseconds("t.expires_at")}, CASE WHEN k.wanted THEN ${limited("$3::int4")} END
@@ -71,17 +77,31 @@ export function statementsFor(table: string, now: string): Statements {
     clock: `SELECT ${milliseconds(now)}`,
     insert: `INSERT INTO ${table} (key, value, expires_at, updated_at)
       SELECT u.key, u.value, to_timestamp(u.expiry / 1000), ${now}
-      FROM unnest($1::bytea[], $2::bytea[], $3::float8[]) u(key, value, expiry) ORDER BY u.key`,
+      FROM unnest($1::bytea[], $2::bytea[], $3::float8[]) u(key, value, expiry) WHERE ${told} ORDER BY u.key`,
     update: `UPDATE ${table} t SET value = coalesce(u.value, t.value), expires_at = to_timestamp(u.expiry / 1000),
         metadata = CASE WHEN u.keeps THEN t.metadata END,
         changed_at = CASE WHEN u.keeps AND t.metadata IS NOT NULL THEN ${now} END, updated_at = ${now}
       FROM unnest($1::bytea[], $2::bytea[], $3::float8[], $4::bool[]) u(key, value, expiry, keeps)
-      WHERE t.key = u.key`,
-    erase: `DELETE FROM ${table} WHERE key = ANY ($1::bytea[])`,
+      WHERE t.key = u.key AND ${told}`,
+    erase: `DELETE FROM ${table} WHERE key = ANY ($1::bytea[]) AND ${told}`,
     begin: "BEGIN",
     commit: "COMMIT",
     rollback: "ROLLBACK",
   };
   const encoded = Object.entries(texts).map(([name, sql]) => [name, encodedStatement(sql.replace(/\s+/g, " "))]);
   return Object.fromEntries(encoded) as Record<keyof Statements, EncodedStatement>;
+}
+
+/** Texts are made once, unless the server's time is asked for in another way. */
+export function cachedStatements(tables: TableNames, now: () => string): () => Statements {
+  let expression = now();
+  let statements = statementsFor(tables, expression);
+  return () => {
+    const current = now();
+    if (current !== expression) {
+      expression = current;
+      statements = statementsFor(tables, expression);
+    }
+    return statements;
+  };
 }

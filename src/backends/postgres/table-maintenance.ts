@@ -1,5 +1,7 @@
 import type { TableMaintenance as Maintenance, TableStats } from "../row-store.js";
+import { noticeOf } from "./change-notices.js";
 import type { ControlPlane } from "./control-plane.js";
+import type { TableNames } from "./schema.js";
 
 const ROWS_PER_STATEMENT = 2000;
 /** Vacuum takes as long as the table is large. */
@@ -8,12 +10,12 @@ const NO_LIMIT = 0;
 /** Keeps the table in shape: expired rows, vacuum, sizes. */
 export class TableMaintenance implements Maintenance {
   readonly #control: ControlPlane;
-  readonly #table: string;
+  readonly #tables: TableNames;
   readonly #now: () => string;
 
-  constructor(control: ControlPlane, table: string, now: () => string) {
+  constructor(control: ControlPlane, tables: TableNames, now: () => string) {
     this.#control = control;
-    this.#table = table;
+    this.#tables = tables;
     this.#now = now;
   }
 
@@ -34,36 +36,37 @@ export class TableMaintenance implements Maintenance {
     const [row] = await this.#control.query<{ removed: number }>(
       "cleanupExpired",
       `WITH due AS MATERIALIZED (
-         SELECT key FROM ${this.#table} WHERE expires_at <= ${this.#now()} ORDER BY expires_at LIMIT ${limit}
+         SELECT key FROM ${this.#tables.entries} WHERE expires_at <= ${this.#now()} ORDER BY expires_at LIMIT ${limit}
          FOR UPDATE SKIP LOCKED),
-       gone AS (DELETE FROM ${this.#table} t USING due WHERE t.key = due.key AND t.expires_at <= ${this.#now()} RETURNING 1)
+       gone AS (DELETE FROM ${this.#tables.entries} t USING due WHERE t.key = due.key AND t.expires_at <= ${this.#now()}
+         AND ${noticeOf(this.#tables, "array(SELECT key FROM due)")} RETURNING 1)
        SELECT count(*)::int4 AS removed FROM gone`,
     );
     return row!.removed;
   }
 
   async vacuum(): Promise<void> {
-    await this.#control.query("vacuum", `VACUUM (ANALYZE) ${this.#table}`, [], NO_LIMIT);
+    await this.#control.query("vacuum", `VACUUM (ANALYZE) ${this.#tables.entries}`, [], NO_LIMIT);
   }
 
   async tableStats(): Promise<TableStats> {
     const [row] = await this.#control.query<Record<string, string | Date | null>>(
       "tableStats",
       `SELECT s.n_live_tup::text AS rows, s.n_dead_tup::text AS dead_rows,
-         (SELECT count(*) FROM ${this.#table} WHERE expires_at <= ${this.#now()})::text AS expired_rows,
+         (SELECT count(*) FROM ${this.#tables.entries} WHERE expires_at <= ${this.#now()})::text AS expired_rows,
          pg_table_size(c.oid)::text AS table_bytes, pg_indexes_size(c.oid)::text AS index_bytes,
          coalesce(pg_total_relation_size(nullif(c.reltoastrelid, 0)), 0)::text AS toast_bytes,
          pg_total_relation_size(c.oid)::text AS total_bytes,
          greatest(s.last_vacuum, s.last_autovacuum) AS last_vacuum_at,
          greatest(s.last_analyze, s.last_autoanalyze) AS last_analyze_at
        FROM pg_class c JOIN pg_stat_all_tables s ON s.relid = c.oid WHERE c.oid = $1::regclass`,
-      [this.#table],
+      [this.#tables.entries],
     );
     const indexes = await this.#control.query<{ name: string; bytes: string }>(
       "tableStats",
       `SELECT i.indexrelid::regclass::text AS name, pg_relation_size(i.indexrelid)::text AS bytes
        FROM pg_index i WHERE i.indrelid = $1::regclass ORDER BY 1`,
-      [this.#table],
+      [this.#tables.entries],
     );
     const stats = row!;
     const toastBytes = Number(stats.toast_bytes);

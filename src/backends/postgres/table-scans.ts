@@ -3,9 +3,11 @@ import { crc32 } from "../../core/crc32.js";
 import { type CanonicalKey, canonicalKeyOfBytes } from "../../core/key.js";
 import type { DriverContext, ScanPage } from "../contract.js";
 import { placeError } from "../located-error.js";
+import { noticeOf } from "./change-notices.js";
 import type { ControlPlane } from "./control-plane.js";
 import { BACKEND } from "./errors.js";
 import { tooLargeError } from "./exchanges.js";
+import type { TableNames } from "./schema.js";
 
 const PAGE_KEYS = 512;
 const PAGE_VALUE_BYTES = 4 << 20;
@@ -20,15 +22,21 @@ interface FoundRow {
 export class TableScans {
   readonly #control: ControlPlane;
   readonly #context: DriverContext;
-  readonly #table: string;
+  readonly #tables: TableNames;
   readonly #now: () => string;
   readonly #prefixBytes: number;
   readonly #maxStoredBytes: number;
 
-  constructor(control: ControlPlane, context: DriverContext, table: string, now: () => string, maxStoredBytes: number) {
+  constructor(
+    control: ControlPlane,
+    context: DriverContext,
+    tables: TableNames,
+    now: () => string,
+    maxStoredBytes: number,
+  ) {
     this.#control = control;
     this.#context = context;
-    this.#table = table;
+    this.#tables = tables;
     this.#now = now;
     this.#prefixBytes = Buffer.byteLength(context.keyPrefix);
     this.#maxStoredBytes = maxStoredBytes;
@@ -52,8 +60,9 @@ export class TableScans {
     const live = `(t.expires_at IS NULL OR t.expires_at > ${this.#now()})`;
     const bounds = until === undefined ? "t.key >= $1" : "t.key >= $1 AND t.key < $3";
     const text = `WITH locked AS MATERIALIZED (
-        SELECT t.key FROM ${this.#table} t WHERE ${bounds} ORDER BY t.key LIMIT $2 FOR UPDATE),
-      gone AS (DELETE FROM ${this.#table} t USING locked WHERE t.key = locked.key RETURNING ${live} AS live)
+        SELECT t.key FROM ${this.#tables.entries} t WHERE ${bounds} ORDER BY t.key LIMIT $2 FOR UPDATE),
+      gone AS (DELETE FROM ${this.#tables.entries} t USING locked WHERE t.key = locked.key AND ${noticeOf(this.#tables, "NULL")}
+        RETURNING ${live} AS live)
       SELECT count(*)::int4 AS rows, count(*) FILTER (WHERE live)::int4 AS live FROM gone`;
     let cleared = 0;
     for (let begun = false; ; begun = true) {
@@ -85,7 +94,7 @@ export class TableScans {
       where += " AND t.key < $2";
     }
     const page = (columns: string): string =>
-      `SELECT ${columns} FROM ${this.#table} t WHERE ${where} ORDER BY t.key LIMIT ${PAGE_KEYS}`;
+      `SELECT ${columns} FROM ${this.#tables.entries} t WHERE ${where} ORDER BY t.key LIMIT ${PAGE_KEYS}`;
     if (!withValues) return this.#control.query("scan", page("t.key"), values);
     const limit = this.#maxStoredBytes;
     const value = `CASE WHEN octet_length(q.value) <= ${limit} THEN q.value ELSE substring(q.value FROM 1 FOR ${limit + 1}) END`;
