@@ -9,7 +9,7 @@ import type { BulkEntry, BulkLoading } from "../row-store.js";
 import { noticeOf } from "./change-notices.js";
 import type { ControlPlane } from "./control-plane.js";
 import { BACKEND } from "./errors.js";
-import type { TableNames } from "./schema.js";
+import type { TableNames } from "./table-names.js";
 
 const CHUNK_BYTES = 256 * 1024;
 /** Signature, flags and the length of an extension that is not there. */

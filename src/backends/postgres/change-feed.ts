@@ -5,7 +5,7 @@ import type { ChangeListener, Logger } from "../contract.js";
 import { channelOf, EVERYTHING } from "./change-notices.js";
 import type { ControlPlane } from "./control-plane.js";
 import { BACKEND } from "./errors.js";
-import type { TableNames } from "./schema.js";
+import type { TableNames } from "./table-names.js";
 
 /** A link on which nothing has come for so long is asked whether it is still there. */
 const HEARTBEAT_MS = 1000;

@@ -1,4 +1,4 @@
-import type { TableNames } from "./schema.js";
+import type { TableNames } from "./table-names.js";
 
 /** Of more keys than this it is told that everything has changed. */
 const MAX_KEYS = 2000;

@@ -2,26 +2,7 @@ import type { PoolClient } from "pg";
 import { BackendError, UnsupportedOperationError } from "../../core/errors.js";
 import { noticeSchema } from "./change-notices.js";
 import { BACKEND } from "./errors.js";
-
-/** The tables' names as statements write them. */
-export interface TableNames {
-  readonly entries: string;
-  readonly versions: string;
-  /** The server processes over which engines hear of changes. */
-  readonly listeners: string;
-  /** The function that tells them. */
-  readonly tellChanges: string;
-}
-
-export function tableNames(schema: string | undefined): TableNames {
-  const place = schema === undefined ? "" : `"${schema}".`;
-  return {
-    entries: `${place}millrace_entries`,
-    versions: `${place}millrace_schema`,
-    listeners: `${place}millrace_listeners`,
-    tellChanges: `${place}millrace_tell_changes`,
-  };
-}
+import { type TableNames, tableNames } from "./table-names.js";
 
 /** "millrace" in hexadecimal: whoever migrates holds it until the transaction ends. */
 const MIGRATION_LOCK = "x'6d696c6c72616365'::bigint";

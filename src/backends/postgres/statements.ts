@@ -1,5 +1,5 @@
 import { noticeOf } from "./change-notices.js";
-import type { TableNames } from "./schema.js";
+import type { TableNames } from "./table-names.js";
 import { type EncodedStatement, encodedStatement } from "./wire/statement-slab.js";
 
 /*

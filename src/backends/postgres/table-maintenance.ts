@@ -1,7 +1,7 @@
 import type { TableMaintenance as Maintenance, TableStats } from "../row-store.js";
 import { noticeOf } from "./change-notices.js";
 import type { ControlPlane } from "./control-plane.js";
-import type { TableNames } from "./schema.js";
+import type { TableNames } from "./table-names.js";
 
 const ROWS_PER_STATEMENT = 2000;
 /** Vacuum takes as long as the table is large. */

@@ -7,7 +7,7 @@ import { noticeOf } from "./change-notices.js";
 import type { ControlPlane } from "./control-plane.js";
 import { BACKEND } from "./errors.js";
 import { tooLargeError } from "./exchanges.js";
-import type { TableNames } from "./schema.js";
+import type { TableNames } from "./table-names.js";
 
 const PAGE_KEYS = 512;
 const PAGE_VALUE_BYTES = 4 << 20;
