@@ -67,6 +67,8 @@ export class BatchReader {
   #isTracking = false;
   /** Replies before EXEC still to come; -1: not inside a transaction. */
   #queuedLeft = -1;
+  /** The answer to the PERSIST whose EXISTS is read next. */
+  #persisted: Reply | undefined;
   #transactionError: ErrorReply | undefined;
   #skipBytes = 0;
   /** Values in a row that belonged to the key before theirs. */
@@ -413,12 +415,15 @@ export class BatchReader {
       } else if (request.kind === Kind.expire && request.ttlMs === 0 && this.#queuedLeft < 0) {
         const persisted = this.#take(slab);
         if (persisted === INCOMPLETE) return false;
+        this.#persisted = persisted;
         this.#queuedLeft = 0;
         continue;
       } else {
         const reply = this.#take(slab);
         if (reply === INCOMPLETE) return false;
-        this.#settleSingle(request, reply);
+        // A server that refuses to change the key may well say that it exists.
+        this.#settleSingle(request, this.#persisted instanceof ErrorReply ? this.#persisted : reply);
+        this.#persisted = undefined;
       }
       this.#queuedLeft = -1;
       this.#index++;
