@@ -109,11 +109,17 @@ function summaryRows(result: ChaosResult): string[][] {
     ["failed, not applied", grouped(result.notApplied)],
     ["failed, outcome unknown", grouped(result.unknown)],
     ["refused by the open circuit, not counted above", grouped(result.refusedByCircuit)],
+    ["answer of the open circuit, median and 99 % below, ms", circuitAnswers(result)],
     ["faults", grouped(result.faults)],
     ...Object.entries(result.violations).map(([kind, count]) => [VIOLATION_NAMES[kind] ?? kind, grouped(count)]),
     ["rejections and exceptions that escaped", grouped(result.escaped.length)],
     ["longest recovery after a fault, ms", grouped(Math.round(slowest))],
   ];
+}
+
+function circuitAnswers({ circuitAnswersMs }: ChaosResult): string {
+  const sorted = circuitAnswersMs.toSorted((a, b) => a - b);
+  return [0.5, 0.99].map((share) => sorted[Math.floor(sorted.length * share)]?.toFixed(3) ?? "").join(" and ");
 }
 
 function shownMs(ms: number | undefined): string {

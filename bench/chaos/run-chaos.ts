@@ -45,6 +45,8 @@ export interface ChaosResult {
   /** Calls that met the store or its absence; those that an open circuit refused are counted apart. */
   operations: number;
   refusedByCircuit: number;
+  /** Milliseconds from the call to the refusal. */
+  readonly circuitAnswersMs: number[];
   acknowledged: number;
   notApplied: number;
   unknown: number;
@@ -62,8 +64,9 @@ export const OPERATION_MS = 500;
 const LATE_BUDGET_MS = 100;
 const FAULTS_PER_ROUND = 6;
 const PAIRED_SHARE = 0.5;
-const LOAD = { callers: 64, burst: 8, registers: 2000, counters: 400, passing: 300, transacted: 600, shelves: 20 };
+const LOAD = { callers: 128, burst: 16, registers: 2000, counters: 400, passing: 300, transacted: 600, shelves: 20 };
 const MAX_EXAMPLES = 20;
+const CIRCUIT_REFUSAL = "CIRCUIT_OPEN ERR_CIRCUIT_OPEN";
 
 /** Short times, so that minutes hold a thousand faults. */
 export const ENGINE_OPTIONS = {
@@ -79,6 +82,7 @@ export async function runChaos(plan: ChaosPlan): Promise<ChaosResult> {
     durationMs: 0,
     operations: 0,
     refusedByCircuit: 0,
+    circuitAnswersMs: [],
     acknowledged: 0,
     notApplied: 0,
     unknown: 0,
@@ -135,7 +139,13 @@ async function runRound(
   round: number,
   result: ChaosResult,
 ): Promise<void> {
-  const ledger = createLedger(engine, { operationMs: OPERATION_MS, budgetMs: LATE_BUDGET_MS });
+  const ledger = createLedger(engine, {
+    operationMs: OPERATION_MS,
+    budgetMs: LATE_BUDGET_MS,
+    onSettled({ failure, calledMs, settledMs }) {
+      if (failure === CIRCUIT_REFUSAL) result.circuitAnswersMs.push(settledMs! - calledMs);
+    },
+  });
   const load = new Load(ledger, `${round}:`, seededRandom(below(schedule, 2 ** 31)), LOAD);
   const log: string[] = [];
   try {
@@ -167,7 +177,7 @@ async function runRound(
 }
 
 function add(result: ChaosResult, report: LedgerReport, faults: readonly string[]): void {
-  const refused = report.failures["CIRCUIT_OPEN ERR_CIRCUIT_OPEN"] ?? 0;
+  const refused = report.failures[CIRCUIT_REFUSAL] ?? 0;
   result.refusedByCircuit += refused;
   result.operations += report.calls - refused;
   result.acknowledged += report.acknowledged;

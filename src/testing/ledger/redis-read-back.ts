@@ -4,6 +4,8 @@ import { Envelope } from "../../codec/envelope.js";
 import { crc32 } from "../../core/crc32.js";
 import type { ReadBack } from "./verify-histories.js";
 
+const LIFETIMES = "local left = {} for i, key in ipairs(KEYS) do left[i] = redis.call('PTTL', key) end return left";
+
 export interface RedisReadBack {
   readonly read: ReadBack;
   close(): void;
@@ -29,7 +31,7 @@ export function redisReadBack(url: string, keyPrefix = "state:"): RedisReadBack 
     async read(keys) {
       const names = keys.map((key) => Buffer.from(keyPrefix + key, "utf8"));
       const [lifetimes, values] = await Promise.all([
-        Promise.all(names.map((name) => client.pttl(name))),
+        client.eval(LIFETIMES, names.length, ...names) as Promise<number[]>,
         client.mgetBuffer(names),
       ]);
       return values.map((stored, index) => {
