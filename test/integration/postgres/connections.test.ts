@@ -139,7 +139,8 @@ if (await postgresIsThere("connections to PostgreSQL")) {
     const client = new Client(server.url);
     await client.connect();
     await client.query(
-      `ALTER TABLE millrace_entries DROP COLUMN metadata, DROP COLUMN changed_at;
+      `DROP FUNCTION millrace_tell_changes; DROP TABLE millrace_listeners;
+       ALTER TABLE millrace_entries DROP COLUMN metadata, DROP COLUMN changed_at;
        DELETE FROM millrace_schema WHERE version > 1`,
     );
     const engines = await Promise.all([1, 2, 3].map(() => createEngine(server.url)));
