@@ -61,3 +61,9 @@ export function isPlainObject(received: unknown): received is Readonly<Record<st
   // Objects of another realm (a vm context, a test runner) have a prototype whose own prototype is null.
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
+
+/** The first of these methods that a received value does not have. */
+export function missingMethod(received: unknown, methods: readonly string[]): string | undefined {
+  const object = (typeof received === "object" || typeof received === "function") && received !== null ? received : {};
+  return methods.find((name) => typeof Reflect.get(object, name) !== "function");
+}

@@ -3,7 +3,7 @@ import { AbortedError, ClosedError, InvalidArgumentError } from "../core/errors.
 import { type CanonicalKey, canonicalKeyOfBytes, isBinaryKey, joinKey, keyByteLength, keyBytes } from "../core/key.js";
 import type { Key, Value } from "../core/value.js";
 import type { Mutation } from "./engine-contract.js";
-import { MAX_TTL_MS } from "./options.js";
+import { MAX_TTL_MS } from "./option-limits.js";
 
 export interface ArgumentLimits {
   readonly backend: string;

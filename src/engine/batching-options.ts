@@ -1,0 +1,46 @@
+import { group } from "../config/group.js";
+import { bytes, duration, integer, oneOf } from "../config/scalars.js";
+import { KIB, MIB } from "./option-limits.js";
+
+export const batching = group(
+  {
+    maxSize: integer({ min: 1, max: 65_536, default: 512, unit: "operations", doc: "Operations in one batch." }),
+    maxBytes: bytes({
+      min: KIB,
+      max: 256 * MIB,
+      default: MIB,
+      doc: "Keys and values in one batch; a larger value travels alone.",
+    }),
+    maxInFlight: integer({
+      min: 1,
+      max: 1024,
+      default: 8,
+      unit: "batches",
+      doc: "Batches sent and not yet answered; on LMDB, where those that wait share a commit, there is no such bound.",
+    }),
+    lingerMs: duration({
+      min: 0,
+      max: 1000,
+      default: 0,
+      doc: "How long a part-filled batch waits for more; 0: it leaves in the same turn of the event loop.",
+    }),
+  },
+  { doc: "How single operations are gathered into batches." },
+);
+
+export const queue = group(
+  {
+    maxPending: integer({
+      min: 1,
+      max: 100_000_000,
+      default: 100_000,
+      unit: "operations",
+      doc: "Operations called and not yet settled.",
+    }),
+    overflow: oneOf(["wait", "reject"], {
+      default: "wait",
+      doc: "What a call beyond that does: wait for room, or fail with QueueFullError.",
+    }),
+  },
+  { doc: "The bound of pending work." },
+);

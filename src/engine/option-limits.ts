@@ -1,0 +1,11 @@
+/** Longest lifetime of an entry: ten years. Stores take far longer ones, but only a mistake asks for them. */
+export const MAX_TTL_MS = 315_360_000_000;
+
+/** Longest delay or latency that an option may name: an hour. */
+export const MAX_DELAY_MS = 3_600_000;
+
+export const KIB = 1024;
+export const MIB = 1_048_576;
+
+/** Longest value that a Redis server takes unless it is told otherwise. */
+export const MAX_VALUE_BYTES = 512 * MIB;
