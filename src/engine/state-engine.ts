@@ -2,23 +2,21 @@ import type { Registry } from "prom-client";
 import type { Health } from "../backends/contract.js";
 import { Kind, OPERATION_NAMES, Request, type RequestDetail } from "../backends/request.js";
 import { CompressionHint } from "../codec/compression-hint.js";
-import { InvalidArgumentError, QueueFullError, StateError, UnsupportedOperationError } from "../core/errors.js";
+import { InvalidArgumentError, UnsupportedOperationError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
 import type { Key, Value } from "../core/value.js";
 import type { SloReport } from "../observability/slo-report.js";
 import type { SlowOperation } from "../observability/slow-log.js";
-import type { CallName } from "../pipeline/settlement-times.js";
 import { createTable } from "../tables/stored-table.js";
 import type { Table, TableCodec, TableFormat, TableOptions } from "../tables/table-contract.js";
-import { CallArguments, iterable, nameOfType } from "./call-arguments.js";
+import { BatchCalls } from "./batch-calls.js";
+import { CallArguments } from "./call-arguments.js";
 import type { CallOptions, Engine, EngineStats, ExpiryOptions, Mutation, PutOptions } from "./engine-contract.js";
 import type { EngineCore } from "./engine-core.js";
 import { engineStatistics } from "./engine-statistics.js";
+import { keptAnswer } from "./kept-answer.js";
 import { KeyScans } from "./key-scans.js";
-import { BatchDeleteCall, BatchGetCall, BatchPutCall } from "./multi-key-calls.js";
 import { putDetail, RowCalls } from "./row-calls.js";
-
-const MAX_BATCH_ENTRIES = 1_000_000;
 
 type Resolve = (result: unknown) => void;
 type Reject = (error: Error) => void;
@@ -35,6 +33,7 @@ const capture = (resolve: Resolve, reject: Reject): void => {
 export class StateEngine extends RowCalls implements Engine {
   readonly #core: EngineCore;
   readonly #arguments: CallArguments;
+  readonly #batches: BatchCalls;
   readonly #scans: KeyScans;
   readonly #operationMs: number;
   readonly #hint = new CompressionHint();
@@ -45,6 +44,7 @@ export class StateEngine extends RowCalls implements Engine {
     super(core, callArguments);
     this.#core = core;
     this.#arguments = callArguments;
+    this.#batches = new BatchCalls(core, callArguments, this.#hint);
     this.#scans = new KeyScans(core, this.#arguments);
     this.#operationMs = core.options.timeouts.operationMs;
     this.#defaultTtlMs = core.limits.defaultTtlMs;
@@ -153,52 +153,16 @@ export class StateEngine extends RowCalls implements Engine {
     return this.#send(Kind.transaction, steps[0]!.key, undefined, 0, steps, options);
   }
 
-  async batchGet(keys: Iterable<Key>, options?: CallOptions): Promise<(Buffer | null)[]> {
-    const requests: Request[] = [];
-    const timeoutMs = this.#timeout("batchGet", options);
-    for (const key of this.#iterable("batchGet", keys)) {
-      const canonical = this.#entry("batchGet", requests.length, () => this.#arguments.key("batchGet", key));
-      requests.push(this.#member(Kind.get, canonical, undefined, 0, timeoutMs));
-    }
-    if (requests.length === 0) return [];
-    const call = new BatchGetCall(requests.length, this.#timed("batchGet", requests.length));
-    const kept = this.#submitAll("batchGet", requests, call, options);
-    return kept === 0 ? call.promise : this.#core.tier!.answer(call.promise);
+  batchGet(keys: Iterable<Key>, options?: CallOptions): Promise<(Buffer | null)[]> {
+    return this.#batches.get(keys, options);
   }
 
-  async batchPut(entries: Iterable<readonly [Key, Value]>, options?: CallOptions & ExpiryOptions): Promise<void> {
-    const requests: Request[] = [];
-    const timeoutMs = this.#timeout("batchPut", options);
-    const ttlMs = this.#arguments.lifetime("batchPut", undefined, options?.ttlMs);
-    for (const entry of this.#iterable("batchPut", entries)) {
-      const request = this.#entry("batchPut", requests.length, () => {
-        if (!Array.isArray(entry)) {
-          const message = `an entry must be [key, value]; got ${nameOfType(entry)}`;
-          throw new InvalidArgumentError(message, { operation: "batchPut", reason: "ERR_BATCH_TYPE" });
-        }
-        const canonical = this.#arguments.key("batchPut", entry[0]);
-        const value = this.#arguments.value("batchPut", canonical, entry[1]);
-        return this.#member(Kind.put, canonical, value, ttlMs, timeoutMs);
-      });
-      requests.push(request);
-    }
-    if (requests.length === 0) return;
-    const call = new BatchPutCall(requests.length, this.#timed("batchPut", requests.length));
-    this.#submitAll("batchPut", requests, call, options);
-    return call.promise;
+  batchPut(entries: Iterable<readonly [Key, Value]>, options?: CallOptions & ExpiryOptions): Promise<void> {
+    return this.#batches.put(entries, options);
   }
 
-  async batchDelete(keys: Iterable<Key>, options?: CallOptions): Promise<number> {
-    const requests: Request[] = [];
-    const timeoutMs = this.#timeout("batchDelete", options);
-    for (const key of this.#iterable("batchDelete", keys)) {
-      const canonical = this.#entry("batchDelete", requests.length, () => this.#arguments.key("batchDelete", key));
-      requests.push(this.#member(Kind.delete, canonical, undefined, 0, timeoutMs));
-    }
-    if (requests.length === 0) return 0;
-    const call = new BatchDeleteCall(requests.length, this.#timed("batchDelete", requests.length));
-    this.#submitAll("batchDelete", requests, call, options);
-    return call.promise;
+  batchDelete(keys: Iterable<Key>, options?: CallOptions): Promise<number> {
+    return this.#batches.delete(keys, options);
   }
 
   keys(prefix?: string): AsyncIterable<string> {
@@ -326,93 +290,11 @@ export class StateEngine extends RowCalls implements Engine {
       this.#arguments.timeout(OPERATION_NAMES[kind], key, options.timeoutMs, this.#operationMs);
       this.#arguments.signal(OPERATION_NAMES[kind], key, options.signal);
     }
-    const kept = this.#kept(kind, key);
+    const kept = keptAnswer(this.#core, kind, key);
     if (kept === undefined) return undefined;
     // Less than the microsecond that latencies are counted in.
     pipeline.times.meters.latency[kind]!.record(0);
     return tier!.answer(kept);
-  }
-
-  #kept(kind: Kind, key: CanonicalKey): Buffer | boolean | null | undefined {
-    const { tier, degraded, pipeline } = this.#core;
-    let kept = kind === Kind.get ? tier!.get(key) : tier!.contains(key);
-    if (kept === undefined && degraded !== undefined) kept = degraded.atOnce(kind, key);
-    if (kept !== undefined) pipeline.counters.answeredHere(kind, kept);
-    return kept;
-  }
-
-  #member(kind: Kind, key: CanonicalKey, value: Value | undefined, ttlMs: number, timeoutMs: number): Request {
-    const request = new Request(kind, key, value, ttlMs, undefined, this.#core.pipeline.nowUs(), timeoutMs);
-    request.hint = this.#hint;
-    return request;
-  }
-
-  /** Returns how many were answered from what this process has. */
-  #submitAll(
-    operation: "batchGet" | "batchPut" | "batchDelete",
-    requests: readonly Request[],
-    call: BatchGetCall | BatchPutCall | BatchDeleteCall,
-    options: CallOptions | undefined,
-  ): number {
-    const { pipeline, options: engine, driver, tier } = this.#core;
-    const signal = this.#arguments.signal(operation, undefined, options?.signal);
-    if (engine.queue.overflow === "reject" && pipeline.pending + requests.length > engine.queue.maxPending) {
-      const message = `${requests.length} more operations would exceed queue.maxPending (${engine.queue.maxPending})`;
-      throw new QueueFullError(message, { operation, backend: driver.name, reason: "ERR_QUEUE_FULL", retryable: true });
-    }
-    let kept = 0;
-    for (const [index, request] of requests.entries()) {
-      request.collector = call;
-      request.collectorIndex = index;
-      if (tier !== undefined && request.kind === Kind.get) {
-        const cached = this.#kept(Kind.get, request.key);
-        if (cached !== undefined) {
-          call.settle(index, cached);
-          kept++;
-          continue;
-        }
-      }
-      if (signal !== undefined) request.signal = signal;
-      pipeline.submit(request);
-    }
-    return kept;
-  }
-
-  #timed(call: CallName, keys: number): (error: Error | undefined) => void {
-    const { pipeline, telemetry } = this.#core;
-    const startedAtUs = pipeline.nowUs();
-    return (error) => telemetry.callEnded(call, keys, (pipeline.nowUs() - startedAtUs) | 0, error);
-  }
-
-  #timeout(operation: string, options: CallOptions | undefined): number {
-    return this.#arguments.timeout(operation, undefined, options?.timeoutMs, this.#operationMs);
-  }
-
-  #iterable<T>(operation: string, given: Iterable<T>): Iterable<T> {
-    if (this.#core.isClosed) throw this.#arguments.closed(operation);
-    return iterable(operation, given, this.#core.driver.name);
-  }
-
-  /** Runs the checks of one entry of a multi-key call; nothing has been sent when one is refused. */
-  #entry<T>(operation: string, index: number, check: () => T): T {
-    if (index >= MAX_BATCH_ENTRIES) {
-      throw new InvalidArgumentError(`more than ${MAX_BATCH_ENTRIES} entries in one call`, {
-        operation,
-        backend: this.#core.driver.name,
-        reason: "ERR_BATCH_TOO_LARGE",
-      });
-    }
-    try {
-      return check();
-    } catch (error) {
-      if (!(error instanceof StateError)) throw error;
-      throw new InvalidArgumentError(`entry ${index} was refused, nothing was sent: ${error.message}`, {
-        operation,
-        backend: this.#core.driver.name,
-        reason: "ERR_BATCH_ENTRY",
-        cause: error,
-      });
-    }
   }
 
   #refuseUnsupported(key: CanonicalKey, options: PutOptions): void {

@@ -2,7 +2,7 @@ import type { ResultCollector } from "../backends/request.js";
 import { StateError } from "../core/errors.js";
 
 /** Gathers the results of one multi-key call; the call settles when its last key has. */
-abstract class MultiKeyCall<T> implements ResultCollector {
+abstract class BatchResults<T> implements ResultCollector {
   readonly promise: Promise<T>;
   #resolve!: (result: T) => void;
   #reject!: (error: Error) => void;
@@ -62,7 +62,7 @@ abstract class MultiKeyCall<T> implements ResultCollector {
   }
 }
 
-export class BatchGetCall extends MultiKeyCall<(Buffer | null)[]> {
+export class BatchGetResults extends BatchResults<(Buffer | null)[]> {
   readonly call = 0;
   protected readonly result: (Buffer | null)[];
 
@@ -80,7 +80,7 @@ export class BatchGetCall extends MultiKeyCall<(Buffer | null)[]> {
   }
 }
 
-export class BatchPutCall extends MultiKeyCall<void> {
+export class BatchPutResults extends BatchResults<void> {
   readonly call = 1;
   protected readonly result = undefined;
 
@@ -91,7 +91,7 @@ export class BatchPutCall extends MultiKeyCall<void> {
   protected take(): void {}
 }
 
-export class BatchDeleteCall extends MultiKeyCall<number> {
+export class BatchDeleteResults extends BatchResults<number> {
   readonly call = 2;
   protected result = 0;
 

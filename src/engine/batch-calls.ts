@@ -1,0 +1,149 @@
+import { Kind, Request } from "../backends/request.js";
+import type { CompressionHint } from "../codec/compression-hint.js";
+import { InvalidArgumentError, QueueFullError, StateError } from "../core/errors.js";
+import type { CanonicalKey } from "../core/key.js";
+import type { Key, Value } from "../core/value.js";
+import type { CallName } from "../pipeline/settlement-times.js";
+import { BatchDeleteResults, BatchGetResults, BatchPutResults } from "./batch-results.js";
+import { type CallArguments, iterable, nameOfType } from "./call-arguments.js";
+import type { CallOptions, ExpiryOptions } from "./engine-contract.js";
+import type { EngineCore } from "./engine-core.js";
+import { keptAnswer } from "./kept-answer.js";
+
+const MAX_BATCH_ENTRIES = 1_000_000;
+
+/** The calls of one view that take many keys: each key is an operation like a single one, the call has one promise. */
+export class BatchCalls {
+  readonly #core: EngineCore;
+  readonly #arguments: CallArguments;
+  readonly #hint: CompressionHint;
+
+  /** @param hint what the view has learnt of how its values compress */
+  constructor(core: EngineCore, callArguments: CallArguments, hint: CompressionHint) {
+    this.#core = core;
+    this.#arguments = callArguments;
+    this.#hint = hint;
+  }
+
+  async get(keys: Iterable<Key>, options?: CallOptions): Promise<(Buffer | null)[]> {
+    const requests: Request[] = [];
+    const timeoutMs = this.#timeout("batchGet", options);
+    for (const key of this.#iterable("batchGet", keys)) {
+      const canonical = this.#entry("batchGet", requests.length, () => this.#arguments.key("batchGet", key));
+      requests.push(this.#member(Kind.get, canonical, undefined, 0, timeoutMs));
+    }
+    if (requests.length === 0) return [];
+    const results = new BatchGetResults(requests.length, this.#timed("batchGet", requests.length));
+    const kept = this.#submitAll("batchGet", requests, results, options);
+    return kept === 0 ? results.promise : this.#core.tier!.answer(results.promise);
+  }
+
+  async put(entries: Iterable<readonly [Key, Value]>, options?: CallOptions & ExpiryOptions): Promise<void> {
+    const requests: Request[] = [];
+    const timeoutMs = this.#timeout("batchPut", options);
+    const ttlMs = this.#arguments.lifetime("batchPut", undefined, options?.ttlMs);
+    for (const entry of this.#iterable("batchPut", entries)) {
+      const request = this.#entry("batchPut", requests.length, () => {
+        if (!Array.isArray(entry)) {
+          const message = `an entry must be [key, value]; got ${nameOfType(entry)}`;
+          throw new InvalidArgumentError(message, { operation: "batchPut", reason: "ERR_BATCH_TYPE" });
+        }
+        const canonical = this.#arguments.key("batchPut", entry[0]);
+        const value = this.#arguments.value("batchPut", canonical, entry[1]);
+        return this.#member(Kind.put, canonical, value, ttlMs, timeoutMs);
+      });
+      requests.push(request);
+    }
+    if (requests.length === 0) return;
+    const results = new BatchPutResults(requests.length, this.#timed("batchPut", requests.length));
+    this.#submitAll("batchPut", requests, results, options);
+    return results.promise;
+  }
+
+  async delete(keys: Iterable<Key>, options?: CallOptions): Promise<number> {
+    const requests: Request[] = [];
+    const timeoutMs = this.#timeout("batchDelete", options);
+    for (const key of this.#iterable("batchDelete", keys)) {
+      const canonical = this.#entry("batchDelete", requests.length, () => this.#arguments.key("batchDelete", key));
+      requests.push(this.#member(Kind.delete, canonical, undefined, 0, timeoutMs));
+    }
+    if (requests.length === 0) return 0;
+    const results = new BatchDeleteResults(requests.length, this.#timed("batchDelete", requests.length));
+    this.#submitAll("batchDelete", requests, results, options);
+    return results.promise;
+  }
+
+  #member(kind: Kind, key: CanonicalKey, value: Value | undefined, ttlMs: number, timeoutMs: number): Request {
+    const request = new Request(kind, key, value, ttlMs, undefined, this.#core.pipeline.nowUs(), timeoutMs);
+    request.hint = this.#hint;
+    return request;
+  }
+
+  /** Returns how many were answered from what this process has. */
+  #submitAll(
+    operation: "batchGet" | "batchPut" | "batchDelete",
+    requests: readonly Request[],
+    results: BatchGetResults | BatchPutResults | BatchDeleteResults,
+    options: CallOptions | undefined,
+  ): number {
+    const { pipeline, options: engine, driver, tier } = this.#core;
+    const signal = this.#arguments.signal(operation, undefined, options?.signal);
+    if (engine.queue.overflow === "reject" && pipeline.pending + requests.length > engine.queue.maxPending) {
+      const message = `${requests.length} more operations would exceed queue.maxPending (${engine.queue.maxPending})`;
+      throw new QueueFullError(message, { operation, backend: driver.name, reason: "ERR_QUEUE_FULL", retryable: true });
+    }
+    let kept = 0;
+    for (const [index, request] of requests.entries()) {
+      request.collector = results;
+      request.collectorIndex = index;
+      if (tier !== undefined && request.kind === Kind.get) {
+        const cached = keptAnswer(this.#core, Kind.get, request.key);
+        if (cached !== undefined) {
+          results.settle(index, cached);
+          kept++;
+          continue;
+        }
+      }
+      if (signal !== undefined) request.signal = signal;
+      pipeline.submit(request);
+    }
+    return kept;
+  }
+
+  #timed(call: CallName, keys: number): (error: Error | undefined) => void {
+    const { pipeline, telemetry } = this.#core;
+    const startedAtUs = pipeline.nowUs();
+    return (error) => telemetry.callEnded(call, keys, (pipeline.nowUs() - startedAtUs) | 0, error);
+  }
+
+  #timeout(operation: string, options: CallOptions | undefined): number {
+    return this.#arguments.timeout(operation, undefined, options?.timeoutMs, this.#core.options.timeouts.operationMs);
+  }
+
+  #iterable<T>(operation: string, given: Iterable<T>): Iterable<T> {
+    if (this.#core.isClosed) throw this.#arguments.closed(operation);
+    return iterable(operation, given, this.#core.driver.name);
+  }
+
+  /** Runs the checks of one entry of a multi-key call; nothing has been sent when one is refused. */
+  #entry<T>(operation: string, index: number, check: () => T): T {
+    if (index >= MAX_BATCH_ENTRIES) {
+      throw new InvalidArgumentError(`more than ${MAX_BATCH_ENTRIES} entries in one call`, {
+        operation,
+        backend: this.#core.driver.name,
+        reason: "ERR_BATCH_TOO_LARGE",
+      });
+    }
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      throw new InvalidArgumentError(`entry ${index} was refused, nothing was sent: ${error.message}`, {
+        operation,
+        backend: this.#core.driver.name,
+        reason: "ERR_BATCH_ENTRY",
+        cause: error,
+      });
+    }
+  }
+}
