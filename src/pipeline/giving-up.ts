@@ -4,18 +4,7 @@ import { AbortedError, type Outcome, TimeoutError } from "../core/errors.js";
 import type { EventLoop } from "../core/event-loop.js";
 import { type Completion, isRead } from "./completion.js";
 import { DeadlineTimer } from "./deadline-timer.js";
-
-/** Where requests are, as far as giving them up goes. */
-export interface RequestsUnderWay {
-  forEachQueued(visit: (request: Request) => void): void;
-  /** Frees what stands at the head of the queue and has been answered. */
-  dropAnswered(): void;
-  forEachBatch(visit: (batch: Batch, wasSent: boolean) => void): void;
-  /** The batch in which the request was handed to the driver; undefined: it was not, and now never will be. */
-  sentBatchOf(request: Request): Batch | undefined;
-  /** Something in this batch was given up. */
-  abandoned(batch: Batch): void;
-}
+import type { RequestsUnderWay } from "./requests-under-way.js";
 
 interface WatchedSignal {
   readonly requests: Set<Request>;

@@ -1,32 +1,28 @@
 import type { Batch, BatchOwner } from "../backends/batch.js";
 import type { Driver } from "../backends/contract.js";
-import { keysOf, type Request } from "../backends/request.js";
+import type { Request } from "../backends/request.js";
 import { ClosedError, type StateError } from "../core/errors.js";
-import { type EventLoop, type LoopTimer, systemLoop } from "../core/event-loop.js";
+import { type EventLoop, systemLoop } from "../core/event-loop.js";
 import { channels } from "../observability/channels.js";
 import { publishCompleted, publishSent } from "./batch-events.js";
 import { join } from "./batch-planner.js";
+import { isHeavy, limitsOf } from "./batch-weight.js";
 import { BatchesInFlight } from "./batches-in-flight.js";
 import { CircuitBreaker, type CircuitState } from "./circuit-breaker.js";
 import { CodecStage, type CodecStageOptions } from "./codec-stage.js";
-import { Completion, isRead } from "./completion.js";
-import { GivingUp, type RequestsUnderWay } from "./giving-up.js";
+import { Completion } from "./completion.js";
+import { FailedRequests } from "./failed-requests.js";
+import { GivingUp } from "./giving-up.js";
 import type { OperationCounters } from "./operation-counters.js";
 import type { PipelineOptions } from "./pipeline-options.js";
 import type { ReadObserver } from "./read-observer.js";
 import { circuitOpen, queueFull } from "./refusals.js";
-import { type QueueLimits, RequestQueue } from "./request-queue.js";
-import { RetryPolicy } from "./retry-policy.js";
+import { RequestQueue } from "./request-queue.js";
+import { RequestsUnderWay } from "./requests-under-way.js";
 import type { SettlementTimes } from "./settlement-times.js";
 import { TurnWatch } from "./turn-watch.js";
 
 export type PipelineCodec = Omit<CodecStageOptions, "execute">;
-
-/** Batches above this may carry some milliseconds of codec work. */
-const HEAVY_BATCH_BYTES = 128 * 1024;
-const SMALL_BATCH_BYTES = 32 * 1024;
-/** Compression of more than this in one go would hold up the event loop. */
-const MAX_COMPRESSED_BYTES = 256 * 1024;
 
 /**
  * The front-end queue. Requests wait in one ring in program order; a batch is planned from its head when there is
@@ -49,12 +45,9 @@ export class Pipeline implements BatchOwner {
   readonly #inFlight = new BatchesInFlight();
   readonly #codec: PipelineCodec | undefined;
   readonly #stage: CodecStage | undefined;
+  readonly #failed: FailedRequests;
   readonly #givingUp: GivingUp;
-  readonly #retry: RetryPolicy;
   readonly #breaker: CircuitBreaker | undefined;
-  /** Set while the store asked for time; nothing leaves. */
-  #pause: LoopTimer | undefined;
-  #isClosing = false;
   /** Operations called and not settled. */
   #pending = 0;
   #sequence = 0;
@@ -78,8 +71,7 @@ export class Pipeline implements BatchOwner {
         ? undefined
         : new CodecStage({ ...codec, execute: (batch: Batch) => this.#executePrepared(batch) }, loop);
     this.#options = options;
-    const limits = codec?.codec.compresses(options.maxBytes) === true ? limitsOfCompressed(options) : options;
-    this.#queue = new RequestQueue(this, limits, (cut) => {
+    this.#queue = new RequestQueue(this, limitsOf(options, codec?.codec), (cut) => {
       this.counters.cuts[cut]++;
     });
     const { maxInFlight, gathersBatches } = driver.capabilities;
@@ -100,25 +92,25 @@ export class Pipeline implements BatchOwner {
       options.reads,
       options.failedReads,
     );
-    this.#retry = new RetryPolicy(options.retry, () => loop.random());
     if (options.circuitBreaker !== false) {
       this.#breaker = new CircuitBreaker(options.circuitBreaker, loop, (from, to) => {
         options.watcher?.circuitChanged(from, to);
       });
     }
-    const underWay: RequestsUnderWay = {
-      forEachQueued: (visit) => this.#queue.forEach(visit),
-      dropAnswered: () => this.#queue.dropAnswered(),
-      forEachBatch: (visit) => {
-        for (const batch of this.#inFlight.now()) visit(batch, !this.#isWaiting(batch));
-      },
-      sentBatchOf: (request) => this.#sentBatchOf(request),
-      abandoned: (batch) => {
-        if (this.#isWaiting(batch)) batch.isStale = true;
-        else this.#driver.abandon?.(batch);
-      },
-    };
-    this.#givingUp = new GivingUp(this.#completion, underWay, loop);
+    this.#failed = new FailedRequests({
+      driver,
+      options,
+      completion: this.#completion,
+      queue: this.#queue,
+      inFlight: this.#inFlight,
+      loop,
+      schedule: () => this.#schedule(),
+    });
+    this.#givingUp = new GivingUp(
+      this.#completion,
+      new RequestsUnderWay(driver, this.#queue, this.#inFlight, this.#stage),
+      loop,
+    );
   }
 
   get counters(): OperationCounters {
@@ -194,7 +186,7 @@ export class Pipeline implements BatchOwner {
 
   /** Resolves when nothing is pending any more; failures are final from now on. */
   drained(): Promise<void> {
-    this.#isClosing = true;
+    this.#failed.areFinal = true;
     if (this.#pending === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
@@ -217,7 +209,7 @@ export class Pipeline implements BatchOwner {
   /** Fails what has not been handed to the driver; what is in flight is the driver's to settle. */
   failQueued(): void {
     this.#givingUp.stop();
-    this.#loop.clearTimer(this.#pause);
+    this.#failed.stop();
     this.#queue.forEach((request) => {
       const details = { ...this.#completion.place(request), reason: "ERR_CLOSED" };
       this.#completion.fail(request, new ClosedError("the engine was closed before the operation was sent", details));
@@ -230,28 +222,7 @@ export class Pipeline implements BatchOwner {
   }
 
   requestFailed(batch: Batch, leader: Request, error: StateError): void {
-    batch.hasFailed = true;
-    batch.firstErrorCode ??= error.code;
-    if (leader.isReturning) return;
-    if (this.#isWorthRetrying(batch, leader, error)) {
-      this.#tryAgain(leader, error);
-      return;
-    }
-    const again: Request[] = [];
-    let request: Request | undefined = leader;
-    while (request !== undefined) {
-      const next: Request | undefined = request.follower;
-      if (request === leader) {
-        this.#completion.fail(request, error, batch);
-      } else if (isRead(request.kind) && !isRead(leader.kind) && this.#mayReadAgain(batch, leader, error)) {
-        again.push(request);
-      } else {
-        const outcome = isRead(request.kind) ? "not-applied" : error.outcome;
-        this.#completion.fail(request, error.concerning({ ...this.#completion.place(request), outcome }), batch);
-      }
-      request = next;
-    }
-    if (again.length > 0) this.#putBack(again);
+    this.#failed.take(batch, leader, error);
   }
 
   defersDecoding(batch: Batch, rawBytes: number): boolean {
@@ -301,7 +272,7 @@ export class Pipeline implements BatchOwner {
   };
 
   #dispatch(): void {
-    if (this.#pause !== undefined || this.#turnWatch.isHeld) return;
+    if (this.#failed.isPausing || this.#turnWatch.isHeld) return;
     while (!this.#runningAlone && this.#inFlight.count < this.#maxInFlight) {
       if (this.#turnWatch.isUsedUp()) return;
       if (this.#queue.marks.waiting) {
@@ -319,14 +290,8 @@ export class Pipeline implements BatchOwner {
       this.counters.batchedOperations += batch.size;
       this.times.meters.batchSizes.record(batch.size);
       if (this.#stage === undefined || !this.#stage.take(batch)) this.#handOver(batch);
-      if (this.#inFlight.count === 0 || this.#isHeavy(batch)) this.#turnWatch.begin();
+      if (this.#inFlight.count === 0 || isHeavy(batch, this.#codec?.codec)) this.#turnWatch.begin();
     }
-  }
-
-  /** Whether it took long to encode: it was large, or much of it was compressed. */
-  #isHeavy(batch: Batch): boolean {
-    if (batch.bytes <= SMALL_BATCH_BYTES) return false;
-    return batch.bytes > HEAVY_BATCH_BYTES || this.#codec?.codec.compresses(batch.bytes / batch.size) === true;
   }
 
   #handOver(batch: Batch): void {
@@ -350,83 +315,9 @@ export class Pipeline implements BatchOwner {
     else this.batchCompleted(remains);
   }
 
-  /**
-   * Nothing called later that a retry would change may have been sent: a write retried now would undo a later one, or
-   * come too late for a later read; a read retried now would see a later write.
-   */
-  #isWorthRetrying(batch: Batch, leader: Request, error: StateError): boolean {
-    if (this.#isClosing || leader.isOverwritten || !this.#retry.allows(leader, error)) return false;
-    const readOnly = isRead(leader.kind);
-    const keys = keysOf(leader);
-    const isOvertaken =
-      (readOnly && batch.writes(leader.key)) ||
-      this.#inFlight.someLater(batch, (later) =>
-        keys.some((key) => (readOnly ? later.writes(key) : later.touches(key))),
-      );
-    return !isOvertaken && this.#retry.spend(this.#loop.nowMs(), this.counters.succeeded);
-  }
-
-  #tryAgain(leader: Request, error: StateError): void {
-    const requests: Request[] = [];
-    let request: Request | undefined = leader;
-    while (request !== undefined) {
-      request.failedAttempts++;
-      this.#reads?.unanswered(request);
-      if (error.outcome === "unknown" && !isRead(request.kind)) request.outcomeUnknown = true;
-      if (mightSeeLater(request, leader, error)) {
-        this.#completion.fail(
-          request,
-          error.concerning({ ...this.#completion.place(request), outcome: "not-applied" }),
-        );
-      } else if (!request.settled) {
-        requests.push(request);
-      }
-      request = request.follower;
-    }
-    this.counters.retries += requests.length;
-    this.#options.watcher?.retried(leader, error, requests.length);
-    this.#putBack(requests);
-    // A lost connection takes its own time; a store that answers "not now" is given some.
-    const isGated = this.#driver.isWritable !== undefined && !this.#driver.isWritable();
-    if (isGated || this.#pause !== undefined) return;
-    const delayMs = this.#retry.delayMs(leader.failedAttempts);
-    this.#pause = this.#loop.setTimer(delayMs, this.#endPause, true);
-  }
-
-  readonly #endPause = (): void => {
-    this.#pause = undefined;
-    this.#schedule();
-  };
-
-  /**
-   * A read that was to be answered from a write which failed can be asked of the store instead, unless another write
-   * of the key is on its way, in the same batch or a later one: then it could see what was called after it.
-   */
-  #mayReadAgain(batch: Batch, failed: Request, error: StateError): boolean {
-    if (error.outcome !== "not-applied") return false;
-    return !failed.isOverwritten && !this.#inFlight.someLater(batch, (later) => later.writes(failed.key));
-  }
-
-  #putBack(requests: readonly Request[]): void {
-    this.#queue.putBack(requests);
-    this.#schedule();
-  }
-
   #mark(alone: boolean, run: () => void): void {
     this.#queue.mark(alone, run);
     this.#schedule();
-  }
-
-  #sentBatchOf(request: Request): Batch | undefined {
-    const batch = this.#inFlight.holding(request);
-    if (batch === undefined || !this.#isWaiting(batch)) return batch;
-    batch.isStale = true;
-    return undefined;
-  }
-
-  /** True: the batch is not with the driver yet. */
-  #isWaiting(batch: Batch): boolean {
-    return this.#stage?.holds(batch) === true;
   }
 
   #becomeIdle(): void {
@@ -434,16 +325,4 @@ export class Pipeline implements BatchOwner {
     this.#idleWaiters = [];
     for (const waiter of waiters) waiter();
   }
-}
-
-function limitsOfCompressed({ maxSize, maxBytes }: QueueLimits): QueueLimits {
-  return { maxSize, maxBytes: Math.min(maxBytes, MAX_COMPRESSED_BYTES) };
-}
-
-/**
- * Whether a read that was to be answered from a write which the leader then superseded could, asked of the store, see
- * the leader's write: its own may be given up before it is sent again.
- */
-function mightSeeLater(request: Request, leader: Request, error: StateError): boolean {
-  return error.outcome === "unknown" && isRead(request.kind) && !isRead(leader.kind) && request.order < leader.order;
 }

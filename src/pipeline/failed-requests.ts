@@ -1,0 +1,154 @@
+import type { Batch } from "../backends/batch.js";
+import type { Driver } from "../backends/contract.js";
+import { keysOf, type Request } from "../backends/request.js";
+import type { StateError } from "../core/errors.js";
+import type { EventLoop, LoopTimer } from "../core/event-loop.js";
+import type { BatchesInFlight } from "./batches-in-flight.js";
+import { type Completion, isRead } from "./completion.js";
+import type { PipelineOptions } from "./pipeline-options.js";
+import type { RequestQueue } from "./request-queue.js";
+import { RetryPolicy } from "./retry-policy.js";
+
+export interface FailedRequestsParts {
+  readonly driver: Driver;
+  readonly options: PipelineOptions;
+  readonly completion: Completion;
+  readonly queue: RequestQueue;
+  readonly inFlight: BatchesInFlight;
+  readonly loop: EventLoop;
+  /** Has what is in the queue leave in due time. */
+  readonly schedule: () => void;
+}
+
+/**
+ * What becomes of requests that failed at the store: they are sent again, those that were to be answered from a write
+ * which failed are asked of the store, and the callers of all others get the error.
+ */
+export class FailedRequests {
+  readonly #driver: Driver;
+  readonly #options: PipelineOptions;
+  readonly #completion: Completion;
+  readonly #queue: RequestQueue;
+  readonly #inFlight: BatchesInFlight;
+  readonly #loop: EventLoop;
+  readonly #schedule: () => void;
+  readonly #retry: RetryPolicy;
+  #pause: LoopTimer | undefined;
+  /** The store asked for time; nothing may leave. */
+  isPausing = false;
+  /** Nothing is sent again any more. */
+  areFinal = false;
+
+  constructor(parts: FailedRequestsParts) {
+    this.#driver = parts.driver;
+    this.#options = parts.options;
+    this.#completion = parts.completion;
+    this.#queue = parts.queue;
+    this.#inFlight = parts.inFlight;
+    this.#loop = parts.loop;
+    this.#schedule = parts.schedule;
+    this.#retry = new RetryPolicy(parts.options.retry, () => parts.loop.random());
+  }
+
+  /** Ends the wait before the next attempt; none comes. */
+  stop(): void {
+    this.#loop.clearTimer(this.#pause);
+  }
+
+  /** @param error the answer to `leader`, and to all that follow it, in this attempt */
+  take(batch: Batch, leader: Request, error: StateError): void {
+    batch.hasFailed = true;
+    batch.firstErrorCode ??= error.code;
+    if (leader.isReturning) return;
+    if (this.#isWorthRetrying(batch, leader, error)) {
+      this.#tryAgain(leader, error);
+      return;
+    }
+    const again: Request[] = [];
+    let request: Request | undefined = leader;
+    while (request !== undefined) {
+      const next: Request | undefined = request.follower;
+      if (request === leader) {
+        this.#completion.fail(request, error, batch);
+      } else if (isRead(request.kind) && !isRead(leader.kind) && this.#mayReadAgain(batch, leader, error)) {
+        again.push(request);
+      } else {
+        const outcome = isRead(request.kind) ? "not-applied" : error.outcome;
+        this.#completion.fail(request, error.concerning({ ...this.#completion.place(request), outcome }), batch);
+      }
+      request = next;
+    }
+    if (again.length > 0) this.#returnToQueue(again);
+  }
+
+  /**
+   * Nothing called later that a retry would change may have been sent: a write retried now would undo a later one, or
+   * come too late for a later read; a read retried now would see a later write.
+   */
+  #isWorthRetrying(batch: Batch, leader: Request, error: StateError): boolean {
+    if (this.areFinal || leader.isOverwritten || !this.#retry.allows(leader, error)) return false;
+    const readOnly = isRead(leader.kind);
+    const keys = keysOf(leader);
+    const isOvertaken =
+      (readOnly && batch.writes(leader.key)) ||
+      this.#inFlight.someLater(batch, (later) =>
+        keys.some((key) => (readOnly ? later.writes(key) : later.touches(key))),
+      );
+    return !isOvertaken && this.#retry.spend(this.#loop.nowMs(), this.#completion.counters.succeeded);
+  }
+
+  #tryAgain(leader: Request, error: StateError): void {
+    const requests: Request[] = [];
+    let request: Request | undefined = leader;
+    while (request !== undefined) {
+      request.failedAttempts++;
+      this.#options.reads?.unanswered(request);
+      if (error.outcome === "unknown" && !isRead(request.kind)) request.outcomeUnknown = true;
+      if (mightSeeLater(request, leader, error)) {
+        this.#completion.fail(
+          request,
+          error.concerning({ ...this.#completion.place(request), outcome: "not-applied" }),
+        );
+      } else if (!request.settled) {
+        requests.push(request);
+      }
+      request = request.follower;
+    }
+    this.#completion.counters.retries += requests.length;
+    this.#options.watcher?.retried(leader, error, requests.length);
+    this.#returnToQueue(requests);
+    // A lost connection takes its own time; a store that answers "not now" is given some.
+    const isGated = this.#driver.isWritable !== undefined && !this.#driver.isWritable();
+    if (isGated || this.isPausing) return;
+    const delayMs = this.#retry.delayMs(leader.failedAttempts);
+    this.isPausing = true;
+    this.#pause = this.#loop.setTimer(delayMs, this.#endPause, true);
+  }
+
+  /**
+   * A read that was to be answered from a write which failed can be asked of the store instead, unless another write
+   * of the key is on its way, in the same batch or a later one: then it could see what was called after it.
+   */
+  #mayReadAgain(batch: Batch, failed: Request, error: StateError): boolean {
+    if (error.outcome !== "not-applied") return false;
+    return !failed.isOverwritten && !this.#inFlight.someLater(batch, (later) => later.writes(failed.key));
+  }
+
+  readonly #endPause = (): void => {
+    this.isPausing = false;
+    this.#schedule();
+  };
+
+  #returnToQueue(requests: readonly Request[]): void {
+    this.#queue.putBack(requests);
+    this.#schedule();
+  }
+}
+
+/**
+ * Whether a read that was to be answered from a write which the leader then superseded could, asked of the store, see
+ * the leader's write: its own may be given up before it is sent again.
+ */
+function mightSeeLater(request: Request, leader: Request, error: StateError): boolean {
+  return error.outcome === "unknown" && isRead(request.kind) && !isRead(leader.kind) && request.order < leader.order;
+}
