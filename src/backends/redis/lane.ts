@@ -7,10 +7,11 @@ import type { ChangeFeed } from "./change-feed.js";
 import { connectionFailure } from "./connection-failure.js";
 import type { ControlAddress } from "./control-plane.js";
 import { type EncodedBatch, encodeBatch, encodeSwap } from "./wire/batch-encoder.js";
-import { BatchReader, type ReaderContext } from "./wire/batch-reader.js";
+import { BatchReader } from "./wire/batch-reader.js";
 import { CommandSlab, encodedCommand } from "./wire/command-slab.js";
 import { type ServerFacts, shakeHands } from "./wire/handshake.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
+import type { ReaderContext } from "./wire/reader-context.js";
 import { type Reply, ReplyParser } from "./wire/reply-parser.js";
 import { type Expectation, WireConnection } from "./wire/wire-connection.js";
 

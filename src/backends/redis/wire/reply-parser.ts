@@ -45,7 +45,7 @@ const MAX_LINE_BYTES = 64 * 1024;
 
 /**
  * Reads any RESP2 or RESP3 reply, whole or not at all. For the rare replies; runs of values have a loop of their own
- * in the batch reader.
+ * in the value reader.
  */
 export class ReplyParser {
   readonly #maxBulkBytes: number;
@@ -91,6 +91,15 @@ export class ReplyParser {
     slab.expectedBytes = 0;
     if (reply instanceof PushReply) this.#onPush?.(reply);
     return reply;
+  }
+
+  /** As `take`, past pushed messages: the next reply that answers something. */
+  takeAnswer(slab: ReadSlab): Reply | typeof INCOMPLETE {
+    for (;;) {
+      if (slab.start >= slab.end) return INCOMPLETE;
+      const reply = this.take(slab);
+      if (!(reply instanceof PushReply)) return reply;
+    }
   }
 
   #skip(slab: ReadSlab): OversizedReply | typeof INCOMPLETE {

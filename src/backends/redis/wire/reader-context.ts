@@ -1,0 +1,17 @@
+import type { ValueCodec } from "../../../codec/value-codec.js";
+import type { StateError } from "../../../core/errors.js";
+import type { Request } from "../../request.js";
+import type { Reply, ReplyParser } from "./reply-parser.js";
+
+/** What a reader needs of its surroundings; one for all readers of a connection. */
+export interface ReaderContext {
+  readonly codec: ValueCodec;
+  readonly parser: ReplyParser;
+  readonly keyPrefix: Buffer;
+  /** Values longer than this are skipped and their reads refused. */
+  readonly maxValueBytes: number;
+  /** Bulks longer than this end the connection. */
+  readonly maxBulkBytes: number;
+  /** Sends a compare-and-swap again for exactly these stored bytes and hands over its reply. */
+  readonly swapAgain: (request: Request, storedForm: Buffer, then: (reply: Reply | StateError) => void) => void;
+}

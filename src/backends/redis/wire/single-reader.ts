@@ -1,0 +1,186 @@
+import { crc32 } from "../../../core/crc32.js";
+import { StateError } from "../../../core/errors.js";
+import { keyBytes } from "../../../core/key.js";
+import { copyOfValue } from "../../../core/value.js";
+import { type CompareAndSwapDetail, Kind, type Request, type TransactionStep } from "../../request.js";
+import type { EncodedBatch } from "./batch-encoder.js";
+import { ErrorReply, ProtocolError } from "./protocol-error.js";
+import type { ReadSlab } from "./read-slab.js";
+import type { ReaderContext } from "./reader-context.js";
+import { placeOf, refusalOf, tooLarge, undecodable } from "./reply-errors.js";
+import { INCOMPLETE, OversizedReply, type Reply } from "./reply-parser.js";
+
+/** Reads the answers to a batch's commands that stand for one operation each. */
+export class SingleReader {
+  readonly #encoded: EncodedBatch;
+  readonly #context: ReaderContext;
+  /** Told when a swap that was sent again has its answer. */
+  readonly #onRepeated: () => void;
+  #index = 0;
+  /** Replies before EXEC still to come; -1: not inside a transaction. */
+  #queuedLeft = -1;
+  /** The answer to the PERSIST whose EXISTS is read next. */
+  #persisted: Reply | undefined;
+  #transactionError: ErrorReply | undefined;
+  #repeats = 0;
+
+  constructor(encoded: EncodedBatch, context: ReaderContext, onRepeated: () => void) {
+    this.#encoded = encoded;
+    this.#context = context;
+    this.#onRepeated = onRepeated;
+  }
+
+  /** How many have had their reply read; one of them may be a swap that was sent again. */
+  get answered(): number {
+    return this.#index;
+  }
+
+  /** Compare-and-swaps sent again, whose answers are still to come. */
+  get repeats(): number {
+    return this.#repeats;
+  }
+
+  /** Consumes what there is; true when the last reply has been read. */
+  read(slab: ReadSlab): boolean {
+    const { singles } = this.#encoded;
+    while (this.#index < singles.length) {
+      const request = singles[this.#index]!;
+      if (request.kind === Kind.transaction) {
+        if (!this.#readTransaction(slab, request)) return false;
+      } else if (request.kind === Kind.expire && request.ttlMs === 0 && this.#queuedLeft < 0) {
+        const persisted = this.#context.parser.takeAnswer(slab);
+        if (persisted === INCOMPLETE) return false;
+        this.#persisted = persisted;
+        this.#queuedLeft = 0;
+        continue;
+      } else {
+        const reply = this.#context.parser.takeAnswer(slab);
+        if (reply === INCOMPLETE) return false;
+        // A server that refuses to change the key may well say that it exists.
+        this.#settle(request, this.#persisted instanceof ErrorReply ? this.#persisted : reply);
+        this.#persisted = undefined;
+      }
+      this.#queuedLeft = -1;
+      this.#index++;
+    }
+    return true;
+  }
+
+  #settle(request: Request, reply: Reply): void {
+    const { batch } = this.#encoded;
+    if (reply instanceof ErrorReply) {
+      batch.fail(request, refusalOf(request, reply));
+      return;
+    }
+    switch (request.kind) {
+      case Kind.setIfNotExists:
+        if (reply !== "OK" && reply !== null) throw new ProtocolError("not the answer of a conditional put");
+        batch.succeed(request, reply === "OK");
+        break;
+      case Kind.expire:
+        if (typeof reply !== "number") throw new ProtocolError("not the answer of a change of lifetime");
+        batch.succeed(request, reply === 1);
+        break;
+      case Kind.ttl:
+        if (typeof reply !== "number") throw new ProtocolError("not a lifetime");
+        batch.succeed(request, reply === -2 ? null : reply === -1 ? Number.POSITIVE_INFINITY : Number(reply));
+        break;
+      case Kind.getAndDelete:
+        this.#settleValue(request, reply);
+        break;
+      case Kind.compareAndSwap:
+        this.#settleSwap(request, reply);
+        break;
+      default:
+        throw new ProtocolError(`operation ${request.kind} has no reply`);
+    }
+  }
+
+  #settleValue(request: Request, reply: Reply): void {
+    const { batch } = this.#encoded;
+    if (reply === null) {
+      batch.succeed(request, null);
+      return;
+    }
+    if (reply instanceof OversizedReply) {
+      batch.fail(
+        request,
+        tooLarge(request, reply.bytes, this.#context.maxValueBytes).concerning({
+          ...placeOf(request),
+          outcome: "unknown",
+        }),
+      );
+      return;
+    }
+    if (!Buffer.isBuffer(reply)) throw new ProtocolError("not a value");
+    try {
+      batch.succeed(request, this.#context.codec.decode(reply, 0, reply.length, this.#keyChecksum(request)));
+    } catch (error) {
+      // The server has deleted it all the same.
+      batch.fail(request, undecodable(request, error).concerning({ ...placeOf(request), outcome: "unknown" }));
+      // It has its answer: what ends the connection must not fail it again.
+      this.#index++;
+      // Damaged where it stood, it is gone and will not be met again; a reply too many would shift all that follow.
+      throw new ProtocolError("a value does not verify, and may be the answer to something else");
+    }
+  }
+
+  #settleSwap(request: Request, reply: Reply): void {
+    const { batch } = this.#encoded;
+    if (reply === 0 || reply === 1) {
+      batch.succeed(request, reply === 1);
+      return;
+    }
+    // In an array, so that a value which answers something else is not taken for it.
+    const stored = Array.isArray(reply) ? reply[0] : undefined;
+    if (!Buffer.isBuffer(stored)) throw new ProtocolError("not the answer of a compare-and-swap");
+    const { expected } = request.detail as CompareAndSwapDetail;
+    let current: Buffer;
+    try {
+      current = this.#context.codec.decode(stored, 0, stored.length, this.#keyChecksum(request));
+    } catch (error) {
+      batch.fail(request, undecodable(request, error));
+      return;
+    }
+    if (expected === null || !copyOfValue(expected).equals(current)) {
+      batch.succeed(request, false);
+      return;
+    }
+    this.#repeats++;
+    this.#context.swapAgain(request, stored, (again) => {
+      this.#repeats--;
+      if (again instanceof StateError) batch.fail(request, again);
+      else if (again instanceof ErrorReply) batch.fail(request, refusalOf(request, again));
+      else batch.succeed(request, again === 1);
+      this.#onRepeated();
+    });
+  }
+
+  /** MULTI, one QUEUED a step, and the reply of EXEC. */
+  #readTransaction(slab: ReadSlab, request: Request): boolean {
+    const { batch } = this.#encoded;
+    const steps = request.detail as readonly TransactionStep[];
+    if (this.#queuedLeft < 0) {
+      this.#queuedLeft = steps.length + 1;
+      this.#transactionError = undefined;
+    }
+    while (this.#queuedLeft > 0) {
+      const queued = this.#context.parser.takeAnswer(slab);
+      if (queued === INCOMPLETE) return false;
+      if (queued instanceof ErrorReply) this.#transactionError ??= queued;
+      this.#queuedLeft--;
+    }
+    const outcome = this.#context.parser.takeAnswer(slab);
+    if (outcome === INCOMPLETE) return false;
+    const failed = Array.isArray(outcome) ? outcome.find((item) => item instanceof ErrorReply) : outcome;
+    if (failed === undefined) batch.succeed(request, undefined);
+    else if (!Array.isArray(outcome)) batch.fail(request, refusalOf(request, this.#transactionError ?? outcome));
+    // EXEC ran the other steps: a server does not take back what was done before a step failed.
+    else batch.fail(request, refusalOf(request, failed!).concerning({ ...placeOf(request), outcome: "unknown" }));
+    return true;
+  }
+
+  #keyChecksum(request: Request): number {
+    return crc32(keyBytes(request.key), 0, undefined, crc32(this.#context.keyPrefix));
+  }
+}

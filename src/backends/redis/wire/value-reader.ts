@@ -1,0 +1,270 @@
+import type { ScanningRegion } from "../../../codec/kernel/scanning-region.js";
+import { allocateValue } from "../../../core/value-memory.js";
+import type { Request } from "../../request.js";
+import { type EncodedBatch, endOfRun } from "./batch-encoder.js";
+import { ProtocolError } from "./protocol-error.js";
+import type { ReadSlab } from "./read-slab.js";
+import type { ReaderContext } from "./reader-context.js";
+import { refusalOf, tooLarge, undecodable } from "./reply-errors.js";
+import { INCOMPLETE } from "./reply-parser.js";
+
+const CR = 13;
+const LF = 10;
+const DOLLAR = 0x24;
+const UNDERSCORE = 0x5f;
+const MINUS = 0x2d;
+const PUSH = 0x3e;
+
+/**
+ * Small values are copied out of the read slab together, in blocks of the size of Node's own buffer pool, and handed
+ * out as views: one copy for seventy values of 100 bytes, and no value keeps more than a block alive.
+ */
+const BLOCK_BYTES = 8192;
+const MAX_SHARED_VALUE_BYTES = 1024;
+/** No shorter value is worth the question whether it should be decompressed elsewhere. */
+const MIN_DEFERRED_BYTES = 64;
+
+/** Zeros in front would else let a length go on for ever. */
+const MAX_LENGTH_DIGITS = 10;
+
+/** Reads the answers of a batch's MGETs: the values of all its reads, in their order. */
+export class ValueReader {
+  readonly #encoded: EncodedBatch;
+  readonly #context: ReaderContext;
+  #index = 0;
+  /** Index behind the last read of the MGET whose values are coming. */
+  #runEnd = 0;
+  /** The server has said that it will remember the keys of the MGET whose reply is due. */
+  #isTracking = false;
+  #skipBytes = 0;
+  /** Values in a row that belonged to the key before theirs. */
+  #displaced = 0;
+
+  constructor(encoded: EncodedBatch, context: ReaderContext) {
+    this.#encoded = encoded;
+    this.#context = context;
+  }
+
+  /** How many reads have their answers. */
+  get answered(): number {
+    return this.#index;
+  }
+
+  /** Consumes what there is; true when the last value has been read. */
+  read(slab: ReadSlab): boolean {
+    const { reads } = this.#encoded.batch;
+    while (this.#index < reads.length) {
+      if (this.#index === this.#runEnd && !this.#readHeader(slab, reads)) return false;
+      if (this.#index < this.#runEnd && !this.#readRun(slab, reads)) return false;
+    }
+    return true;
+  }
+
+  /** The values of one MGET, whose header has been read. */
+  #readRun(slab: ReadSlab, reads: readonly Request[]): boolean {
+    const { batch, readChecksums } = this.#encoded;
+    const { codec, maxValueBytes, maxBulkBytes } = this.#context;
+    if (this.#skipBytes > 0 && !this.#skip(slab)) return false;
+    const count = this.#runEnd;
+    if (slab.region !== undefined && maxValueBytes >= MAX_SHARED_VALUE_BYTES) {
+      this.#readScanned(slab, slab.region, reads);
+    }
+    const { bytes, end } = slab;
+    let at = slab.start;
+    let index = this.#index;
+    let block: Buffer = bytes;
+    let blockStart = 0;
+    let blockEnd = 0;
+    let defers: boolean | undefined;
+    while (index < count) {
+      if (at + 3 > end) break;
+      const type = bytes[at]!;
+      if (type !== DOLLAR || bytes[at + 1] === MINUS) {
+        const width = type === UNDERSCORE ? 3 : type === DOLLAR ? 5 : 0;
+        if (width === 0) throw this.#brokenAt(index, `a value begins with byte ${type}`);
+        if (at + width > end) break;
+        if (bytes[at + width - 1] !== LF || (width === 5 && bytes[at + 2] !== 0x31)) {
+          throw this.#brokenAt(index, "a null that is none");
+        }
+        at += width;
+        batch.succeed(reads[index++]!, null);
+        continue;
+      }
+      let p = at + 1;
+      let length = 0;
+      let digit = bytes[p]! - 48;
+      while (digit >= 0 && digit <= 9 && p < end) {
+        length = length * 10 + digit;
+        if (length > maxBulkBytes || p - at > MAX_LENGTH_DIGITS) {
+          throw this.#brokenAt(index, `value length above the limit of ${maxBulkBytes}`);
+        }
+        digit = bytes[++p]! - 48;
+      }
+      if (p + 1 >= end) break;
+      if (bytes[p] !== CR || bytes[p + 1] !== LF || p === at + 1)
+        throw this.#brokenAt(index, "value length without an end");
+      const from = p + 2;
+      const until = from + length;
+      if (length > maxValueBytes + 64) {
+        batch.fail(reads[index]!, tooLarge(reads[index]!, length, maxValueBytes));
+        index++;
+        this.#skipBytes = length + 2;
+        slab.start = from;
+        this.#index = index;
+        if (!this.#skip(slab)) return false;
+        at = slab.start;
+        continue;
+      }
+      if (until + 2 > end) {
+        slab.expectedBytes = until + 2 - at;
+        break;
+      }
+      if (bytes[until] !== CR || bytes[until + 1] !== LF) throw this.#brokenAt(index, "a value is longer than it says");
+      const request = reads[index]!;
+      try {
+        let value: Buffer;
+        const rawBytes = length < MIN_DEFERRED_BYTES ? -1 : codec.claimedRawBytes(bytes, from, until);
+        if (rawBytes >= 0) {
+          defers ??= batch.defersDecoding(rawBytes);
+          if (defers) {
+            if (until > blockEnd) {
+              block = copyOfRun(bytes, from, Math.max(until, Math.min(end, from + BLOCK_BYTES)));
+              blockStart = from;
+              blockEnd = from + block.length;
+            }
+            const stored = block.subarray(from - blockStart, until - blockStart);
+            batch.succeedStored(request, stored, readChecksums[index]!);
+            at = until + 2;
+            index++;
+            continue;
+          }
+          value = codec.decode(bytes, from, until, readChecksums[index]!);
+        } else if (length > MAX_SHARED_VALUE_BYTES) {
+          value = codec.decode(bytes, from, until, readChecksums[index]!);
+        } else {
+          if (until > blockEnd) {
+            block = copyOfRun(bytes, from, Math.min(end, from + BLOCK_BYTES));
+            blockStart = from;
+            blockEnd = from + block.length;
+          }
+          value = codec.decodeOwned(block, from - blockStart, until - blockStart, readChecksums[index]!);
+        }
+        batch.succeed(request, value);
+      } catch (error) {
+        batch.fail(request, undecodable(request, error));
+        this.#displaced = this.#belongsBefore(bytes, from, until, index) ? this.#displaced + 1 : 0;
+        if (this.#displaced === 2) {
+          throw this.#brokenAt(index + 1, "values stand one place too late");
+        }
+      }
+      at = until + 2;
+      index++;
+    }
+    slab.start = at;
+    this.#index = index;
+    if (index < count) return false;
+    slab.expectedBytes = 0;
+    return true;
+  }
+
+  /** Those before `index` have their answers: what ends the connection must not fail them again. */
+  #brokenAt(index: number, message: string): ProtocolError {
+    this.#index = index;
+    return new ProtocolError(message);
+  }
+
+  /** As many as are of the usual kind, found and checked in one go. */
+  #readScanned(slab: ReadSlab, region: ScanningRegion, reads: readonly Request[]): void {
+    const { batch, readChecksums } = this.#encoded;
+    const { bytes, end } = slab;
+    let index = this.#index;
+    const found = region.scan(slab.start, end, readChecksums, index, this.#runEnd);
+    let block: Buffer = bytes;
+    let blockStart = 0;
+    let blockEnd = 0;
+    for (let i = 0; i < found; i++) {
+      const from = region.from(i);
+      if (from < 0) {
+        batch.succeed(reads[index++]!, null);
+        continue;
+      }
+      const until = region.until(i);
+      if (until > blockEnd) {
+        block = copyOfRun(bytes, from, Math.min(end, from + BLOCK_BYTES));
+        blockStart = from;
+        blockEnd = from + block.length;
+      }
+      batch.succeed(reads[index++]!, block.subarray(from - blockStart, until - blockStart));
+    }
+    slab.start = region.scannedTo;
+    this.#index = index;
+  }
+
+  #readHeader(slab: ReadSlab, reads: readonly Request[]): boolean {
+    while (slab.start < slab.end && slab.bytes[slab.start] === PUSH) {
+      if (this.#context.parser.take(slab) === INCOMPLETE) return false;
+    }
+    if (slab.start >= slab.end) return false;
+    const { tracked } = this.#encoded;
+    if (this.#index < tracked && !this.#isTracking) return this.#readTracking(slab);
+    this.#isTracking = false;
+    const count = endOfRun(this.#index, tracked, reads.length) - this.#index;
+    if (slab.bytes[slab.start] === MINUS) {
+      const reply = this.#context.parser.takeAnswer(slab);
+      if (reply === INCOMPLETE) return false;
+      this.#runEnd = this.#index + count;
+      while (this.#index < this.#runEnd) {
+        const request = reads[this.#index++]!;
+        this.#encoded.batch.fail(request, refusalOf(request, reply));
+      }
+      return true;
+    }
+    const expected = `*${count}\r\n`;
+    if (slab.end - slab.start < expected.length) return false;
+    for (let i = 0; i < expected.length; i++) {
+      if (slab.bytes[slab.start + i] !== expected.charCodeAt(i)) {
+        throw new ProtocolError("not the number of values asked for");
+      }
+    }
+    slab.start += expected.length;
+    this.#runEnd = this.#index + count;
+    return true;
+  }
+
+  /** Values whose changes nobody would tell of must not be taken for others: the connection ends. */
+  #readTracking(slab: ReadSlab): boolean {
+    const reply = this.#context.parser.takeAnswer(slab);
+    if (reply === INCOMPLETE) return false;
+    if (reply !== "OK") throw new ProtocolError("the server does not track what is read");
+    this.#isTracking = true;
+    return true;
+  }
+
+  #skip(slab: ReadSlab): boolean {
+    const skipped = Math.min(this.#skipBytes, slab.end - slab.start);
+    slab.start += skipped;
+    this.#skipBytes -= skipped;
+    return this.#skipBytes === 0;
+  }
+
+  /**
+   * Whether a value that does not verify under its key does so under the key before. One such value may have been
+   * copied by somebody; two in a row mean that the values have shifted.
+   */
+  #belongsBefore(bytes: Buffer, from: number, until: number, index: number): boolean {
+    if (index === 0) return false;
+    try {
+      this.#context.codec.decode(bytes, from, until, this.#encoded.readChecksums[index - 1]!);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** The bytes from `from` on, at most a block of them, in memory of their own. */
+function copyOfRun(bytes: Buffer, from: number, end: number): Buffer {
+  const block = allocateValue(end - from);
+  bytes.copy(block, 0, from, end);
+  return block;
+}
