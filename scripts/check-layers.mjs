@@ -83,7 +83,7 @@ function importsOf(file) {
   const found = [...text.matchAll(IMPORT)].map((match) => {
     const specifier = match[3] ?? match[4] ?? match[6];
     const relative = /^\.\.?\//.test(specifier);
-    const target = relative ? posix.join(posix.dirname(file), specifier).replace(/\.(m?)js$/, ".$1ts") : undefined;
+    const target = relative ? posix.join(posix.dirname(file), specifier).replace(/\.([cm]?)js$/, ".$1ts") : undefined;
     return {
       specifier,
       target,
@@ -93,7 +93,7 @@ function importsOf(file) {
     };
   });
   // A worker's entry is code and counts; a URL may also name a file that is none.
-  return found.filter(({ url, target }) => !url || target?.endsWith(".ts"));
+  return found.filter(({ url, target }) => !url || /\.[cm]?ts$/.test(target ?? ""));
 }
 
 function reportCycles() {
@@ -112,6 +112,6 @@ function typeScriptFiles(folder) {
   if (!existsSync(join(root, folder))) return [];
   return readdirSync(join(root, folder), { recursive: true })
     .map((name) => posix.join(folder, String(name).replaceAll("\\", "/")))
-    .filter((file) => /\.m?ts$/.test(file))
+    .filter((file) => /\.[cm]?ts$/.test(file))
     .sort();
 }

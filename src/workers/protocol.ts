@@ -23,6 +23,13 @@ export interface CodecSettings {
   readonly maxValueBytes: number;
 }
 
+/** What a thread is born with. */
+export interface ThreadData {
+  /** URL of the module whose `runCodecJob` does the work. */
+  readonly module: string;
+  readonly settings: CodecSettings;
+}
+
 export interface CodecRequest {
   readonly direction: CodecDirection;
   readonly values: number;

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { Piscina, queueOptionsSymbol } from "piscina";
-import type { CodecRequest, CodecResponse, CodecResults, CodecSettings } from "./protocol.js";
+import type { CodecRequest, CodecResponse, CodecResults, CodecSettings, ThreadData } from "./protocol.js";
 
 /** One job runs, one waits in the thread: it need not idle until the calling thread comes round to its results. */
 const JOBS_PER_THREAD = 2;
@@ -47,13 +47,13 @@ export class ThreadPool {
     this.#tickMs = options.watchdogFloorMs / TICKS_PER_FLOOR;
     this.#capacity = threads * (JOBS_PER_THREAD + QUEUED_PER_THREAD);
     this.#piscina = new Piscina({
-      filename: fileURLToPath(options.workerFile),
+      filename: fileURLToPath(new URL("./thread-entry.cjs", import.meta.url)),
       name: "runCodecJob",
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: JOBS_PER_THREAD,
       maxQueue: threads * QUEUED_PER_THREAD,
-      workerData: options.settings,
+      workerData: { module: options.workerFile.href, settings: options.settings } satisfies ThreadData,
       resourceLimits: HEAP_LIMITS,
       recordTiming: false,
       loadBalancer: assignToLeastBusy,

@@ -102,6 +102,15 @@ for (const [name, file] of [
   });
 }
 
+test("threads import their module: one that is ended while it requires an ES module aborts the process", async (t) => {
+  const { errors, logger } = collectingLogger();
+  const pool = openCodecPool(t, { logger }, { workerFile: new URL("./workers/telling-worker.js", import.meta.url) });
+  await encodesAndDecodes(pool, [sampleRecord(3000)]);
+  const [loadedBy] = errors.map(String);
+  assert.match(loadedBy!, /telling-worker/);
+  assert.doesNotMatch(loadedBy!, /require/i);
+});
+
 test("idle threads keep no process alive", async (t) => {
   const script = fileURLToPath(new URL("./workers/idle-process.js", import.meta.url));
   const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });

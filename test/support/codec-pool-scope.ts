@@ -31,10 +31,21 @@ export interface LogLine {
   readonly message: string;
 }
 
-export function collectingLogger(): { lines: LogLine[]; logger: NonNullable<CodecPoolOptions["logger"]> } {
+interface CollectingLogger {
+  readonly lines: LogLine[];
+  /** What the lines say went wrong. */
+  readonly errors: unknown[];
+  readonly logger: NonNullable<CodecPoolOptions["logger"]>;
+}
+
+export function collectingLogger(): CollectingLogger {
   const lines: LogLine[] = [];
-  const log = (level: string) => (_details: object, message: string) => void lines.push({ level, message });
-  return { lines, logger: { debug: log("debug"), warn: log("warn") } };
+  const errors: unknown[] = [];
+  const log = (level: string) => (details: { readonly err?: unknown }, message: string) => {
+    lines.push({ level, message });
+    errors.push(details.err);
+  };
+  return { lines, errors, logger: { debug: log("debug"), warn: log("warn") } };
 }
 
 export function checksumsFor(values: readonly unknown[]): Uint32Array {
