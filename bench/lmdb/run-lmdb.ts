@@ -1,7 +1,12 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { temporaryFolder } from "../../src/testing/index.js";
+import { pairedRatio } from "../codec/side-by-side.js";
 import { median } from "../lib/median.js";
 import { type Comparison, judge, type Target } from "../lib/report.js";
-import { engineSubject, levelSubject, lmdbSubjects, type Round, type Subject, sqliteSubject } from "./subjects.js";
+import type { LoopResult } from "../load/closed-loop.js";
+import { SubjectProcess } from "./subject-process.js";
+import { subjectNames } from "./subjects.js";
 import { countSyncs } from "./sync-count.js";
 
 /** The workload: it runs only when asked for, on files of its own. */
@@ -28,14 +33,17 @@ const COUNTED_MS = 300;
  */
 export async function runLmdb(bench: LmdbBench): Promise<void> {
   const folder = await temporaryFolder("millrace-bench-lmdb-");
-  const subjects: Subject[] = [];
+  const subjects: SubjectProcess[] = [];
+  const { names, except } = subjectNames();
+  if (except.length > 0)
+    bench.note(`Left out, Node.js ${process.versions.node} does not have it: ${except.join(", ")}`);
   try {
-    bench.progress("lmdb: filling the stores");
-    subjects.push(await engineSubject(folder.path), ...(await lmdbSubjects(folder.path)));
-    subjects.push(await levelSubject(folder.path));
-    const sqlite = await sqliteSubject(folder.path);
-    if (sqlite === null) bench.note(`Node.js ${process.versions.node} has no node:sqlite, which is left out.`);
-    else subjects.push(sqlite);
+    for (const name of names) {
+      bench.progress(`lmdb: filling ${name}`);
+      const own = join(folder.path, name);
+      await mkdir(own);
+      subjects.push(await SubjectProcess.open({ name, folder: own }, (text) => bench.progress(text)));
+    }
     const puts = await measure("put", 1000, subjects, bench);
     const manyPuts = await measure("put", 10_000, subjects, bench);
     const gets = await measure("get", 1000, subjects, bench);
@@ -52,18 +60,18 @@ type Rows = readonly Comparison[];
 async function measure(
   kind: "put" | "get",
   inFlight: number,
-  all: readonly Subject[],
+  all: readonly SubjectProcess[],
   bench: LmdbBench,
 ): Promise<Rows> {
   const [rounds, durationMs] = bench.quick ? [QUICK_ROUNDS, QUICK_ROUND_MS] : [ROUNDS, ROUND_MS];
-  const subjects = all.filter((subject) => subject[kind] !== undefined);
-  const results = new Map<string, Round[]>(subjects.map(({ name }) => [name, []]));
-  for (const subject of subjects) await subject[kind]!(inFlight, WARM_UP_MS);
+  const subjects = all.filter((subject) => subject.has(kind));
+  const results = new Map<string, LoopResult[]>(subjects.map(({ name }) => [name, []]));
+  for (const subject of subjects) await subject.ask("round", { kind, inFlight, durationMs: WARM_UP_MS });
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < subjects.length; i++) {
       const subject = subjects[(round + i) % subjects.length]!;
       bench.progress(`lmdb ${kind}@${inFlight}  round ${round + 1}/${rounds}  ${subject.name}`);
-      results.get(subject.name)!.push(await subject[kind]!(inFlight, durationMs));
+      results.get(subject.name)!.push(await subject.ask("round", { kind, inFlight, durationMs }));
     }
   }
   const workload = `lmdb-${kind}-100B@${inFlight}`;
@@ -73,7 +81,7 @@ async function measure(
   return rows;
 }
 
-function comparisonOf(workload: string, subject: string, rounds: readonly Round[]): Comparison {
+function comparisonOf(workload: string, subject: string, rounds: readonly LoopResult[]): Comparison {
   return {
     workload,
     subject,
@@ -92,15 +100,13 @@ function comparisonOf(workload: string, subject: string, rounds: readonly Round[
 function goals(puts: Rows, manyPuts: Rows, gets: Rows): Target[] {
   const common = { source: "M4", bound: "at least" as const };
   const ratio = (id: string, what: string, rows: Rows, other: string, goal: number): Target => {
-    const [own, theirs] = ["millrace", other].map((name) => rows.find(({ subject }) => subject === name)?.rounds ?? []);
-    // Rounds that ran one after the other: what slows the machine slows both.
-    const ratios = own!.flatMap((rate, round) => (theirs![round] === undefined ? [] : [rate / theirs![round]]));
-    const measured = ratios.length === 0 ? null : median(ratios);
+    const [own, theirs] = ["millrace", other].map((name) => rows.find(({ subject }) => subject === name));
+    const measured = own === undefined || theirs === undefined ? null : pairedRatio(own, theirs);
     return judge({ id: `M4.${id}`, title: `LMDB: ${what}`, ...common, goal, unit: "x", measured });
   };
   const got = gets.find(({ subject }) => subject === "millrace")?.opsPerSec ?? null;
   return [
-    ratio("lmdb-putSync", "1000 puts in flight against putSync", puts, "lmdb-js-putSync", 30),
+    ratio("lmdb-putSync", "1000 puts in flight against putSync", puts, "lmdb-js-sync", 30),
     ratio("lmdb-async-1000", "1000 puts in flight against the library's own", puts, "lmdb-js-async", 0.8),
     ratio("lmdb-async-10000", "10,000 puts in flight against the library's own", manyPuts, "lmdb-js-async", 0.8),
     ratio("lmdb-put-level", "10,000 puts in flight against LevelDB in batches", manyPuts, "classic-level-500", 1),
@@ -112,14 +118,15 @@ function goals(puts: Rows, manyPuts: Rows, gets: Rows): Target[] {
 }
 
 /** That puts called durable are: how many shared each sync. */
-async function showSyncs(subjects: readonly Subject[], bench: LmdbBench): Promise<void> {
+async function showSyncs(subjects: readonly SubjectProcess[], bench: LmdbBench): Promise<void> {
   const lines: string[] = [];
-  for (const { name, put } of subjects) {
-    if (put === undefined) continue;
+  for (const subject of subjects) {
+    if (!subject.has("put")) continue;
+    const { name } = subject;
     bench.progress(`lmdb: counting the syncs of ${name}`);
     let operations = 0;
-    const syncs = await countSyncs(async () => {
-      operations = (await put(1000, COUNTED_MS)).operations;
+    const syncs = await countSyncs(subject.pid, async () => {
+      ({ operations } = await subject.ask("round", { kind: "put", inFlight: 1000, durationMs: COUNTED_MS }));
     });
     if (syncs === null) {
       bench.note("Syncs were not counted: strace is not there, or may not look on.");

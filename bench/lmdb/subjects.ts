@@ -1,69 +1,67 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
-import { open } from "lmdb";
+import { open, type RootDatabase } from "lmdb";
 import { createEngine } from "../../src/index.js";
+import { CpuMeter } from "../lib/cpu-meter.js";
 import { anyKey, KEY_COUNT, nextValue } from "../lib/varied-rows.js";
+import { type LoopResult, runClosedLoop } from "../load/closed-loop.js";
 
 /** Puts that share a transaction where the caller has to put them together. */
 const BATCH = 500;
 
-export interface Round {
-  readonly opsPerSec: number;
-  /** Microseconds of this process's processors for an operation, the library's threads included. */
-  readonly cpuUsPerOp: number;
-  readonly errors: number;
-  readonly operations: number;
-}
-
 /** One way of keeping state on this machine; every put is acknowledged when it is synced to the disk. */
 export interface Subject {
-  readonly name: string;
   /** Absent: it has no form in which so many are under way. */
-  put?(inFlight: number, durationMs: number): Promise<Round>;
-  get?(inFlight: number, durationMs: number): Promise<Round>;
+  put?(inFlight: number, durationMs: number): Promise<LoopResult>;
+  get?(inFlight: number, durationMs: number): Promise<LoopResult>;
   close(): Promise<void>;
 }
 
-async function timed(run: (ends: number) => Promise<{ operations: number; errors: number }>, durationMs: number) {
-  const cpu = process.cpuUsage();
-  const started = performance.now();
-  const { operations, errors } = await run(started + durationMs);
-  const elapsedMs = performance.now() - started;
-  const { user, system } = process.cpuUsage(cpu);
-  const cpuUsPerOp = (user + system) / operations;
-  return { opsPerSec: (operations * 1000) / elapsedMs, cpuUsPerOp, errors, operations };
+const OPENERS: Readonly<Record<string, (folder: string) => Promise<Subject>>> = {
+  millrace: (folder) => engineSubject(`lmdb:${folder}`),
+  "millrace-memory": async () => {
+    const { get, close } = await engineSubject("memory:");
+    return { get: get!, close };
+  },
+  "lmdb-js-async": asyncLmdbSubject,
+  "lmdb-js-sync": syncLmdbSubject,
+  [`classic-level-${BATCH}`]: levelSubject,
+  [`node-sqlite-${BATCH}`]: sqliteSubject,
+};
+
+/** @param except those that this Node.js cannot run */
+export function subjectNames(): { readonly names: readonly string[]; readonly except: readonly string[] } {
+  const all = Object.keys(OPENERS);
+  const except = nodeSqlite() === null ? all.filter((name) => name.startsWith("node-sqlite")) : [];
+  return { names: all.filter((name) => !except.includes(name)), except };
+}
+
+/** Opens a store and fills it with every key. */
+export function openSubject(name: string, folder: string): Promise<Subject> {
+  const open = OPENERS[name];
+  if (open === undefined) throw new Error(`there is no subject ${name}`);
+  return open(folder);
 }
 
 /** So many callers, each of whom awaits one operation after the other. */
-function closedLoop(inFlight: number, durationMs: number, one: () => Promise<unknown>): Promise<Round> {
-  return timed(async (ends) => {
-    let operations = 0;
-    let errors = 0;
-    const caller = async (): Promise<void> => {
-      while (performance.now() < ends) {
-        const result = await one();
-        if (result === null || result === undefined) errors++;
-        operations++;
-      }
-    };
-    await Promise.all(Array.from({ length: inFlight }, caller));
-    return { operations, errors };
-  }, durationMs);
+function closedLoop(inFlight: number, durationMs: number, issue: () => Promise<unknown>): Promise<LoopResult> {
+  return runClosedLoop({ issue, inFlight, durationMs });
 }
 
 /** One call after the other, `operationsPerCall` each. */
-function inTurn(durationMs: number, operationsPerCall: number, call: () => unknown): Promise<Round> {
-  return timed(async (ends) => {
-    let operations = 0;
-    let errors = 0;
-    while (performance.now() < ends) {
-      const result = await call();
-      if (result === null || result === undefined) errors++;
-      operations += operationsPerCall;
-    }
-    return { operations, errors };
-  }, durationMs);
+async function inTurn(durationMs: number, operationsPerCall: number, call: () => unknown): Promise<LoopResult> {
+  let operations = 0;
+  let errors = 0;
+  const cpu = new CpuMeter();
+  const start = performance.now();
+  while (performance.now() - start < durationMs) {
+    if ((await call()) === null) errors++;
+    operations += operationsPerCall;
+  }
+  const elapsedMs = performance.now() - start;
+  const opsPerSec = (operations * 1000) / elapsedMs;
+  return { operations, elapsedMs, opsPerSec, cpuUsPerOp: cpu.elapsedUs() / operations, errors };
 }
 
 function someEntries(count: number): [string, Buffer][] {
@@ -82,45 +80,47 @@ async function inParts<T>(
   for (let at = 0; at < all.length; at += size) await each(all.slice(at, at + size));
 }
 
-export async function engineSubject(folder: string): Promise<Subject> {
-  const engine = await createEngine(`lmdb:${folder}?name=millrace`);
+async function engineSubject(backend: string): Promise<Subject> {
+  const engine = await createEngine(backend);
   await inParts(everyKey(), 5000, (part) => engine.batchPut(part));
-  const put = async (): Promise<true> => {
-    await engine.put(anyKey(), nextValue());
-    return true;
-  };
   return {
-    name: "millrace",
-    put: (inFlight, durationMs) => closedLoop(inFlight, durationMs, put),
+    put: (inFlight, durationMs) => closedLoop(inFlight, durationMs, () => engine.put(anyKey(), nextValue())),
     get: (inFlight, durationMs) => closedLoop(inFlight, durationMs, () => engine.get(anyKey())),
     close: () => engine.close(),
   };
 }
 
-/** lmdb-js itself, with promises that wait for the sync: put by put, and with `putSync`. */
-export async function lmdbSubjects(folder: string): Promise<Subject[]> {
+async function openLmdbJs(folder: string): Promise<RootDatabase<Buffer, string>> {
   const database = open<Buffer, string>({
-    path: join(folder, "lmdb-js"),
+    path: folder,
     noSubdir: false,
     encoding: "binary",
     // Its promises resolve before the sync otherwise.
     overlappingSync: false,
   });
   await inParts(everyKey(), 5000, (part) => Promise.all(part.map(([key, value]) => database.put(key, value))));
-  const key = anyKey;
-  return [
-    {
-      name: "lmdb-js-async",
-      put: (inFlight, durationMs) => closedLoop(inFlight, durationMs, () => database.put(key(), nextValue())),
-      get: (_inFlight, durationMs) => inTurn(durationMs, BATCH, () => readMany(() => database.getBinary(key()))),
-      close: () => database.close(),
-    },
-    {
-      name: "lmdb-js-putSync",
-      put: (_inFlight, durationMs) => inTurn(durationMs, 1, () => database.putSync(key(), nextValue())),
-      close: () => Promise.resolve(),
-    },
-  ];
+  return database;
+}
+
+/** lmdb-js itself, with promises that wait for the sync; reads are awaited each, though it has the answer at once. */
+async function asyncLmdbSubject(folder: string): Promise<Subject> {
+  const database = await openLmdbJs(folder);
+  const get = async (): Promise<Buffer | null> => database.getBinary(anyKey()) ?? null;
+  return {
+    put: (inFlight, durationMs) => closedLoop(inFlight, durationMs, () => database.put(anyKey(), nextValue())),
+    get: (inFlight, durationMs) => closedLoop(inFlight, durationMs, get),
+    close: () => database.close(),
+  };
+}
+
+/** lmdb-js without promises: `putSync`, and reads one after the other. */
+async function syncLmdbSubject(folder: string): Promise<Subject> {
+  const database = await openLmdbJs(folder);
+  return {
+    put: (_inFlight, durationMs) => inTurn(durationMs, 1, () => database.putSync(anyKey(), nextValue())),
+    get: (_inFlight, durationMs) => inTurn(durationMs, BATCH, () => readMany(() => database.getBinary(anyKey()))),
+    close: () => database.close(),
+  };
 }
 
 /** Reads that need no promise, a turn of the event loop between runs of them. */
@@ -129,8 +129,8 @@ function readMany(one: () => unknown): true | null {
   return true;
 }
 
-export async function levelSubject(folder: string): Promise<Subject> {
-  const database = new ClassicLevel<string, Buffer>(join(folder, "classic-level"), { valueEncoding: "buffer" });
+async function levelSubject(folder: string): Promise<Subject> {
+  const database = new ClassicLevel<string, Buffer>(join(folder, "level"), { valueEncoding: "buffer" });
   const write = async (entries: readonly (readonly [string, Buffer])[]): Promise<true> => {
     const operations = entries.map(([key, value]) => ({ type: "put" as const, key, value }));
     await database.batch(operations, { sync: true });
@@ -138,9 +138,8 @@ export async function levelSubject(folder: string): Promise<Subject> {
   };
   await inParts(everyKey(), 5000, write);
   return {
-    name: `classic-level-${BATCH}`,
     put: (_inFlight, durationMs) => inTurn(durationMs, BATCH, () => write(someEntries(BATCH))),
-    get: (inFlight, durationMs) => closedLoop(inFlight, durationMs, () => database.get(anyKey())),
+    get: (inFlight, durationMs) => closedLoop(inFlight, durationMs, async () => (await database.get(anyKey())) ?? null),
     close: () => database.close(),
   };
 }
@@ -152,15 +151,21 @@ interface SqliteDatabase {
   close(): void;
 }
 
-/** null: this Node.js has no node:sqlite. */
-export async function sqliteSubject(folder: string): Promise<Subject | null> {
-  let sqlite: { DatabaseSync: new (path: string) => SqliteDatabase };
+interface Sqlite {
+  readonly DatabaseSync: new (path: string) => SqliteDatabase;
+}
+
+/** null: this Node.js has none. */
+function nodeSqlite(): Sqlite | null {
   try {
-    sqlite = createRequire(import.meta.url)("node:sqlite") as typeof sqlite;
+    return createRequire(import.meta.url)("node:sqlite") as Sqlite;
   } catch {
     return null;
   }
-  const database = new sqlite.DatabaseSync(join(folder, "state.sqlite"));
+}
+
+async function sqliteSubject(folder: string): Promise<Subject> {
+  const database = new (nodeSqlite()!.DatabaseSync)(join(folder, "state.sqlite"));
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
   database.exec("CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID");
   const upsert = database.prepare(
@@ -175,7 +180,6 @@ export async function sqliteSubject(folder: string): Promise<Subject | null> {
   };
   await inParts(everyKey(), 5000, async (part) => write(part));
   return {
-    name: `node-sqlite-${BATCH}`,
     put: (_inFlight, durationMs) => inTurn(durationMs, BATCH, () => write(someEntries(BATCH))),
     get: (_inFlight, durationMs) => inTurn(durationMs, BATCH, () => readMany(() => select.get(anyKey()))),
     close: async () => database.close(),
