@@ -32,6 +32,7 @@ export class BatchWork {
   /** Answers the reads, save those of keys that `isPending`. */
   answerReads(store: LmdbStore, isPending: (key: CanonicalKey) => boolean): void {
     const { batch } = this;
+    if (batch.probes.length + batch.reads.length + batch.others.length > 0) store.readLatest();
     for (const request of batch.probes) this.#answerOrDefer(store, request, isPending);
     if (batch.reads.length > 0) this.#answerGets(store, isPending);
     for (const request of batch.others) {

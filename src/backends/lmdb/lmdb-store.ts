@@ -61,6 +61,14 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
     this.smallValues = region === undefined || refusesSmallValues ? undefined : new SmallValues(region);
   }
 
+  /**
+   * What is read next is what has been committed by now, by whomever. The library keeps a snapshot until a timer comes
+   * round, which answers that arrive one after the other can put off; only its own commits end it at once.
+   */
+  readLatest(): void {
+    this.data.resetReadTxn();
+  }
+
   find(key: CanonicalKey): FoundRecord | undefined {
     const record = this.data.getBinaryFast(key);
     if (record === undefined) return undefined;
@@ -169,6 +177,7 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
 
   /** Up to `limit` stored keys of the range after `after`, expired ones included. */
   keysAfter(prefix: string, after: Buffer | undefined, limit: number): Buffer[] {
+    this.readLatest();
     const { start, end } = this.keys.range(prefix);
     const range = { start: after ?? start, exclusiveStart: after !== undefined, limit };
     return [...this.data.getKeys(end === undefined ? range : { ...range, end })];

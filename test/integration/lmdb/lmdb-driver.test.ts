@@ -45,6 +45,21 @@ test("what was written is there after closing and opening again, lifetimes inclu
   assert.deepEqual([a?.toString(), left], ["1", 4000]);
 });
 
+test("a read sees what another engine had committed by then, however long the event loop has not come round", async (t) => {
+  const path = await temporaryFolder(t);
+  const one = await openLmdb(t, path);
+  const two = await openLmdb(t, path);
+  await inOneBatch(one.driver, (probe) => probe.put("a", "old"));
+  // The library would drop its snapshot with a timer: as if nothing but answers came for as long as this takes.
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  assert.equal(String(await inOneBatch(one.driver, (probe) => probe.get("a"))), "old");
+  await inOneBatch(two.driver, (probe) => probe.put("a", "new"));
+  const found = await inOneBatch(one.driver, (probe) => Promise.all([probe.get("a"), probe.contains("a")]));
+  assert.deepEqual([String(found[0]), found[1]], ["new", true]);
+  await inOneBatch(two.driver, (probe) => probe.delete("a"));
+  assert.equal(await inOneBatch(one.driver, (probe) => probe.contains("a")), false);
+});
+
 test("engines with different key prefixes share a directory and do not see each other's keys", async (t) => {
   const path = await temporaryFolder(t);
   const one = await openLmdb(t, path, { keyPrefix: "one:" });
