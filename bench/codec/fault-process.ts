@@ -32,6 +32,8 @@ const engine = await createEngine({
   backend,
   compression: { codec: "lz4" },
   workers: { offload: "always", threads: 1 },
+  // A thread that loops is given 1.5 s, and its successor has to start: on a machine short of cores that takes seconds.
+  timeouts: { operationMs: 30_000 },
 });
 const random = seededRandom(9);
 const values = Array.from({ length: VALUES }, () => jsonRecord(random, VALUE_BYTES));

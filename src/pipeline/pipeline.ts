@@ -279,6 +279,8 @@ export class Pipeline implements BatchOwner {
         this.#queue.passMarks(this.#inFlight.count, this.#sequence - 1);
         if (this.#runningAlone) return;
       }
+      // Some drivers take the next question for a need.
+      if (this.#queue.size === 0) return;
       if (this.#driver.isWritable !== undefined && !this.#driver.isWritable()) return;
       const batch = this.#queue.plan();
       if (batch === undefined) return;

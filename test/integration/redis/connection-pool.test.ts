@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { createEngine, type Engine } from "../../../src/index.js";
 import { type RedisServer, startFaultProxy, startRedis } from "../../../src/testing/index.js";
@@ -35,6 +36,10 @@ async function clientIds(admin: Redis): Promise<string[]> {
   const own = String(await admin.client("ID"));
   const ids = [...String(await admin.client("LIST")).matchAll(/^id=(\d+)/gm)].map(([, id]) => id!);
   return ids.filter((id) => id !== own);
+}
+
+async function connectionsSoFar(admin: Redis): Promise<number> {
+  return Number(/total_connections_received:(\d+)/.exec(await admin.info("stats"))![1]);
 }
 
 /** Calls on many keys, several batches of them under way at once, until told to stop. */
@@ -94,6 +99,9 @@ if (await redisIsThere("several connections to Redis")) {
     const sleeper = await openEngine(t, server.url, { pool: { min: 0, max: 2, idleMs: 100 } });
     await sleeper.put("a", "1");
     await until("it has closed its own", () => openConnections(sleeper) === 0);
+    const connections = await connectionsSoFar(admin);
+    await delay(400);
+    assert.equal(await connectionsSoFar(admin), connections, "it opened one without need");
     assert.equal((await sleeper.healthCheck()).healthy, true);
     assert.equal(String(await sleeper.get("a")), "1");
   });
