@@ -8,8 +8,8 @@ import { findRedisServer, type LedgerEngine } from "../../src/testing/index.js";
 import { redisIsThere } from "../support/stores.js";
 
 /** Every kind of fault this often. */
-const ROUNDS_OF_ALL_KINDS = 12;
-const MINUTES = 3;
+const ROUNDS_OF_ALL_KINDS = 18;
+const MINUTES = 5;
 const MAX_RECOVERY_MS = 2000;
 
 const NO_VIOLATIONS = {
