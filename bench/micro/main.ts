@@ -6,11 +6,13 @@ import { codecSuite } from "./codec.js";
 import { envelopeSuite } from "./envelope.js";
 import { queueSuite } from "./queue.js";
 import type { MicroSuite } from "./suite.js";
+import { valuesSuite } from "./values.js";
 
 const SUITES: Record<string, () => Promise<MicroSuite>> = {
   queue: queueSuite,
   envelope: envelopeSuite,
   codec: codecSuite,
+  values: valuesSuite,
 };
 const TIME_MS = 200;
 const WARM_UP_MS = 50;

@@ -5,6 +5,9 @@ import type { Key, Value } from "../core/value.js";
 import type { Mutation } from "./engine-contract.js";
 import { MAX_TTL_MS } from "./option-limits.js";
 
+/** See `core/key.ts` for why not `key.isWellFormed()`. */
+const isWellFormed = String.prototype.isWellFormed;
+
 export interface ArgumentLimits {
   readonly backend: string;
   readonly keyPrefixBytes: number;
@@ -28,7 +31,7 @@ export class CallArguments {
   }
 
   key(operation: string, key: Key): CanonicalKey {
-    if (typeof key === "string" && key.length > 0 && key.length <= this.#safeKeyUnits && key.isWellFormed()) {
+    if (typeof key === "string" && key.length > 0 && key.length <= this.#safeKeyUnits && isWellFormed.call(key)) {
       return this.#namespace === "" ? key : this.#namespace + key;
     }
     return this.#unusualKey(operation, key);
@@ -40,7 +43,7 @@ export class CallArguments {
       if (value.length * 3 > max && Buffer.byteLength(value) > max) {
         throw this.#tooLarge(operation, key, Buffer.byteLength(value));
       }
-      if (!value.isWellFormed()) {
+      if (!isWellFormed.call(value)) {
         throw this.#refuse(
           operation,
           key,

@@ -1,7 +1,7 @@
 import type { StateError } from "../core/errors.js";
 import { CorruptValueError, UnsupportedOperationError } from "../core/errors.js";
 import type { Value } from "../core/value.js";
-import { allocateValue } from "../core/value-memory.js";
+import { allocateValue, viewOf } from "../core/value-memory.js";
 import type { Part } from "./batch-parts.js";
 import {
   type CodecResults,
@@ -127,8 +127,10 @@ export function unpack(
     const bytes = head[next - 1]! - start;
     const run = allocateValue(bytes);
     run.set(new Uint8Array(slab, start, bytes));
+    const { buffer, byteOffset } = run;
+    const shift = byteOffset - start;
     for (; word < next; word += WORDS_PER_VALUE) {
-      into[index++] = run.subarray(head[word + 1]! - start, head[word + 2]! - start);
+      into[index++] = viewOf(buffer, head[word + 1]! + shift, head[word + 2]! - head[word + 1]!);
     }
   }
   const unexplained: ValueFailure[] = [];

@@ -1,5 +1,6 @@
 import { SEALING_REGION_BYTES, type SealingRegion } from "../../codec/kernel/sealing-region.js";
 import { writeKey } from "../../core/key.js";
+import { viewOf } from "../../core/value-memory.js";
 import type { Batch } from "../batch.js";
 import type { Request } from "../request.js";
 import { RECORD_HEADER_BYTES } from "./record.js";
@@ -100,7 +101,7 @@ export class SmallValues {
     this.#keysEnd = 0;
     this.#valuesEnd = VALUES_AT;
     const words = this.#words;
-    let block = bytes;
+    let memory: ArrayBufferLike | undefined;
     let blockStart = 0;
     let blockEnd = 0;
     for (let i = 0; i < count; i++) {
@@ -118,10 +119,12 @@ export class SmallValues {
       if (until > blockEnd) {
         blockStart = from;
         blockEnd = Math.min(from + BLOCK_BYTES, valuesEnd);
-        block = Buffer.allocUnsafeSlow(blockEnd - blockStart);
+        const block = Buffer.allocUnsafeSlow(blockEnd - blockStart);
         bytes.copy(block, 0, blockStart, blockEnd);
+        memory = block.buffer;
       }
-      batch.succeed(request, block.subarray(from + FRAME_HEADER_BYTES - blockStart, until - blockStart));
+      const bodyAt = from + FRAME_HEADER_BYTES;
+      batch.succeed(request, viewOf(memory!, bodyAt - blockStart, until - bodyAt));
     }
   }
 

@@ -1,5 +1,5 @@
 import type { ScanningRegion } from "../../../codec/kernel/scanning-region.js";
-import { allocateValue } from "../../../core/value-memory.js";
+import { allocateValue, viewOf } from "../../../core/value-memory.js";
 import type { Request } from "../../request.js";
 import { type EncodedBatch, endOfRun } from "./batch-encoder.js";
 import { ProtocolError } from "./protocol-error.js";
@@ -179,8 +179,8 @@ export class ValueReader {
     const { bytes, end } = slab;
     let index = this.#index;
     const found = region.scan(slab.start, end, readChecksums, index, this.#runEnd);
-    let block: Buffer = bytes;
-    let blockStart = 0;
+    let memory: ArrayBufferLike | undefined;
+    let shift = 0;
     let blockEnd = 0;
     for (let i = 0; i < found; i++) {
       const from = region.from(i);
@@ -190,11 +190,12 @@ export class ValueReader {
       }
       const until = region.until(i);
       if (until > blockEnd) {
-        block = copyOfRun(bytes, from, Math.min(end, from + BLOCK_BYTES));
-        blockStart = from;
+        const block = copyOfRun(bytes, from, Math.min(end, from + BLOCK_BYTES));
+        memory = block.buffer;
+        shift = block.byteOffset - from;
         blockEnd = from + block.length;
       }
-      batch.succeed(reads[index++]!, block.subarray(from - blockStart, until - blockStart));
+      batch.succeed(reads[index++]!, viewOf(memory!, from + shift, until - from));
     }
     slab.start = region.scannedTo;
     this.#index = index;
