@@ -1,8 +1,6 @@
 import type { Request } from "../backends/request.js";
 import type { CanonicalKey } from "../core/key.js";
-
-/** See `core/key.ts` for why not `key.charCodeAt(i)`. */
-const codeUnitAt = String.prototype.charCodeAt;
+import { hashOfKey } from "../core/key-hash.js";
 
 /**
  * The keys of the batch being planned, each with the request that stands for it. Open addressing over arrays that are
@@ -28,7 +26,7 @@ export class KeyTable {
 
   /** Where the key (of so many UTF-16 units) is or belongs. Holds until something is put elsewhere. */
   slotOf(key: CanonicalKey, units: number): number {
-    const hash = hashOf(key, units);
+    const hash = hashOfKey(key, units);
     const mask = this.#mask;
     let slot = hash & mask;
     for (;;) {
@@ -85,11 +83,4 @@ export class KeyTable {
 
 function capacityFor(keys: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(16, keys * 2 + 2)));
-}
-
-/** FNV-1a over UTF-16 units, the low bits stirred by the high ones. */
-function hashOf(key: CanonicalKey, units: number): number {
-  let hash = units;
-  for (let i = 0; i < units; i++) hash = Math.imul(hash ^ codeUnitAt.call(key, i), 0x01000193);
-  return hash ^ (hash >>> 15);
 }

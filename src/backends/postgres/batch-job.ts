@@ -7,6 +7,7 @@ import { Kind, type PutDetail, type Request, type TransactionStep } from "../req
 import { Dialog } from "./dialog.js";
 import { BACKEND } from "./errors.js";
 import { type BatchProgress, PositionalExchange, PutExchange, RemoveExchange, tooLargeError } from "./exchanges.js";
+import type { Lane } from "./lane.js";
 import { LoadedEntries } from "./loaded-entries.js";
 import type { Statements } from "./statements.js";
 import { StatementSlab } from "./wire/statement-slab.js";
@@ -39,6 +40,8 @@ export class BatchJob implements BatchProgress {
   readonly #others: readonly Request[];
   readonly #lifetimes: readonly Request[];
   readonly #onEnded: (job: BatchJob) => void;
+  /** Where it was placed; undefined: nowhere yet, or no more. */
+  lane: Lane | undefined = undefined;
   #session: WireSession | undefined;
   #open = 0;
   #stampedChunk = -1;

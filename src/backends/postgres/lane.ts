@@ -10,11 +10,12 @@ export const JOBS_PER_LANE = 2;
 export class Lane {
   session: WireSession | undefined;
   readonly #waiting: BatchJob[] = [];
-  readonly #sent = new Set<BatchJob>();
+  /** At most a few; an array for the reason that `KeyMap` (core/key-map.ts) gives. */
+  readonly #sent: BatchJob[] = [];
 
   /** Batches handed to it and not ended. */
   get load(): number {
-    return this.#waiting.length + this.#sent.size;
+    return this.#waiting.length + this.#sent.length;
   }
 
   get isOpen(): boolean {
@@ -43,13 +44,14 @@ export class Lane {
       const { session } = this;
       if (job === undefined || session?.isOpen !== true || this.#isInDialog()) return;
       this.#waiting.shift();
-      this.#sent.add(job);
+      this.#sent.push(job);
       job.send(session);
     }
   }
 
   ended(job: BatchJob): void {
-    this.#sent.delete(job);
+    const index = this.#sent.indexOf(job);
+    if (index >= 0) this.#sent.splice(index, 1);
   }
 
   /** Gives back what was not sent, in its order. */
@@ -58,12 +60,12 @@ export class Lane {
   }
 
   holds(job: BatchJob): boolean {
-    return this.#sent.has(job) || this.#waiting.includes(job);
+    return this.#sent.includes(job) || this.#waiting.includes(job);
   }
 
   /** Something of this batch was given up after it was sent: bytes that are still here must not leave. */
   abandon(job: BatchJob): void {
-    if (!this.#sent.has(job) || this.session?.hasUnsentBytes !== true) return;
+    if (!this.#sent.includes(job) || this.session?.hasUnsentBytes !== true) return;
     this.destroy(
       new ConnectionError(
         `${this.session.place}: closed, because a request was given up before all its bytes had left`,

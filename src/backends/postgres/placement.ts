@@ -1,4 +1,5 @@
 import type { CanonicalKey } from "../../core/key.js";
+import { KeyMap } from "../../core/key-map.js";
 import type { BatchJob } from "./batch-job.js";
 import type { Lane } from "./lane.js";
 
@@ -9,9 +10,10 @@ import type { Lane } from "./lane.js";
  */
 export class Placement {
   readonly #lanes: readonly Lane[];
-  readonly #jobs = new Map<BatchJob, Lane>();
+  /** Those on a lane, in the order in which they came; an array for the reason that `KeyMap` gives. */
+  readonly #jobs: BatchJob[] = [];
   /** The latest batch on its way that writes a key; those before it are on the same lane. */
-  readonly #writers = new Map<CanonicalKey, BatchJob>();
+  readonly #writers = new KeyMap<BatchJob>();
   #held: BatchJob[] = [];
   #turn = 0;
 
@@ -25,15 +27,11 @@ export class Placement {
 
   /** Batches on their way, the ones that wait included. */
   forEachJob(visit: (job: BatchJob) => void): void {
-    for (const job of [...this.#jobs.keys(), ...this.#held]) visit(job);
+    for (const job of [...this.#jobs, ...this.#held]) visit(job);
   }
 
   isBeingWritten(key: CanonicalKey): boolean {
     return this.#writers.has(key);
-  }
-
-  laneOf(job: BatchJob): Lane | undefined {
-    return this.#jobs.get(job);
   }
 
   take(job: BatchJob): void {
@@ -48,7 +46,7 @@ export class Placement {
   }
 
   ended(job: BatchJob): void {
-    this.#jobs.get(job)?.ended(job);
+    job.lane?.ended(job);
     this.#forget(job);
   }
 
@@ -58,7 +56,8 @@ export class Placement {
       const lane = job === undefined ? undefined : this.#choose(job);
       if (job === undefined || lane === undefined) return;
       this.#held.shift();
-      this.#jobs.set(job, lane);
+      this.#jobs.push(job);
+      job.lane = lane;
       if (job.hasWrites) job.forEachWrittenKey((key) => this.#writers.set(key, job));
       lane.take(job);
     }
@@ -73,7 +72,7 @@ export class Placement {
 
   /** undefined: it has to wait. */
   #choose(job: BatchJob): Lane | undefined {
-    const needed = this.#jobs.size === 0 ? undefined : this.#laneBefore(job);
+    const needed = this.#jobs.length === 0 ? undefined : this.#laneBefore(job);
     if (needed === "several") return undefined;
     if (needed !== undefined) return needed.isOpen ? needed : undefined;
     let best: Lane | undefined;
@@ -90,7 +89,7 @@ export class Placement {
   #laneBefore(job: BatchJob): Lane | "several" | undefined {
     let found: Lane | "several" | undefined;
     const meet = (other: BatchJob): void => {
-      const lane = this.#jobs.get(other)!;
+      const lane = other.lane!;
       if (found === undefined) found = lane;
       else if (found !== lane) found = "several";
     };
@@ -103,7 +102,7 @@ export class Placement {
       job.forEachWrittenKey(meetWriter);
     }
     if (!job.hasWrites) return found;
-    for (const other of this.#jobs.keys()) {
+    for (const other of this.#jobs) {
       if (!other.hasReads) continue;
       let meets = false;
       job.forEachWrittenKey((key) => {
@@ -117,7 +116,10 @@ export class Placement {
   }
 
   #forget(job: BatchJob): void {
-    this.#jobs.delete(job);
+    const index = this.#jobs.indexOf(job);
+    if (index < 0) return;
+    this.#jobs.splice(index, 1);
+    job.lane = undefined;
     if (!job.hasWrites || this.#writers.size === 0) return;
     job.forEachWrittenKey((key) => {
       if (this.#writers.get(key) === job) this.#writers.delete(key);
