@@ -1,11 +1,11 @@
 import { setImmediate } from "node:timers/promises";
 import { below, pick, type Random, seededRandom } from "../../bench/lib/rng.js";
 import { Batch } from "../../src/backends/batch.js";
+import { ReadSlab } from "../../src/backends/read-slab.js";
 import { encodeBatch } from "../../src/backends/redis/wire/batch-encoder.js";
 import { BatchReader } from "../../src/backends/redis/wire/batch-reader.js";
 import { CommandSlab } from "../../src/backends/redis/wire/command-slab.js";
 import { ProtocolError } from "../../src/backends/redis/wire/protocol-error.js";
-import { ReadSlab } from "../../src/backends/redis/wire/read-slab.js";
 import type { ReaderContext } from "../../src/backends/redis/wire/reader-context.js";
 import { ReplyParser } from "../../src/backends/redis/wire/reply-parser.js";
 import { Kind, Request, type RequestDetail } from "../../src/backends/request.js";

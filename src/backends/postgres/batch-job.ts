@@ -4,9 +4,17 @@ import type { CanonicalKey } from "../../core/key.js";
 import type { Batch } from "../batch.js";
 import { locateError } from "../located-error.js";
 import { Kind, type PutDetail, type Request, type TransactionStep } from "../request.js";
+import { MAX_SCANNED_VALUE_BYTES } from "../scanned-values.js";
 import { Dialog } from "./dialog.js";
 import { BACKEND } from "./errors.js";
-import { type BatchProgress, PositionalExchange, PutExchange, RemoveExchange, tooLargeError } from "./exchanges.js";
+import {
+  type BatchProgress,
+  PositionalExchange,
+  PutExchange,
+  RemoveExchange,
+  tooLargeError,
+  ValuesExchange,
+} from "./exchanges.js";
 import type { Lane } from "./lane.js";
 import { LoadedEntries } from "./loaded-entries.js";
 import type { Statements } from "./statements.js";
@@ -208,8 +216,9 @@ export class BatchJob implements BatchProgress {
     slab.sync();
     const { batch } = this;
     let defers: boolean | undefined;
+    const scanned = maxValueBytes >= MAX_SCANNED_VALUE_BYTES ? checksums : undefined;
     exchanges.push(
-      new PositionalExchange(this, reads, (request, index, bytes, at, length) => {
+      new ValuesExchange(this, reads, scanned, (request, index, bytes, at, length) => {
         if (length < 0) {
           batch.succeed(request, null);
           return;
@@ -236,7 +245,7 @@ export class BatchJob implements BatchProgress {
   #probe(slab: StatementSlab, session: WireSession, probes: readonly Request[], exchanges: Exchange[]): void {
     if (probes.length === 0) return;
     slab.begin(this.#surroundings.statements().probe, 1, session.prepared);
-    slab.keys(probes, new Uint32Array(probes.length));
+    slab.keys(probes);
     slab.execute();
     slab.sync();
     exchanges.push(
@@ -249,7 +258,7 @@ export class BatchJob implements BatchProgress {
   #askLifetimes(slab: StatementSlab, session: WireSession, asked: readonly Request[], exchanges: Exchange[]): void {
     if (asked.length === 0) return;
     slab.begin(this.#surroundings.statements().timeToLive, 1, session.prepared);
-    slab.keys(asked, new Uint32Array(asked.length));
+    slab.keys(asked);
     slab.execute();
     slab.sync();
     exchanges.push(
@@ -263,7 +272,7 @@ export class BatchJob implements BatchProgress {
   #remove(slab: StatementSlab, session: WireSession, deletes: readonly Request[], exchanges: Exchange[]): void {
     if (deletes.length === 0) return;
     slab.begin(this.#surroundings.statements().remove, 1, session.prepared);
-    slab.keys(deletes, new Uint32Array(deletes.length));
+    slab.keys(deletes);
     slab.execute();
     slab.sync();
     exchanges.push(new RemoveExchange(this, deletes));
@@ -280,11 +289,10 @@ export class BatchJob implements BatchProgress {
     const count = puts.length;
     if (count === 0) return;
     const statements = this.#surroundings.statements();
-    const checksums = new Uint32Array(count);
     const isPlain = expiring.length === 0 && puts.every((request) => request.detail === undefined);
     slab.begin(isPlain ? statements.put : statements.putFully, isPlain ? 2 : 4, session.prepared);
-    slab.keys(puts, checksums);
-    slab.values(puts, checksums);
+    slab.keys(puts);
+    slab.entryValues(puts);
     if (!isPlain) {
       slab.integers(count, (index) => puts[index]!.ttlMs);
       slab.texts(puts.map((request) => (request.detail as PutDetail | undefined)?.metadata ?? null));

@@ -131,17 +131,16 @@ export class Dialog {
     const erased = changed.filter((entry) => !written(entry) && entry.isStored);
     const expiry = (entries: readonly LoadedEntry[]): void =>
       slab.floats(entries.length, (index) => entries[index]!.expiresAtMs || null);
-    const keys = (entries: readonly LoadedEntry[]): void => slab.keys(entries, new Uint32Array(entries.length));
     if (inserts.length > 0) {
       slab.begin(statements.insert, 3, session.prepared);
-      keys(inserts);
+      slab.keys(inserts);
       slab.blobs(inserts.map((entry) => entry.stored!));
       expiry(inserts);
       slab.execute();
     }
     if (updates.length > 0) {
       slab.begin(statements.update, 4, session.prepared);
-      keys(updates);
+      slab.keys(updates);
       slab.blobs(updates.map((entry) => (entry.hasNewValue ? entry.stored! : null)));
       expiry(updates);
       slab.booleans(updates.length, (index) => updates[index]!.keepsMetadata);
@@ -149,7 +148,7 @@ export class Dialog {
     }
     if (erased.length > 0) {
       slab.begin(statements.erase, 1, session.prepared);
-      keys(erased);
+      slab.keys(erased);
       slab.execute();
     }
     slab.begin(statements.commit, 0, session.prepared);

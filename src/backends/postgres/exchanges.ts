@@ -1,7 +1,9 @@
 import { BackendError, CorruptValueError, type StateError } from "../../core/errors.js";
 import type { Batch } from "../batch.js";
 import { locateError } from "../located-error.js";
+import type { ReadSlab } from "../read-slab.js";
 import { Kind, type Request } from "../request.js";
+import { answerScanned } from "../scanned-values.js";
 import { BACKEND, refusedError, type ServerFailure } from "./errors.js";
 import { ProtocolError } from "./wire/message-reader.js";
 import type { Exchange } from "./wire/wire-session.js";
@@ -96,6 +98,36 @@ export class PositionalExchange extends StatementExchange {
     for (const request of this.requests.slice(this.answered)) {
       this.progress.failed(request, locateError(missing, request, BACKEND));
     }
+  }
+}
+
+/** Values of keys: small ones that are stored as they are, nearly all, are found and checked together. */
+export class ValuesExchange extends PositionalExchange {
+  readonly #checksums: Uint32Array | undefined;
+
+  /** @param checksums CRC-32 of the stored keys; undefined: values are to be looked at one by one */
+  constructor(
+    progress: BatchProgress,
+    requests: readonly Request[],
+    checksums: Uint32Array | undefined,
+    answer: (request: Request, index: number, bytes: Buffer, at: number, length: number) => void,
+  ) {
+    super(progress, requests, answer);
+    this.#checksums = checksums;
+  }
+
+  rows(slab: ReadSlab): boolean {
+    const { region } = slab;
+    const checksums = this.#checksums;
+    if (region === undefined || checksums === undefined) return false;
+    const first = this.answered;
+    const found = region.scanRows(slab.start, slab.end, checksums, first, this.requests.length);
+    if (found === 0) return false;
+    this.progress.stamp();
+    this.answered = first + found;
+    answerScanned(this.progress.batch, this.requests, first, found, region, slab.bytes, slab.end);
+    slab.start = region.scannedTo;
+    return true;
   }
 }
 

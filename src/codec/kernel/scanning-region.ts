@@ -40,15 +40,21 @@ export class ScanningRegion {
 
   /**
    * How many values in a row, from `start` on, are nulls or small ones that are stored as they are and whose checksums
-   * are right; what comes behind them has to be looked at one by one.
+   * are right; what comes behind them has to be looked at one by one. For the answer to MGET.
    * @param keyChecksums CRC-32 of the stored keys; the first value is that of key `first`
    * @param end of all keys that are asked for
    */
   scan(start: number, received: number, keyChecksums: Uint32Array, first: number, end: number): number {
-    const count = Math.min(MOST_SCANNED, end - first);
-    for (let i = 0; i < count; i++) this.#checksums[i] = keyChecksums[first + i]!;
+    const count = this.#take(keyChecksums, first, end);
     const base = this.#base;
     return this.#kernel.scanValues(base + start, base + received, count, this.#checksumsAt, this.#foundAt);
+  }
+
+  /** The same for rows of PostgreSQL with one column. */
+  scanRows(start: number, received: number, keyChecksums: Uint32Array, first: number, end: number): number {
+    const count = this.#take(keyChecksums, first, end);
+    const base = this.#base;
+    return this.#kernel.scanRows(base + start, base + received, count, this.#checksumsAt, this.#foundAt);
   }
 
   /** Where what was not found begins, in `bytes`. */
@@ -63,5 +69,11 @@ export class ScanningRegion {
 
   until(index: number): number {
     return this.#found[2 + index * 2]! - this.#base;
+  }
+
+  #take(keyChecksums: Uint32Array, first: number, end: number): number {
+    const count = Math.min(MOST_SCANNED, end - first);
+    for (let i = 0; i < count; i++) this.#checksums[i] = keyChecksums[first + i]!;
+    return count;
   }
 }

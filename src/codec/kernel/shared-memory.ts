@@ -17,10 +17,13 @@ const SLACK_BYTES = 64;
 export interface SharedKernel {
   readonly memory: WasmMemory;
   sealFrames(notes: number, count: number, base: number, seed: number): void;
-  scanValues(at: number, end: number, count: number, checksums: number, found: number): number;
+  readonly scanValues: ScanValues;
+  readonly scanRows: ScanValues;
   readonly writeKeys: WriteArguments;
   readonly writeEntries: WriteArguments;
 }
+
+export type ScanValues = (at: number, end: number, count: number, checksums: number, found: number) => number;
 
 export type WriteArguments = (
   text: number,

@@ -1,3 +1,5 @@
+import { ReadSlab } from "../../read-slab.js";
+
 /** Types of the server's messages, by their first byte. */
 export const Message = {
   dataRow: 0x44,
@@ -9,6 +11,7 @@ export const Message = {
 /** Above this a length is damage, not data: the server's own limit of a message is 1 GiB. */
 const MAX_MESSAGE_BYTES = 0x4000_0000;
 const HEADER_BYTES = 5;
+const ROWS_SINGLY = 7;
 
 /** The bytes do not follow the protocol. */
 export class ProtocolError extends Error {
@@ -18,45 +21,49 @@ export class ProtocolError extends Error {
 /** Receives a message's type and where its body stands; the bytes are valid during the call only. */
 export type MessageHandler = (type: number, bytes: Buffer, start: number, end: number) => void;
 
-/** Cuts a stream of bytes into messages; a message that spans chunks is put together once. */
+/** Offered what there is where a row begins: takes as many rows as it can at once, and moves `slab.start` behind them. */
+export type RowsHandler = (slab: ReadSlab) => boolean;
+
+/** Cuts a stream of bytes into messages; one that has not arrived to its end is kept until it has. */
 export class MessageReader {
   readonly #handle: MessageHandler;
-  #parts: Buffer[] = [];
-  #partBytes = 0;
-  /** Bytes that must be there before it is worth another look. */
-  #wanted = HEADER_BYTES;
+  readonly #takeRows: RowsHandler;
+  readonly #slab: ReadSlab;
+  /** So many rows are handled one by one, because none could be taken together when it was tried last. */
+  #singly = 0;
 
-  constructor(handle: MessageHandler) {
+  constructor(handle: MessageHandler, takeRows: RowsHandler, slab = new ReadSlab()) {
     this.#handle = handle;
+    this.#takeRows = takeRows;
+    this.#slab = slab;
   }
 
   /** @throws ProtocolError */
   push(chunk: Buffer): void {
-    let bytes = chunk;
-    if (this.#partBytes > 0) {
-      this.#parts.push(chunk);
-      this.#partBytes += chunk.length;
-      if (this.#partBytes < this.#wanted) return;
-      bytes = Buffer.concat(this.#parts, this.#partBytes);
-      this.#parts = [];
-      this.#partBytes = 0;
-    }
-    let at = 0;
-    const { length } = bytes;
-    while (at + HEADER_BYTES <= length) {
+    const slab = this.#slab;
+    slab.append(chunk);
+    const { bytes, end: length } = slab;
+    while (slab.start + HEADER_BYTES <= length) {
+      const at = slab.start;
       const size = (bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!;
       if (size < 4 || size > MAX_MESSAGE_BYTES) throw new ProtocolError(`a message of ${size} bytes`);
       const end = at + 1 + size;
       if (end > length) break;
+      if (bytes[at] === Message.dataRow && this.#tookRows(slab)) continue;
+      slab.start = end;
       this.#handle(bytes[at]!, bytes, at + HEADER_BYTES, end);
-      at = end;
     }
-    if (at === length) return;
-    const rest = bytes.subarray(at);
-    // Copied where it is small, so that a few bytes do not keep the whole chunk.
-    this.#parts = [rest.length < 1024 ? Buffer.from(rest) : rest];
-    this.#partBytes = rest.length;
-    this.#wanted = rest.length < HEADER_BYTES ? HEADER_BYTES : 1 + rest.readInt32BE(1);
+    slab.expectedBytes = 0;
+  }
+
+  #tookRows(slab: ReadSlab): boolean {
+    if (this.#singly > 0) {
+      this.#singly--;
+      return false;
+    }
+    if (this.#takeRows(slab)) return true;
+    this.#singly = ROWS_SINGLY;
+    return false;
   }
 }
 

@@ -1,10 +1,11 @@
-import type { CompressionHint } from "../../../codec/compression-hint.js";
+import { SEALING_REGION_BYTES, SealingRegion } from "../../../codec/kernel/sealing-region.js";
 import type { ValueCodec } from "../../../codec/value-codec.js";
 import { crc32 } from "../../../core/crc32.js";
 import { type CanonicalKey, writeKey } from "../../../core/key.js";
-import type { Value } from "../../../core/value.js";
+import type { Request } from "../../request.js";
 
-const DEFAULT_BYTES = 256 * 1024;
+const DEFAULT_BYTES = SEALING_REGION_BYTES;
+const USUAL_KEYS = 1024;
 /** Room for the fixed parts of a message around one element. */
 const FRAME_BYTES = 64;
 /** A slab that grew beyond this is not kept. */
@@ -62,11 +63,17 @@ function closeMessage(name: Buffer): Buffer {
  * parameters and binary results asked for. Grows; never shrinks below its first size.
  */
 export class StatementSlab {
-  bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+  bytes: Buffer;
   length = 0;
   readonly #codec: ValueCodec;
   readonly #prefix: Buffer;
   readonly #prefixChecksum: number;
+  /** Whose memory `bytes` is; undefined: plain memory, in which every checksum is made at once. */
+  #region: SealingRegion | undefined;
+  /** The region that a batch of unusual size did not fit in. */
+  #spareRegion: SealingRegion | undefined;
+  /** Where the keys of `keys` stand, without the prefix: beginning and end of each. */
+  #keyPlaces = new Int32Array(USUAL_KEYS * 2);
   #bindAt = 0;
   #parameterAt = 0;
 
@@ -74,11 +81,21 @@ export class StatementSlab {
     this.#codec = codec;
     this.#prefix = Buffer.from(keyPrefix, "utf8");
     this.#prefixChecksum = crc32(this.#prefix);
+    this.#region = SealingRegion.take(this.#prefixChecksum);
+    this.bytes = this.#region?.bytes ?? Buffer.allocUnsafeSlow(DEFAULT_BYTES);
   }
 
   reset(): void {
     this.length = 0;
-    if (this.bytes.length > MAX_KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+    if (this.#spareRegion !== undefined) {
+      this.#region = this.#spareRegion;
+      this.#spareRegion = undefined;
+      this.bytes = this.#region.bytes;
+    } else if (this.bytes.length > MAX_KEPT_BYTES) {
+      this.bytes = Buffer.allocUnsafeSlow(DEFAULT_BYTES);
+    }
+    // A batch that could not be encoded to its end may have left some.
+    this.#region?.reset();
   }
 
   /** @param known names of statements that the server of this connection has; undefined: none are named */
@@ -116,13 +133,16 @@ export class StatementSlab {
 
   /**
    * Stored keys as `bytea[]`.
-   * @param checksums receives the CRC-32 of each
+   * @param checksums receives the CRC-32 of each; absent where only `entryValues` needs them
    */
-  keys(keys: ArrayLike<{ readonly key: CanonicalKey }>, checksums: Uint32Array): void {
-    this.#beginArray(OID_BYTEA, keys.length, false);
+  keys(keys: ArrayLike<{ readonly key: CanonicalKey }>, checksums?: Uint32Array): void {
+    const count = keys.length;
+    this.#beginArray(OID_BYTEA, count, false);
     const prefix = this.#prefix;
     const prefixBytes = prefix.length;
-    for (let i = 0; i < keys.length; i++) {
+    if (this.#keyPlaces.length < count * 2) this.#keyPlaces = new Int32Array(count * 2);
+    const places = this.#keyPlaces;
+    for (let i = 0; i < count; i++) {
       const { key } = keys[i]!;
       const units = key.length;
       this.#reserve(units * 3 + prefixBytes + FRAME_BYTES);
@@ -132,27 +152,36 @@ export class StatementSlab {
       for (let j = 0; j < prefixBytes; j++) bytes[at++] = prefix[j]!;
       at = writeKey(bytes, at, key, units);
       writeInt32(bytes, this.length, at - from);
-      checksums[i] = crc32(bytes, from + prefixBytes, at, this.#prefixChecksum);
+      if (checksums !== undefined) checksums[i] = crc32(bytes, from + prefixBytes, at, this.#prefixChecksum);
+      places[i * 2] = from + prefixBytes;
+      places[i * 2 + 1] = at;
       this.length = at;
     }
     this.#endParameter();
   }
 
-  /** Stored forms of values as `bytea[]`; a value that is undefined becomes null. */
-  values(
-    entries: ArrayLike<{ readonly value: Value | undefined; readonly hint?: CompressionHint | undefined }>,
-    checksums: Uint32Array,
-  ): void {
+  /** Stored forms of the values of those whose keys `keys` has written just now, as `bytea[]`. */
+  entryValues(entries: readonly Request[]): void {
     this.#beginArray(OID_BYTEA, entries.length, false);
+    const places = this.#keyPlaces;
     for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i]!;
-      const value = entry.value!;
-      this.#reserve(this.#codec.maxEncodedBytes(value) + FRAME_BYTES);
+      const { value, hint } = entries[i]!;
+      this.#reserve(this.#codec.maxEncodedBytes(value!) + FRAME_BYTES);
+      const keyAt = places[i * 2]!;
+      const keyEnd = places[i * 2 + 1]!;
       const from = this.length + 4;
-      const end = this.#codec.encodeInto(this.bytes, from, checksums[i]!, value, entry.hint);
+      // Making room may have moved everything out of the region, and sealed what was noted.
+      const region = this.#region;
+      let end = region === undefined ? -1 : this.#codec.encodeUnsealed(this.bytes, from, value!);
+      if (end >= 0) region!.note(keyAt, keyEnd - keyAt, from, end - from);
+      else {
+        const checksum = crc32(this.bytes, keyAt, keyEnd, this.#prefixChecksum);
+        end = this.#codec.encodeInto(this.bytes, from, checksum, value!, hint);
+      }
       writeInt32(this.bytes, this.length, end - from);
       this.length = end;
     }
+    this.#region?.seal();
     this.#endParameter();
   }
 
@@ -258,6 +287,11 @@ export class StatementSlab {
   #reserve(bytes: number): void {
     const needed = this.length + bytes;
     if (needed <= this.bytes.length) return;
+    if (this.#region !== undefined) {
+      this.#region.seal();
+      this.#spareRegion = this.#region;
+      this.#region = undefined;
+    }
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;

@@ -3,6 +3,7 @@ import { Client } from "pg";
 import type { PostgresAddress } from "../../../config/postgres-url.js";
 import { type StateError, TimeoutError } from "../../../core/errors.js";
 import { Ring } from "../../../core/ring.js";
+import type { ReadSlab } from "../../read-slab.js";
 import { clientSettings } from "../client-settings.js";
 import {
   BACKEND,
@@ -26,6 +27,8 @@ const STATEMENT_SHARE = 0.9;
 export interface Exchange {
   /** A row; the bytes, of a DataRow's body, are valid during the call only. */
   row(bytes: Buffer, start: number, end: number): void;
+  /** Optional: takes rows at once, as `RowsHandler` says; those that it leaves come one by one. */
+  rows?(slab: ReadSlab): boolean;
   /** One of the statements has run; not yet committed. */
   ran?(): void;
   /** Done and committed, or refused and taken back. */
@@ -88,7 +91,10 @@ export class WireSession {
     this.facts = facts;
     // A pooler may hand each transaction to another server, which knows no name of ours.
     this.prepared = (options.address.prepared ?? !facts.isPooled) ? new Set() : undefined;
-    this.#reader = new MessageReader((type, bytes, start, end) => this.#take(type, bytes, start, end));
+    this.#reader = new MessageReader(
+      (type, bytes, start, end) => this.#take(type, bytes, start, end),
+      (slab) => !this.#isClosed && this.#due.peek()?.rows?.(slab) === true,
+    );
     socket.removeAllListeners("data");
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("error", (error) => this.destroy(connectFailure(this.place, error)));

@@ -1,9 +1,9 @@
 import type { StateError } from "../../../core/errors.js";
+import type { ReadSlab } from "../../read-slab.js";
 import type { Request } from "../../request.js";
 import { type EncodedBatch, KEYS_PER_COMMAND } from "./batch-encoder.js";
 import { settleIncrements } from "./increment-answers.js";
 import { ProtocolError } from "./protocol-error.js";
-import type { ReadSlab } from "./read-slab.js";
 import type { ReaderContext } from "./reader-context.js";
 import { refusalOf } from "./reply-errors.js";
 import { INCOMPLETE } from "./reply-parser.js";

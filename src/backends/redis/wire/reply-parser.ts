@@ -1,6 +1,6 @@
 import { copyOfBytes } from "../../../core/value-memory.js";
+import type { ReadSlab } from "../../read-slab.js";
 import { ErrorReply, ProtocolError } from "./protocol-error.js";
-import type { ReadSlab } from "./read-slab.js";
 
 export type Reply =
   | null

@@ -1,9 +1,9 @@
 import type { ScanningRegion } from "../../../codec/kernel/scanning-region.js";
-import { allocateValue, viewOf } from "../../../core/value-memory.js";
+import type { ReadSlab } from "../../read-slab.js";
 import type { Request } from "../../request.js";
+import { answerScanned, BLOCK_BYTES, copyOfRun, MAX_SCANNED_VALUE_BYTES } from "../../scanned-values.js";
 import { type EncodedBatch, endOfRun } from "./batch-encoder.js";
 import { ProtocolError } from "./protocol-error.js";
-import type { ReadSlab } from "./read-slab.js";
 import type { ReaderContext } from "./reader-context.js";
 import { refusalOf, tooLarge, undecodable } from "./reply-errors.js";
 import { INCOMPLETE } from "./reply-parser.js";
@@ -15,12 +15,6 @@ const UNDERSCORE = 0x5f;
 const MINUS = 0x2d;
 const PUSH = 0x3e;
 
-/**
- * Small values are copied out of the read slab together, in blocks of the size of Node's own buffer pool, and handed
- * out as views: one copy for seventy values of 100 bytes, and no value keeps more than a block alive.
- */
-const BLOCK_BYTES = 8192;
-const MAX_SHARED_VALUE_BYTES = 1024;
 /** No shorter value is worth the question whether it should be decompressed elsewhere. */
 const MIN_DEFERRED_BYTES = 64;
 
@@ -66,7 +60,7 @@ export class ValueReader {
     const { codec, maxValueBytes, maxBulkBytes } = this.#context;
     if (this.#skipBytes > 0 && !this.#skip(slab)) return false;
     const count = this.#runEnd;
-    if (slab.region !== undefined && maxValueBytes >= MAX_SHARED_VALUE_BYTES) {
+    if (slab.region !== undefined && maxValueBytes >= MAX_SCANNED_VALUE_BYTES) {
       this.#readScanned(slab, slab.region, reads);
     }
     const { bytes, end } = slab;
@@ -139,7 +133,7 @@ export class ValueReader {
             continue;
           }
           value = codec.decode(bytes, from, until, readChecksums[index]!);
-        } else if (length > MAX_SHARED_VALUE_BYTES) {
+        } else if (length > MAX_SCANNED_VALUE_BYTES) {
           value = codec.decode(bytes, from, until, readChecksums[index]!);
         } else {
           if (until > blockEnd) {
@@ -176,29 +170,10 @@ export class ValueReader {
   /** As many as are of the usual kind, found and checked in one go. */
   #readScanned(slab: ReadSlab, region: ScanningRegion, reads: readonly Request[]): void {
     const { batch, readChecksums } = this.#encoded;
-    const { bytes, end } = slab;
-    let index = this.#index;
-    const found = region.scan(slab.start, end, readChecksums, index, this.#runEnd);
-    let memory: ArrayBufferLike | undefined;
-    let shift = 0;
-    let blockEnd = 0;
-    for (let i = 0; i < found; i++) {
-      const from = region.from(i);
-      if (from < 0) {
-        batch.succeed(reads[index++]!, null);
-        continue;
-      }
-      const until = region.until(i);
-      if (until > blockEnd) {
-        const block = copyOfRun(bytes, from, Math.min(end, from + BLOCK_BYTES));
-        memory = block.buffer;
-        shift = block.byteOffset - from;
-        blockEnd = from + block.length;
-      }
-      batch.succeed(reads[index++]!, viewOf(memory!, from + shift, until - from));
-    }
+    const found = region.scan(slab.start, slab.end, readChecksums, this.#index, this.#runEnd);
+    answerScanned(batch, reads, this.#index, found, region, slab.bytes, slab.end);
     slab.start = region.scannedTo;
-    this.#index = index;
+    this.#index += found;
   }
 
   #readHeader(slab: ReadSlab, reads: readonly Request[]): boolean {
@@ -261,11 +236,4 @@ export class ValueReader {
       return false;
     }
   }
-}
-
-/** The bytes from `from` on, at most a block of them, in memory of their own. */
-function copyOfRun(bytes: Buffer, from: number, end: number): Buffer {
-  const block = allocateValue(end - from);
-  bytes.copy(block, 0, from, end);
-  return block;
 }

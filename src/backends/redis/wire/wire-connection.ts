@@ -1,12 +1,12 @@
 import type { Socket } from "node:net";
 import { ConnectionError, StateError, TimeoutError } from "../../../core/errors.js";
 import { Ring } from "../../../core/ring.js";
+import { ReadSlab } from "../../read-slab.js";
 import { connectionFailure } from "../connection-failure.js";
 import type { CommandSlab } from "./command-slab.js";
 import { encodedCommand } from "./command-slab.js";
 import { openSocket, type SocketAddress } from "./open-socket.js";
 import { ProtocolError } from "./protocol-error.js";
-import { ReadSlab } from "./read-slab.js";
 import { INCOMPLETE, PushReply, type Reply, type ReplyParser } from "./reply-parser.js";
 
 /** Bytes that may wait in this process for a peer that reads slowly before no more are accepted. */

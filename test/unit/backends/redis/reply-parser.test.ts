@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ReadSlab } from "../../../../src/backends/read-slab.js";
 import { ErrorReply, ProtocolError } from "../../../../src/backends/redis/wire/protocol-error.js";
-import { ReadSlab } from "../../../../src/backends/redis/wire/read-slab.js";
 import { INCOMPLETE, PushReply, type Reply, ReplyParser } from "../../../../src/backends/redis/wire/reply-parser.js";
 
 const MAX_BULK = 1 << 20;

@@ -1,4 +1,4 @@
-import { SCANNING_REGION_BYTES, ScanningRegion } from "../../../codec/kernel/scanning-region.js";
+import { SCANNING_REGION_BYTES, ScanningRegion } from "../codec/kernel/scanning-region.js";
 
 const DEFAULT_BYTES = SCANNING_REGION_BYTES;
 /** A read is never offered less room than this. */
