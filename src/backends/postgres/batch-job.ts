@@ -15,7 +15,6 @@ import {
   tooLargeError,
   ValuesExchange,
 } from "./exchanges.js";
-import type { Lane } from "./lane.js";
 import { LoadedEntries } from "./loaded-entries.js";
 import type { Statements } from "./statements.js";
 import { StatementSlab } from "./wire/statement-slab.js";
@@ -48,8 +47,6 @@ export class BatchJob implements BatchProgress {
   readonly #others: readonly Request[];
   readonly #lifetimes: readonly Request[];
   readonly #onEnded: (job: BatchJob) => void;
-  /** Where it was placed; undefined: nowhere yet, or no more. */
-  lane: Lane | undefined = undefined;
   #session: WireSession | undefined;
   #open = 0;
   #stampedChunk = -1;

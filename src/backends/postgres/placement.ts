@@ -3,6 +3,11 @@ import { KeyMap } from "../../core/key-map.js";
 import type { BatchJob } from "./batch-job.js";
 import type { Lane } from "./lane.js";
 
+interface Placed {
+  readonly job: BatchJob;
+  readonly lane: Lane;
+}
+
 /**
  * Which connection a batch takes. Batches that have a key in common, one of which writes it, go over the same
  * connection, one behind the other; where that is impossible the later one waits, and all after it. So the order of
@@ -11,9 +16,9 @@ import type { Lane } from "./lane.js";
 export class Placement {
   readonly #lanes: readonly Lane[];
   /** Those on a lane, in the order in which they came; an array for the reason that `KeyMap` gives. */
-  readonly #jobs: BatchJob[] = [];
+  readonly #placed: Placed[] = [];
   /** The latest batch on its way that writes a key; those before it are on the same lane. */
-  readonly #writers = new KeyMap<BatchJob>();
+  readonly #writers = new KeyMap<Placed>();
   #held: BatchJob[] = [];
   #turn = 0;
 
@@ -27,11 +32,15 @@ export class Placement {
 
   /** Batches on their way, the ones that wait included. */
   forEachJob(visit: (job: BatchJob) => void): void {
-    for (const job of [...this.#jobs, ...this.#held]) visit(job);
+    for (const job of [...this.#placed.map((placed) => placed.job), ...this.#held]) visit(job);
   }
 
   isBeingWritten(key: CanonicalKey): boolean {
     return this.#writers.has(key);
+  }
+
+  laneOf(job: BatchJob): Lane | undefined {
+    return this.#placed.find((placed) => placed.job === job)?.lane;
   }
 
   take(job: BatchJob): void {
@@ -46,7 +55,7 @@ export class Placement {
   }
 
   ended(job: BatchJob): void {
-    job.lane?.ended(job);
+    this.laneOf(job)?.ended(job);
     this.#forget(job);
   }
 
@@ -56,9 +65,9 @@ export class Placement {
       const lane = job === undefined ? undefined : this.#choose(job);
       if (job === undefined || lane === undefined) return;
       this.#held.shift();
-      this.#jobs.push(job);
-      job.lane = lane;
-      if (job.hasWrites) job.forEachWrittenKey((key) => this.#writers.set(key, job));
+      const placed = { job, lane };
+      this.#placed.push(placed);
+      if (job.hasWrites) job.forEachWrittenKey((key) => this.#writers.set(key, placed));
       lane.take(job);
     }
   }
@@ -72,7 +81,7 @@ export class Placement {
 
   /** undefined: it has to wait. */
   #choose(job: BatchJob): Lane | undefined {
-    const needed = this.#jobs.length === 0 ? undefined : this.#laneBefore(job);
+    const needed = this.#placed.length === 0 ? undefined : this.#laneBefore(job);
     if (needed === "several") return undefined;
     if (needed !== undefined) return needed.isOpen ? needed : undefined;
     let best: Lane | undefined;
@@ -88,8 +97,7 @@ export class Placement {
   /** The lane with the batches that this one must not overtake. */
   #laneBefore(job: BatchJob): Lane | "several" | undefined {
     let found: Lane | "several" | undefined;
-    const meet = (other: BatchJob): void => {
-      const lane = other.lane!;
+    const meet = ({ lane }: Placed): void => {
       if (found === undefined) found = lane;
       else if (found !== lane) found = "several";
     };
@@ -102,7 +110,8 @@ export class Placement {
       job.forEachWrittenKey(meetWriter);
     }
     if (!job.hasWrites) return found;
-    for (const other of this.#jobs) {
+    for (const placed of this.#placed) {
+      const other = placed.job;
       if (!other.hasReads) continue;
       let meets = false;
       job.forEachWrittenKey((key) => {
@@ -110,19 +119,18 @@ export class Placement {
       });
       if (!meets) continue;
       if (other.readsElsewhere) found = "several";
-      else meet(other);
+      else meet(placed);
     }
     return found;
   }
 
   #forget(job: BatchJob): void {
-    const index = this.#jobs.indexOf(job);
+    const index = this.#placed.findIndex((placed) => placed.job === job);
     if (index < 0) return;
-    this.#jobs.splice(index, 1);
-    job.lane = undefined;
+    this.#placed.splice(index, 1);
     if (!job.hasWrites || this.#writers.size === 0) return;
     job.forEachWrittenKey((key) => {
-      if (this.#writers.get(key) === job) this.#writers.delete(key);
+      if (this.#writers.get(key)?.job === job) this.#writers.delete(key);
     });
   }
 }

@@ -124,7 +124,7 @@ export class PostgresDriver implements Driver {
     } else {
       opened.placement.take(
         new BatchJob(batch, opened.surroundings, (job) => {
-          const { lane } = job;
+          const lane = opened.placement.laneOf(job);
           if (opened.replicas !== undefined && job.hasWrites) {
             job.forEachWrittenKey((key) => opened.replicas!.writes.add(key));
           }
@@ -140,7 +140,7 @@ export class PostgresDriver implements Driver {
     const placement = this.#opened?.placement;
     placement?.forEachJob((job) => {
       if (job.batch !== batch) return;
-      if (job.isSent) job.lane?.abandon(job);
+      if (job.isSent) placement.laneOf(job)?.abandon(job);
       else job.isStale = true;
     });
   }
