@@ -12,6 +12,11 @@ export interface Capabilities {
    */
   readonly eagerBatchSize?: number;
   /**
+   * So many batches are wanted at once; more only if they are at least a quarter full, or when these have taken 20 ms. For
+   * stores to which a batch costs much beside its operations. Absent: as many as `maxInFlight`.
+   */
+  readonly smallBatches?: number;
+  /**
    * True: batches that wait in the driver share what it does next, so the more the better: only its own `maxInFlight`
    * bounds them, not the user's `batching.maxInFlight`.
    */

@@ -2,7 +2,7 @@ import type { Batch, BatchOwner } from "../backends/batch.js";
 import type { Driver } from "../backends/contract.js";
 import type { Request } from "../backends/request.js";
 import { ClosedError, type StateError } from "../core/errors.js";
-import { type EventLoop, systemLoop } from "../core/event-loop.js";
+import { type EventLoop, type LoopTimer, systemLoop } from "../core/event-loop.js";
 import { channels } from "../observability/channels.js";
 import { publishCompleted, publishSent } from "./batch-events.js";
 import { join } from "./batch-planner.js";
@@ -17,12 +17,16 @@ import type { OperationCounters } from "./operation-counters.js";
 import type { PipelineOptions } from "./pipeline-options.js";
 import type { ReadObserver } from "./read-observer.js";
 import { circuitOpen, queueFull } from "./refusals.js";
-import { RequestQueue } from "./request-queue.js";
+import { type BatchCut, RequestQueue } from "./request-queue.js";
 import { RequestsUnderWay } from "./requests-under-way.js";
 import type { SettlementTimes } from "./settlement-times.js";
 import { TurnWatch } from "./turn-watch.js";
 
 export type PipelineCodec = Omit<CodecStageOptions, "execute">;
+
+/** As `Capabilities.smallBatches` says. */
+const SMALL_SHARE = 4;
+const LONGEST_GATHERING_MS = 20;
 
 /**
  * The front-end queue. Requests wait in one ring in program order; a batch is planned from its head when there is
@@ -30,7 +34,8 @@ export type PipelineCodec = Omit<CodecStageOptions, "execute">;
  *
  * When a batch leaves: while nothing is in flight, in the turn of the event loop in which it began, after the calls
  * that the turn's continuations make; as soon as it is full, or large enough to keep a store busy that has little to
- * do; and otherwise once per turn while fewer than `maxInFlight` are in flight. So an operation alone never waits, and
+ * do; and otherwise once per turn while fewer than `maxInFlight` are in flight (`smallBatches`, if it is small and the
+ * store would rather have fewer and larger ones). So an operation alone never waits, and
  * under load batches fill by themselves.
  */
 export class Pipeline implements BatchOwner {
@@ -39,6 +44,7 @@ export class Pipeline implements BatchOwner {
   readonly #options: PipelineOptions;
   readonly #maxInFlight: number;
   readonly #eagerBatchSize: number;
+  readonly #smallBatches: number;
   readonly #completion: Completion;
   readonly #reads: ReadObserver | undefined;
   readonly #queue: RequestQueue;
@@ -55,6 +61,10 @@ export class Pipeline implements BatchOwner {
   readonly #turnWatch: TurnWatch;
   #runningAlone = false;
   #idleWaiters: (() => void)[] = [];
+  #lastCut: BatchCut = "turn";
+  /** Present while a small batch waits for one under way to end. */
+  #gathering: LoopTimer | undefined;
+  #hasGathered = false;
 
   /**
    * @param codec where values may be compressed and decompressed off this thread
@@ -73,10 +83,12 @@ export class Pipeline implements BatchOwner {
     this.#options = options;
     this.#queue = new RequestQueue(this, limitsOf(options, codec?.codec), (cut) => {
       this.counters.cuts[cut]++;
+      this.#lastCut = cut;
     });
     const { maxInFlight, gathersBatches } = driver.capabilities;
     this.#maxInFlight = gathersBatches === true ? maxInFlight : Math.min(options.maxInFlight, maxInFlight);
     this.#eagerBatchSize = Math.min(options.maxSize, driver.capabilities.eagerBatchSize ?? options.maxSize);
+    this.#smallBatches = driver.capabilities.smallBatches ?? this.#maxInFlight;
     this.#completion = new Completion(
       driver.name,
       () => {
@@ -210,6 +222,7 @@ export class Pipeline implements BatchOwner {
   failQueued(): void {
     this.#givingUp.stop();
     this.#failed.stop();
+    this.#loop.clearTimer(this.#gathering);
     this.#queue.forEach((request) => {
       const details = { ...this.#completion.place(request), reason: "ERR_CLOSED" };
       this.#completion.fail(request, new ClosedError("the engine was closed before the operation was sent", details));
@@ -280,7 +293,7 @@ export class Pipeline implements BatchOwner {
         if (this.#runningAlone) return;
       }
       // Some drivers take the next question for a need.
-      if (this.#queue.size === 0) return;
+      if (this.#queue.size === 0 || this.#gathersMore()) return;
       if (this.#driver.isWritable !== undefined && !this.#driver.isWritable()) return;
       const batch = this.#queue.plan();
       if (batch === undefined) return;
@@ -294,6 +307,25 @@ export class Pipeline implements BatchOwner {
       if (this.#stage === undefined || !this.#stage.take(batch)) this.#handOver(batch);
       if (this.#inFlight.count === 0 || isHeavy(batch, this.#codec?.codec)) this.#turnWatch.begin();
     }
+  }
+
+  /** Whether what is queued is to wait until a batch under way has ended, because more would only be more batches. */
+  #gathersMore(): boolean {
+    if (this.#inFlight.count < this.#smallBatches || this.#hasGathered) return false;
+    // Full by bytes is not seen in the queue.
+    if (this.#queue.size * SMALL_SHARE >= this.#options.maxSize || this.#lastCut === "bytes") return false;
+    // Those under way may wait for what others have locked.
+    this.#gathering ??= this.#loop.setTimer(
+      LONGEST_GATHERING_MS,
+      () => {
+        this.#gathering = undefined;
+        this.#hasGathered = true;
+        this.#dispatch();
+        this.#hasGathered = false;
+      },
+      false,
+    );
+    return true;
   }
 
   #handOver(batch: Batch): void {

@@ -26,6 +26,7 @@ for (const circuitBreaker of [false, { failures: 10, resetMs: 1000 }] as const) 
       seed: 3,
       keysPerCommand: 128,
       eagerBatchSize: 32,
+      smallBatches: undefined,
       silenceMs: OPERATION_MS,
       connectTimeoutMs: 100,
       reconnectMs: 10,

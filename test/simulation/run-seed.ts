@@ -43,6 +43,7 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
       seed: below(random, 2 ** 31),
       keysPerCommand: pick(random, [1, 2, 128]),
       eagerBatchSize: pick(random, [undefined, 2, 32]),
+      smallBatches: pick(random, [undefined, undefined, 1, 2]),
       silenceMs: operationMs,
       connectTimeoutMs: 40,
       reconnectMs: pick(random, [1, 10]),

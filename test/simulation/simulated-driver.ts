@@ -12,6 +12,7 @@ export interface SimulatedDriverOptions {
   /** Keys in one command at most. */
   readonly keysPerCommand: number;
   readonly eagerBatchSize: number | undefined;
+  readonly smallBatches: number | undefined;
   readonly silenceMs: number;
   readonly connectTimeoutMs: number;
   readonly reconnectMs: number;
@@ -48,8 +49,12 @@ export class SimulatedDriver implements Driver {
     this.#server = server;
     this.#options = options;
     this.#random = seededRandom(options.seed);
-    const { eagerBatchSize } = options;
-    this.capabilities = eagerBatchSize === undefined ? CAPABILITIES : { ...CAPABILITIES, eagerBatchSize };
+    const { eagerBatchSize, smallBatches } = options;
+    this.capabilities = {
+      ...CAPABILITIES,
+      ...(eagerBatchSize === undefined ? {} : { eagerBatchSize }),
+      ...(smallBatches === undefined ? {} : { smallBatches }),
+    };
     this.#establish();
   }
 
