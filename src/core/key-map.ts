@@ -65,6 +65,13 @@ export class KeyMap<T> {
     this.#values[gap] = undefined;
   }
 
+  /** Calls `visit` for each value, in no order. Nothing may be put in or taken out meanwhile. */
+  forEach(visit: (value: T) => void): void {
+    for (let slot = 0; slot < this.#keys.length; slot++) {
+      if (this.#keys[slot] !== undefined) visit(this.#values[slot] as T);
+    }
+  }
+
   #slotOf(key: CanonicalKey, hash: number): number {
     const mask = this.#mask;
     let slot = hash & mask;

@@ -6,8 +6,15 @@ import { type Completion, isRead } from "./completion.js";
 import { DeadlineTimer } from "./deadline-timer.js";
 import type { RequestsUnderWay } from "./requests-under-way.js";
 
+interface WatchedRequest {
+  readonly request: Request;
+  /** In the list of its signal. */
+  index: number;
+}
+
 interface WatchedSignal {
-  readonly requests: Set<Request>;
+  /** In no order: the last one takes the place of one that leaves. For why it is no Set see `core/key-map.ts`. */
+  readonly requests: WatchedRequest[];
   readonly forget: () => void;
 }
 
@@ -16,8 +23,11 @@ export class GivingUp {
   readonly #completion: Completion;
   readonly #underWay: RequestsUnderWay;
   readonly #timer: DeadlineTimer;
-  /** One listener a signal: with one a request, each would be compared with all that are there. */
-  readonly #signals = new Map<AbortSignal, WatchedSignal>();
+  /**
+   * One listener a signal: with one a request, each would be compared with all that are there. Weak, because its table
+   * does not lead to the next one as that of a Map does (`core/key-map.ts`).
+   */
+  readonly #signals = new WeakMap<AbortSignal, WatchedSignal>();
 
   constructor(completion: Completion, underWay: RequestsUnderWay, loop: EventLoop) {
     this.#completion = completion;
@@ -36,10 +46,16 @@ export class GivingUp {
 
   watchSignal(request: Request, signal: AbortSignal): void {
     const watched = this.#signals.get(signal) ?? this.#watch(signal);
-    watched.requests.add(request);
+    const { requests } = watched;
+    const entry: WatchedRequest = { request, index: requests.length };
+    requests.push(entry);
     request.unwatchSignal = () => {
-      watched.requests.delete(request);
-      if (watched.requests.size === 0) watched.forget();
+      const last = requests.pop()!;
+      if (last !== entry) {
+        requests[entry.index] = last;
+        last.index = entry.index;
+      }
+      if (requests.length === 0) watched.forget();
     };
   }
 
@@ -48,10 +64,11 @@ export class GivingUp {
   }
 
   #watch(signal: AbortSignal): WatchedSignal {
-    const requests = new Set<Request>();
+    const requests: WatchedRequest[] = [];
     const onAbort = (): void => {
       this.#signals.delete(signal);
-      for (const request of requests) this.#abort(request, signal);
+      // Each that is answered leaves the list.
+      for (const { request } of [...requests]) this.#abort(request, signal);
     };
     const forget = (): void => {
       this.#signals.delete(signal);

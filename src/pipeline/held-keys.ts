@@ -1,9 +1,10 @@
 import type { Request, TransactionStep } from "../backends/request.js";
 import type { CanonicalKey } from "../core/key.js";
+import { KeyMap } from "../core/key-map.js";
 
 /** Keys whose latest request must settle before the next on them may leave, with the requests that wait for that. */
 export class HeldKeys {
-  readonly #waiting = new Map<CanonicalKey, Request[]>();
+  readonly #waiting = new KeyMap<Request[]>();
 
   get isEmpty(): boolean {
     return this.#waiting.size === 0;
@@ -33,6 +34,8 @@ export class HeldKeys {
   }
 
   forEachWaiting(visit: (request: Request) => void): void {
-    for (const waiting of this.#waiting.values()) waiting.forEach(visit);
+    this.#waiting.forEach((waiting) => {
+      for (const request of waiting) visit(request);
+    });
   }
 }
