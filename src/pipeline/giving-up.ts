@@ -13,7 +13,7 @@ interface WatchedRequest {
 }
 
 interface WatchedSignal {
-  /** In no order: the last one takes the place of one that leaves. For why it is no Set see `core/key-map.ts`. */
+  /** In no order: the last one takes the place of one that leaves. For why it is no Set see `core/keyed-table.ts`. */
   readonly requests: WatchedRequest[];
   readonly forget: () => void;
 }
@@ -25,7 +25,7 @@ export class GivingUp {
   readonly #timer: DeadlineTimer;
   /**
    * One listener a signal: with one a request, each would be compared with all that are there. Weak, because its table
-   * does not lead to the next one as that of a Map does (`core/key-map.ts`).
+   * does not lead to the next one as that of a Map does (`core/keyed-table.ts`).
    */
   readonly #signals = new WeakMap<AbortSignal, WatchedSignal>();
 

@@ -1,40 +1,45 @@
 import type { Request, TransactionStep } from "../backends/request.js";
 import type { CanonicalKey } from "../core/key.js";
-import { KeyMap } from "../core/key-map.js";
+import { keyHash } from "../core/key-hash.js";
+import { KeyedTable } from "../core/keyed-table.js";
+
+interface HeldKey {
+  readonly key: CanonicalKey;
+  readonly waiting: Request[];
+}
 
 /** Keys whose latest request must settle before the next on them may leave, with the requests that wait for that. */
 export class HeldKeys {
-  readonly #waiting = new KeyMap<Request[]>();
+  readonly #held = new KeyedTable<HeldKey>();
 
   get isEmpty(): boolean {
-    return this.#waiting.size === 0;
+    return this.#held.size === 0;
   }
 
+  /** The key must not be held. */
   hold(key: CanonicalKey): void {
-    this.#waiting.set(key, []);
+    this.#held.add({ key, waiting: [] }, keyHash(key));
   }
 
   /** True: the request now waits for one on the same key. */
   park(request: Request): boolean {
-    const waiting = this.#waiting.get(request.key);
-    if (waiting === undefined) return false;
-    waiting.push(request);
+    const held = this.#held.find(request.key, keyHash(request.key));
+    if (held === undefined) return false;
+    held.waiting.push(request);
     return true;
   }
 
   touches(steps: readonly TransactionStep[]): boolean {
-    return steps.some((step) => this.#waiting.has(step.key));
+    return steps.some(({ key }) => this.#held.find(key, keyHash(key)) !== undefined);
   }
 
   /** Ends the hold and gives back what waited for it, in order. */
   release(key: CanonicalKey): readonly Request[] {
-    const waiting = this.#waiting.get(key) ?? [];
-    this.#waiting.delete(key);
-    return waiting;
+    return this.#held.delete(key, keyHash(key))?.waiting ?? [];
   }
 
   forEachWaiting(visit: (request: Request) => void): void {
-    this.#waiting.forEach((waiting) => {
+    this.#held.forEach(({ waiting }) => {
       for (const request of waiting) visit(request);
     });
   }

@@ -1,6 +1,6 @@
 import type { Request } from "../backends/request.js";
 import type { CanonicalKey } from "../core/key.js";
-import { KeyedTable } from "./keyed-table.js";
+import { KeyedTable } from "../core/keyed-table.js";
 
 /** In a request's mark, beside the hash of its key: it has been handed to the store. */
 const WITH_STORE = 1;

@@ -1,5 +1,5 @@
 import type { CanonicalKey } from "../core/key.js";
-import { KeyedTable } from "./keyed-table.js";
+import { KeyedTable } from "../core/keyed-table.js";
 
 /**
  * What an entry costs besides its key and value: the entry itself, its place in the map and the headers of two strings.

@@ -46,6 +46,7 @@ export class ThreadPool {
     const { threads } = options;
     this.#tickMs = options.watchdogFloorMs / TICKS_PER_FLOOR;
     this.#capacity = threads * (JOBS_PER_THREAD + QUEUED_PER_THREAD);
+    const ready = new Set<number>();
     this.#piscina = new Piscina({
       filename: fileURLToPath(new URL("./thread-entry.cjs", import.meta.url)),
       name: "runCodecJob",
@@ -56,8 +57,10 @@ export class ThreadPool {
       workerData: { module: options.workerFile.href, settings: options.settings } satisfies ThreadData,
       resourceLimits: HEAP_LIMITS,
       recordTiming: false,
-      loadBalancer: assignToLeastBusy,
+      loadBalancer: leastBusyOf(ready),
     });
+    this.#piscina.on("workerCreate", ({ id }: { id: number }) => ready.add(id));
+    this.#piscina.on("workerDestroy", ({ id }: { id: number }) => ready.delete(id));
     this.#piscina.on("error", options.onThreadError);
   }
 
@@ -139,14 +142,20 @@ export class ThreadPool {
 
 type LoadBalancer = NonNullable<NonNullable<ConstructorParameters<typeof Piscina>[0]>["loadBalancer"]>;
 
-/** As Piscina's own balancer, and notes which thread a job went to: nothing else tells the watchdog. */
-const assignToLeastBusy: LoadBalancer = (task, workers) => {
-  let chosen: (typeof workers)[number] | null = null;
-  for (const worker of workers) {
-    if (worker.currentUsage >= JOBS_PER_THREAD) continue;
-    if (chosen === null || worker.currentUsage < chosen.currentUsage) chosen = worker;
-  }
-  const ticket = task[queueOptionsSymbol] as Ticket | null;
-  if (chosen !== null && ticket !== null) ticket.threadId = chosen.id;
-  return chosen;
-};
+/**
+ * As Piscina's own balancer, and notes which thread a job went to: nothing else tells the watchdog. A thread gets nothing
+ * before it has said that it is ready: Piscina takes one that dies before for proof that none can start, and never
+ * replaces a thread again, and whether the word of it or of its death comes first is chance.
+ */
+function leastBusyOf(ready: ReadonlySet<number>): LoadBalancer {
+  return (task, workers) => {
+    let chosen: (typeof workers)[number] | null = null;
+    for (const worker of workers) {
+      if (worker.currentUsage >= JOBS_PER_THREAD || !ready.has(worker.id)) continue;
+      if (chosen === null || worker.currentUsage < chosen.currentUsage) chosen = worker;
+    }
+    const ticket = task[queueOptionsSymbol] as Ticket | null;
+    if (chosen !== null && ticket !== null) ticket.threadId = chosen.id;
+    return chosen;
+  };
+}

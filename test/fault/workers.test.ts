@@ -52,6 +52,26 @@ for (const poison of POISONS) {
   });
 }
 
+test("a thread that dies of its first job is replaced, also where this thread looks up only afterwards", async (t) => {
+  const pool = openCodecPool(t, { threads: THREADS }, failingWorker);
+  const healthy = Array.from({ length: 20 }, (_, seed) => sampleRecord(2000, seed));
+  await encodesAndDecodes(pool, healthy);
+  // That a thread is ready and that it is dead are found together.
+  const busy = setInterval(() => {
+    const untilMs = performance.now() + 60;
+    while (performance.now() < untilMs);
+  }, 1);
+  t.after(() => clearInterval(busy));
+  for (let round = 0; round < 3; round++) {
+    const batches = Array.from({ length: 12 }, (_, batch) =>
+      batch % 3 === 0 ? [poisoned("late throw", sampleRecord(500)), ...healthy] : healthy,
+    );
+    await Promise.all(batches.map((values) => pool.encode(values, checksumsFor(values))));
+  }
+  clearInterval(busy);
+  await until("the pool has its size again", () => pool.describe().threadsAlive === THREADS);
+});
+
 test("what one thread lost, another does: the calling thread is spared", async (t) => {
   const pool = openCodecPool(t, { threads: 1 }, failingWorker);
   const healthy = [sampleRecord(1000)];

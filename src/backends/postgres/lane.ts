@@ -10,7 +10,7 @@ export const JOBS_PER_LANE = 2;
 export class Lane {
   session: WireSession | undefined;
   readonly #waiting: BatchJob[] = [];
-  /** At most a few; an array for the reason that `KeyMap` (core/key-map.ts) gives. */
+  /** At most a few; an array for the reason that `KeyedTable` gives. */
   readonly #sent: BatchJob[] = [];
 
   /** Batches handed to it and not ended. */

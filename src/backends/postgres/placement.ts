@@ -1,11 +1,18 @@
 import type { CanonicalKey } from "../../core/key.js";
-import { KeyMap } from "../../core/key-map.js";
+import { keyHash } from "../../core/key-hash.js";
+import { KeyedTable } from "../../core/keyed-table.js";
 import type { BatchJob } from "./batch-job.js";
 import type { Lane } from "./lane.js";
 
 interface Placed {
   readonly job: BatchJob;
   readonly lane: Lane;
+}
+
+/** The latest batch on its way that writes a key; those before it are on the same lane. */
+interface Writer {
+  readonly key: CanonicalKey;
+  placed: Placed;
 }
 
 /**
@@ -15,10 +22,9 @@ interface Placed {
  */
 export class Placement {
   readonly #lanes: readonly Lane[];
-  /** Those on a lane, in the order in which they came; an array for the reason that `KeyMap` gives. */
+  /** Those on a lane, in the order in which they came; an array for the reason that `KeyedTable` gives. */
   readonly #placed: Placed[] = [];
-  /** The latest batch on its way that writes a key; those before it are on the same lane. */
-  readonly #writers = new KeyMap<Placed>();
+  readonly #writers = new KeyedTable<Writer>();
   #held: BatchJob[] = [];
   #turn = 0;
 
@@ -36,7 +42,7 @@ export class Placement {
   }
 
   isBeingWritten(key: CanonicalKey): boolean {
-    return this.#writers.has(key);
+    return this.#writers.find(key, keyHash(key)) !== undefined;
   }
 
   laneOf(job: BatchJob): Lane | undefined {
@@ -67,7 +73,7 @@ export class Placement {
       this.#held.shift();
       const placed = { job, lane };
       this.#placed.push(placed);
-      if (job.hasWrites) job.forEachWrittenKey((key) => this.#writers.set(key, placed));
+      if (job.hasWrites) job.forEachWrittenKey((key) => this.#noteWriter(key, placed));
       lane.take(job);
     }
   }
@@ -103,8 +109,8 @@ export class Placement {
     };
     if (this.#writers.size > 0) {
       const meetWriter = (key: CanonicalKey): void => {
-        const writer = this.#writers.get(key);
-        if (writer !== undefined) meet(writer);
+        const writer = this.#writers.find(key, keyHash(key));
+        if (writer !== undefined) meet(writer.placed);
       };
       job.forEachReadKey(meetWriter);
       job.forEachWrittenKey(meetWriter);
@@ -124,13 +130,21 @@ export class Placement {
     return found;
   }
 
+  #noteWriter(key: CanonicalKey, placed: Placed): void {
+    const hash = keyHash(key);
+    const earlier = this.#writers.find(key, hash);
+    if (earlier === undefined) this.#writers.add({ key, placed }, hash);
+    else earlier.placed = placed;
+  }
+
   #forget(job: BatchJob): void {
     const index = this.#placed.findIndex((placed) => placed.job === job);
     if (index < 0) return;
     this.#placed.splice(index, 1);
     if (!job.hasWrites || this.#writers.size === 0) return;
     job.forEachWrittenKey((key) => {
-      if (this.#writers.get(key)?.job === job) this.#writers.delete(key);
+      const hash = keyHash(key);
+      if (this.#writers.find(key, hash)?.placed.job === job) this.#writers.delete(key, hash);
     });
   }
 }

@@ -1,4 +1,4 @@
-import type { CanonicalKey } from "../core/key.js";
+import type { CanonicalKey } from "./key.js";
 
 const FIRST_CAPACITY = 1024;
 
@@ -10,11 +10,18 @@ const FIRST_CAPACITY = 1024;
  * costs twice what it does here. A key that is not there is known by its hash alone, without a look at any other.
  */
 export class KeyedTable<Item extends { readonly key: CanonicalKey }> {
-  #items: (Item | undefined)[] = new Array<Item | undefined>(FIRST_CAPACITY).fill(undefined);
+  #items: (Item | undefined)[];
   /** 0: nothing is there. */
-  #hashes = new Int32Array(FIRST_CAPACITY);
-  #mask = FIRST_CAPACITY - 1;
+  #hashes: Int32Array;
+  #mask: number;
   #size = 0;
+
+  /** @param capacity a power of two */
+  constructor(capacity = FIRST_CAPACITY) {
+    this.#items = new Array<Item | undefined>(capacity).fill(undefined);
+    this.#hashes = new Int32Array(capacity);
+    this.#mask = capacity - 1;
+  }
 
   get size(): number {
     return this.#size;
@@ -49,6 +56,12 @@ export class KeyedTable<Item extends { readonly key: CanonicalKey }> {
     this.#items.fill(undefined);
     this.#hashes.fill(0);
     this.#size = 0;
+  }
+
+  /** In no order. Nothing may be put in or taken out meanwhile. */
+  forEach(visit: (item: Item) => void): void {
+    if (this.#size === 0) return;
+    for (const item of this.#items) if (item !== undefined) visit(item);
   }
 
   /** Where the key is or belongs. */
