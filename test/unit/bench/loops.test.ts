@@ -106,7 +106,8 @@ describe("the closed loop", () => {
 
   test("ends although the subject never leaves the turn", async () => {
     const { operations } = await runClosedLoop({ issue: async () => true, inFlight: 3, durationMs: 20 });
-    assert.ok(operations > 1000);
+    // It looks at the clock once in so many.
+    assert.ok(operations >= 256);
   });
 
   test("gives up on a subject that only refuses", async () => {
