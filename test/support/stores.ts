@@ -40,6 +40,9 @@ const DRIVER_SETTINGS = {
   retry: { baseDelayMs: 10, maxDelayMs: 100, jitter: 0.3 },
 };
 
+/** For tests that are not about time: a machine can stand still for longer than the defaults. */
+const PATIENT = { connectMs: 30_000, operationMs: 30_000 };
+
 let places = 0;
 
 function placeAt(t: TestScope, url: string): Place {
@@ -47,7 +50,7 @@ function placeAt(t: TestScope, url: string): Place {
   return {
     keyPrefix,
     async open(options = {}) {
-      const engine = await createEngine({ keyPrefix, ...options, backend: url });
+      const engine = await createEngine({ keyPrefix, timeouts: PATIENT, ...options, backend: url });
       t.after(() => engine.close());
       return engine;
     },
