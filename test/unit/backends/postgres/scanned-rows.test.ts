@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { Batch } from "../../../../src/backends/batch.js";
 import { ValuesExchange } from "../../../../src/backends/postgres/exchanges.js";
 import { MessageReader, ProtocolError } from "../../../../src/backends/postgres/wire/message-reader.js";
 import { ReadSlab } from "../../../../src/backends/read-slab.js";
@@ -10,6 +9,7 @@ import { openCompressor } from "../../../../src/codec/compression/open-compresso
 import { Envelope } from "../../../../src/codec/envelope.js";
 import { crc32 } from "../../../../src/core/crc32.js";
 import { StateError } from "../../../../src/core/errors.js";
+import { collectingBatch } from "../../../support/collecting-batch.js";
 
 type Stored = { readonly bytes: Buffer | null; readonly expected: string | null };
 
@@ -69,13 +69,7 @@ function read(count: number, answer: Buffer, cuts: readonly number[], scans: boo
     assert.equal(results[Number(leader.key.slice(4))], undefined, "answered twice");
     results[Number(leader.key.slice(4))] = result;
   };
-  const batch = new Batch({
-    nowUs: () => 1,
-    requestSucceeded: (_, leader, result) => take(leader, result === null ? null : String(result)),
-    requestFailed: (_, leader, error: StateError) => take(leader, error.code),
-    batchCompleted: () => {},
-    defersDecoding: () => false,
-  });
+  const batch = collectingBatch(take);
   const requests = Array.from(
     { length: count },
     (_, index) => new Request(Kind.get, keyOf(index), undefined, 0, undefined, 0, 1000),

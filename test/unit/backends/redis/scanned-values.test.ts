@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { Batch } from "../../../../src/backends/batch.js";
 import { ReadSlab } from "../../../../src/backends/read-slab.js";
 import { encodeBatch } from "../../../../src/backends/redis/wire/batch-encoder.js";
 import { BatchReader } from "../../../../src/backends/redis/wire/batch-reader.js";
@@ -12,7 +11,7 @@ import { openCompressor } from "../../../../src/codec/compression/open-compresso
 import { Envelope } from "../../../../src/codec/envelope.js";
 import { ScanningRegion } from "../../../../src/codec/kernel/scanning-region.js";
 import { crc32 } from "../../../../src/core/crc32.js";
-import type { StateError } from "../../../../src/core/errors.js";
+import { collectingBatch } from "../../../support/collecting-batch.js";
 
 type Stored = { readonly bytes: Buffer | null; readonly expected: string | null };
 
@@ -65,13 +64,7 @@ function read(slab: ReadSlab, count: number, reply: Buffer, cuts: readonly numbe
   const take = (leader: Request, result: string | null): void => {
     results[Number(leader.key.slice(4))] = result;
   };
-  const batch = new Batch({
-    nowUs: () => 1,
-    requestSucceeded: (_, leader, result) => take(leader, result === null ? null : String(result)),
-    requestFailed: (_, leader, error: StateError) => take(leader, error.code),
-    batchCompleted: () => {},
-    defersDecoding: () => false,
-  });
+  const batch = collectingBatch(take);
   for (let index = 0; index < count; index++) {
     batch.reads.push(new Request(Kind.get, keyOf(index), undefined, 0, undefined, 0, 1000));
   }
