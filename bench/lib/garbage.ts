@@ -11,8 +11,9 @@ export function collectGarbage(): void {
 }
 
 /**
- * Between rounds: the young generation only, so that no round pays for the short-lived objects of the one before. A
- * full collection would also throw away what the compiler has learnt and make every round begin slow.
+ * Before cells and rounds: the young generation only, so that none pays for the short-lived objects of the one before. A
+ * full collection would also throw away what the compiler has learnt, and at one operation in flight it takes seconds
+ * to learn it again: ours, which has the most to learn, then did 0.6 to 0.9 of the operations it otherwise does.
  */
 export function collectYoungGarbage(): void {
   collect({ type: "minor" });

@@ -1,4 +1,4 @@
-import { collectGarbage } from "../lib/garbage.js";
+import { collectYoungGarbage } from "../lib/garbage.js";
 import type { Comparison } from "../lib/report.js";
 import type { Peer } from "../peers/peer.js";
 import { runClosedLoop } from "./closed-loop.js";
@@ -7,6 +7,8 @@ import { runOpenLoop } from "./open-loop.js";
 import { bindOperation, openLoopName, type Workload } from "./workload.js";
 
 const WARM_UP_MS = 200;
+/** At the rate itself: for a second the compiler learns how large the batches are now. */
+const OPEN_WARM_UP_MS = 1500;
 
 export interface OpenCellOptions {
   readonly ratePerSec: number;
@@ -25,9 +27,9 @@ export async function measureOpen(
   options.progress(`${name}  ${peer.name}`);
   const issue = bindOperation(workload.operation, peer, inputs);
   await runClosedLoop({ issue, inFlight: 10, durationMs: WARM_UP_MS });
-  collectGarbage();
+  collectYoungGarbage();
   const { ratePerSec, durationMs } = options;
-  const result = await runOpenLoop({ issue, ratePerSec, durationMs, warmUpMs: WARM_UP_MS });
+  const result = await runOpenLoop({ issue, ratePerSec, durationMs, warmUpMs: OPEN_WARM_UP_MS });
   const latency = result.recorder.summary();
   return {
     workload: name,

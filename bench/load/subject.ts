@@ -1,4 +1,4 @@
-import { collectGarbage, collectYoungGarbage } from "../lib/garbage.js";
+import { collectYoungGarbage } from "../lib/garbage.js";
 import { LatencyRecorder } from "../lib/latency-recorder.js";
 import type { OrderHandlers } from "../lib/order-protocol.js";
 import { MillracePeer } from "../peers/millrace.js";
@@ -90,7 +90,7 @@ export class Subject {
   async #begin(workload: Workload): Promise<number> {
     const inputs = this.#inputsOf(workload.input);
     this.#cell = { workload, inputs, recorder: new LatencyRecorder() };
-    collectGarbage();
+    collectYoungGarbage();
     const wrong = await misreadings(this.#peer, inputs);
     await this.#loop(this.#isWarm ? WARM_UP_MS : FIRST_WARM_UP_MS);
     this.#isWarm = true;

@@ -1,6 +1,6 @@
 import type { Peer } from "../peers/peer.js";
 import type { YardstickCommand } from "../peers/redis-benchmark.js";
-import { FIRST_KEY, type InputShape, type Inputs, KEY_PREFIX, SEQUENCE_LENGTH } from "./inputs.js";
+import { type InputShape, type Inputs, KEY_PREFIX, keyAt, SEQUENCE_LENGTH } from "./inputs.js";
 import type { ValueSize } from "./records.js";
 
 export type Operation = "get" | "put" | "put-ttl" | "mixed";
@@ -26,12 +26,12 @@ const ROUNDS = 3;
  * A few operations in flight leave both processes asleep most of the time, and how fast they wake changes with where
  * the system puts them, for tenths of a second on end. Many short rounds give every subject its share of both.
  */
-const SHORT_ROUNDS = { upTo: 10, factor: 3 };
+const SHORT_ROUNDS = { upTo: 10, times: 5, share: 1 / 3 };
 const KEY_COUNT: Record<ValueSize, number> = { "100B": 100_000, "1KiB": 10_000, "16KiB": 2_000 };
 
 function cell(operation: Operation, size: ValueSize, inFlight: number, subjects: Workload["subjects"]): Workload {
   const zipf = operation === "mixed" ? 0.99 : undefined;
-  const factor = inFlight <= SHORT_ROUNDS.upTo ? SHORT_ROUNDS.factor : 1;
+  const { times, share } = inFlight <= SHORT_ROUNDS.upTo ? SHORT_ROUNDS : { times: 1, share: 1 };
   const loads: Record<Operation, string> = { get: "a", put: "a", "put-ttl": "t", mixed: "z" };
   const sizes: Record<ValueSize, string> = { "100B": "", "1KiB": "k", "16KiB": "l" };
   const label = size === "100B" ? "100 B" : `${size.replace("KiB", " KiB")} JSON`;
@@ -48,8 +48,8 @@ function cell(operation: Operation, size: ValueSize, inFlight: number, subjects:
       ...(zipf === undefined ? {} : { zipf }),
     },
     subjects,
-    rounds: (size === "100B" ? HEADLINE_ROUNDS : ROUNDS) * factor,
-    roundShare: 1 / factor,
+    rounds: (size === "100B" ? HEADLINE_ROUNDS : ROUNDS) * times,
+    roundShare: share,
   };
 }
 
@@ -98,7 +98,7 @@ export function bindOperation(operation: Operation, peer: Peer, inputs: Inputs):
   let valueCursor = -1;
   const key = (): string => {
     cursor = (cursor + 1) & mask;
-    return keyHead + (FIRST_KEY + indices[cursor]!);
+    return keyAt(keyHead, indices[cursor]!);
   };
   const value = (): string => {
     valueCursor = valueCursor + 1 === valueCount ? 0 : valueCursor + 1;

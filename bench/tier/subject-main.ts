@@ -4,7 +4,7 @@ import { LatencyRecorder } from "../lib/latency-recorder.js";
 import type { OrderHandlers } from "../lib/order-protocol.js";
 import { serveOrders } from "../lib/serve-orders.js";
 import { runClosedLoop } from "../load/closed-loop.js";
-import { FIRST_KEY, type Inputs, KEY_PREFIX, makeInputs, SEQUENCE_LENGTH } from "../load/inputs.js";
+import { type Inputs, KEY_PREFIX, keyAt, makeInputs, SEQUENCE_LENGTH } from "../load/inputs.js";
 import type { SubjectOrders, SubjectStart, TierLoad } from "./subject-protocol.js";
 
 /** Nothing is to end by time here. */
@@ -17,7 +17,7 @@ function keysInOrder({ keyHead, indices }: Inputs): () => string {
   let cursor = -1;
   return () => {
     cursor = (cursor + 1) & (SEQUENCE_LENGTH - 1);
-    return keyHead + (FIRST_KEY + indices[cursor]!);
+    return keyAt(keyHead, indices[cursor]!);
   };
 }
 
