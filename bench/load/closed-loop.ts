@@ -36,6 +36,8 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<LoopRes
   let operations = 0;
   let errors = 0;
   let running = true;
+  const warmUpMs = options.warmUpMs ?? 0;
+  let counts = warmUpMs === 0;
 
   const task = async (): Promise<void> => {
     while (running) {
@@ -59,13 +61,12 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<LoopRes
       }
       operations++;
       const now = performance.now();
-      latencies.record(now - last);
+      if (counts) latencies.record(now - last);
       last = now;
       if (now >= deadline) running = false;
     }
   };
 
-  const warmUpMs = options.warmUpMs ?? 0;
   let cpu = new CpuMeter();
   let start = performance.now();
   const deadline = start + warmUpMs + options.durationMs;
@@ -73,6 +74,7 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<LoopRes
     running = false;
   }, warmUpMs + options.durationMs);
   const warm = setTimeout(() => {
+    counts = true;
     operations = 0;
     cpu = new CpuMeter();
     start = performance.now();

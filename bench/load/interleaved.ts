@@ -13,7 +13,10 @@ import { type Workload, yardstickCommands } from "./workload.js";
 const SEPARATE_ROUNDS_FROM = 1000;
 const TIMED_SHARE = 0.5;
 const TIMED_ROUNDS = 3;
-/** Under load a round runs for this share of its length before it counts, for every subject alike. */
+/**
+ * A round runs for this share of its length before it counts, for every subject alike: after the rounds of the others
+ * processor caches are theirs, and V8, which has seen an idle process, begins with a full collection.
+ */
 const WARM_UP_SHARE = 0.5;
 /** For the length of the yardstick's first round only; those after go by what it did in it. */
 const YARDSTICK_GUESS_PER_SEC = 600_000;
@@ -78,9 +81,7 @@ export async function measureCell(workload: Workload, subjects: Subjects, option
 
 function roundOrder(workload: Workload, usualMs: number): RoundOrder {
   const durationMs = usualMs * workload.roundShare;
-  return workload.inFlight >= SEPARATE_ROUNDS_FROM
-    ? { durationMs, warmUpMs: durationMs * WARM_UP_SHARE, isTimed: false }
-    : { durationMs, warmUpMs: 0, isTimed: true };
+  return { durationMs, warmUpMs: durationMs * WARM_UP_SHARE, isTimed: workload.inFlight < SEPARATE_ROUNDS_FROM };
 }
 
 function subjectComparison(

@@ -26,7 +26,7 @@ const ROUNDS = 3;
  * A few operations in flight leave both processes asleep most of the time, and how fast they wake changes with where
  * the system puts them, for tenths of a second on end. Many short rounds give every subject its share of both.
  */
-const SHORT_ROUNDS = { upTo: 10, times: 5, share: 1 / 3 };
+const SHORT_ROUNDS = { upTo: 10, times: 2, share: 1 / 2 };
 const KEY_COUNT: Record<ValueSize, number> = { "100B": 100_000, "1KiB": 10_000, "16KiB": 2_000 };
 
 function cell(operation: Operation, size: ValueSize, inFlight: number, subjects: Workload["subjects"]): Workload {
