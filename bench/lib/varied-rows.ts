@@ -1,3 +1,5 @@
+import { keyAt, nineDigits } from "./key-text.js";
+
 /** Keys of a load that picks them at random, and values that vary from put to put. */
 export const KEY_COUNT = 100_000;
 export const VALUE_BYTES = 100;
@@ -17,12 +19,17 @@ export function nextValue(): Buffer {
 }
 
 export function anyKey(): string {
-  return `key:${Math.floor(Math.random() * KEY_COUNT)}`;
+  return rowKey(Math.floor(Math.random() * KEY_COUNT));
+}
+
+/** The key of an index below `KEY_COUNT`: `key:` and a number from 100,000 on. */
+export function rowKey(index: number): string {
+  return keyAt("key:", index);
 }
 
 /** Keys that this process has not had before, in an order that says nothing about them. */
 export function newKey(): string {
-  return `new:${(++keysMade * 7919) % 1_000_000_007}`;
+  return `new:${nineDigits((++keysMade * 7919) % 999_999_937)}`;
 }
 
 function makeValues(): Buffer[] {

@@ -4,7 +4,7 @@ import { ClassicLevel } from "classic-level";
 import { open, type RootDatabase } from "lmdb";
 import { createEngine } from "../../src/index.js";
 import { CpuMeter } from "../lib/cpu-meter.js";
-import { anyKey, KEY_COUNT, nextValue } from "../lib/varied-rows.js";
+import { anyKey, KEY_COUNT, nextValue, rowKey } from "../lib/varied-rows.js";
 import { type LoopResult, runClosedLoop } from "../load/closed-loop.js";
 
 /** Puts that share a transaction where the caller has to put them together. */
@@ -69,7 +69,7 @@ function someEntries(count: number): [string, Buffer][] {
 }
 
 function everyKey(): [string, Buffer][] {
-  return Array.from({ length: KEY_COUNT }, (_, i) => [`key:${i}`, nextValue()]);
+  return Array.from({ length: KEY_COUNT }, (_, i) => [rowKey(i), nextValue()]);
 }
 
 async function inParts<T>(

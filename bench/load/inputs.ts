@@ -1,3 +1,4 @@
+import { keyAt } from "../lib/key-text.js";
 import { below, seededRandom } from "../lib/rng.js";
 import { zipfGenerator } from "../lib/zipf.js";
 import { makeValues, VALUE_BYTES, type ValueSize } from "./records.js";
@@ -53,26 +54,12 @@ export function makeInputs(shape: InputShape, seed: number): Inputs {
   };
 }
 
-/** Numbers begin here, so that all have the same number of digits. */
-const FIRST_KEY = 100_000;
-const DIGITS = Array.from({ length: 1000 }, (_, number) => String(number).padStart(3, "0"));
-
 /**
  * The key of an index. With the engine's own prefix (`state:`) it is stored under as many bytes as redis-benchmark's
  * key, whose numbers have twelve digits.
  */
 export function keyOf(space: string, index: number): string {
   return keyAt(keyHead(space), index);
-}
-
-/**
- * The same from the head that all keys of a space have. Not by turning the number into text: V8 keeps thousands of such
- * texts in a cache, which every collection of young objects then has to move. At 100,000 operations a second one
- * took 3 ms because of them, 0.7 without, in whichever client they happened to fall.
- */
-export function keyAt(keyHead: string, index: number): string {
-  const number = FIRST_KEY + index;
-  return keyHead + DIGITS[(number / 1000) | 0]! + DIGITS[number % 1000]!;
 }
 
 /** The key that redis-benchmark makes of the same index. */

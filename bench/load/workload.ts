@@ -1,6 +1,7 @@
+import { keyAt } from "../lib/key-text.js";
 import type { Peer } from "../peers/peer.js";
 import type { YardstickCommand } from "../peers/redis-benchmark.js";
-import { type InputShape, type Inputs, KEY_PREFIX, keyAt, SEQUENCE_LENGTH } from "./inputs.js";
+import { type InputShape, type Inputs, KEY_PREFIX, SEQUENCE_LENGTH } from "./inputs.js";
 import type { ValueSize } from "./records.js";
 
 export type Operation = "get" | "put" | "put-ttl" | "mixed";

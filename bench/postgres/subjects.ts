@@ -5,7 +5,8 @@ import { promisify } from "node:util";
 import pg from "pg";
 import { createEngine } from "../../src/index.js";
 import { temporaryFolder } from "../../src/testing/index.js";
-import { anyKey, KEY_COUNT, newKey, nextValue, VALUE_BYTES } from "../lib/varied-rows.js";
+import { FIRST_KEY } from "../lib/key-text.js";
+import { anyKey, KEY_COUNT, newKey, nextValue, rowKey, VALUE_BYTES } from "../lib/varied-rows.js";
 import { runClosedLoop } from "../load/closed-loop.js";
 import { runOpenLoop } from "../load/open-loop.js";
 import { copySubject } from "./copy-subject.js";
@@ -49,7 +50,7 @@ function loop(inFlight: number, issue: () => Promise<unknown>): (durationMs: num
 
 async function engineSubject({ url, inFlight }: SubjectStart): Promise<Subject> {
   const engine = await createEngine({ backend: `${url}?sslmode=disable` });
-  await engine.bulkLoad(Array.from({ length: KEY_COUNT }, (_, i) => [`key:${i}`, nextValue()] as const));
+  await engine.bulkLoad(Array.from({ length: KEY_COUNT }, (_, i) => [rowKey(i), nextValue()] as const));
   await engine.vacuum();
   const newcomer = await createEngine({ backend: `${url}?sslmode=disable&schema=${NEW_SCHEMA}` });
   const client = new pg.Client(url);
@@ -82,7 +83,7 @@ async function poolSubject({ url, inFlight }: SubjectStart): Promise<Subject> {
   await pool.query(`CREATE TABLE IF NOT EXISTS ${TABLE} (key bytea PRIMARY KEY, value bytea NOT NULL)`);
   await pool.query(
     `INSERT INTO ${TABLE} SELECT ('key:' || i)::bytea, decode(repeat('61', ${VALUE_BYTES}), 'hex')
-     FROM generate_series(0, ${KEY_COUNT - 1}) i ON CONFLICT DO NOTHING`,
+     FROM generate_series(${FIRST_KEY}, ${FIRST_KEY + KEY_COUNT - 1}) i ON CONFLICT DO NOTHING`,
   );
   await pool.query(`VACUUM ANALYZE ${TABLE}`);
   const put = `INSERT INTO ${TABLE} VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`;
@@ -104,7 +105,7 @@ async function pgbenchSubject({ url, binaries }: SubjectStart): Promise<Subject>
     await writeFile(path, text);
     return path;
   };
-  const key = `\\set n random(0, ${KEY_COUNT - 1})\n`;
+  const key = `\\set n random(${FIRST_KEY}, ${FIRST_KEY + KEY_COUNT - 1})\n`;
   const put = await script(
     "put.sql",
     `${key}INSERT INTO ${TABLE} VALUES (('key:' || :n)::bytea, repeat(md5(random()::text), 3)::bytea)

@@ -1,10 +1,11 @@
 import { createEngine, type Engine } from "../../src/index.js";
 import { collectYoungGarbage } from "../lib/garbage.js";
+import { keyAt } from "../lib/key-text.js";
 import { LatencyRecorder } from "../lib/latency-recorder.js";
 import type { OrderHandlers } from "../lib/order-protocol.js";
 import { serveOrders } from "../lib/serve-orders.js";
 import { runClosedLoop } from "../load/closed-loop.js";
-import { type Inputs, KEY_PREFIX, keyAt, makeInputs, SEQUENCE_LENGTH } from "../load/inputs.js";
+import { type Inputs, KEY_PREFIX, makeInputs, SEQUENCE_LENGTH } from "../load/inputs.js";
 import type { SubjectOrders, SubjectStart, TierLoad } from "./subject-protocol.js";
 
 /** Nothing is to end by time here. */
