@@ -67,14 +67,17 @@ async function findDamage(path: string): Promise<string | undefined> {
     if (second.readUInt32LE(MAGIC_AT) !== MAGIC) return "its second meta page is wrong";
     const newest = transactionOf(first) >= transactionOf(second) ? first : second;
     const lastPage = Math.max(lastPageOf(first), lastPageOf(second));
-    const needed = (lastPage + 1) * pageBytes;
     // The size is asked for again: the file may have grown since, with the meta page read after that.
-    const sizeNow = (await file.stat()).size;
-    if (sizeNow < needed) return `it has ${sizeNow} bytes and should have ${needed}`;
+    const pages = Math.floor((await file.stat()).size / pageBytes);
+    const isShort = pages <= lastPage;
     const trees = [FREE_TREE_AT, MAIN_TREE_AT].map((at) => newest.subarray(at, at + MAIN_TREE_AT - FREE_TREE_AT));
-    const damage = await findTreeDamage({ file, pageBytes, lastPage }, trees, MAX_CHECKED_PAGES);
+    // Pages that a transaction took and gave back were never written: a file may end before the last page, but not before
+    // one that is in use. Which are in use is only known when all trees have been walked.
+    const walked = { file, pageBytes, lastPage: Math.min(lastPage, pages - 1) };
+    const damage = await findTreeDamage(walked, trees, isShort ? Number.POSITIVE_INFINITY : MAX_CHECKED_PAGES);
     // A process that writes meanwhile uses pages anew that the transaction we walked had; and it has opened the file.
-    return damage !== undefined && (await hasMovedOn(file, pageBytes, transactionOf(newest))) ? undefined : damage;
+    if (damage === undefined || (await hasMovedOn(file, pageBytes, transactionOf(newest)))) return undefined;
+    return isShort ? `${damage}; it has ${pages} pages of ${lastPage + 1}` : damage;
   } finally {
     await file.close();
   }

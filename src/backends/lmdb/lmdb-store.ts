@@ -16,7 +16,10 @@ import { MAX_STORED_KEY_BYTES, StoredKeys } from "./stored-key.js";
 
 const LONGEST_SMALL_VALUE_BYTES = 1024;
 
-/** `record` is the library's own buffer: valid until the next read. */
+/**
+ * `record` is the library's own buffer: valid until the next read. Its `length` is a property that the library sets; what
+ * asks for the memory's own length, as `subarray` without an end does from Node.js 24 on, goes beyond.
+ */
 export interface FoundRecord extends FoundEntry {
   readonly record: Buffer;
 }
@@ -105,7 +108,7 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
     const keyChecksum = this.#checksum.of(key);
     const rawBytes = this.#codec.claimedRawBytes(record, RECORD_HEADER_BYTES, record.length);
     if (rawBytes >= 0 && defers(rawBytes)) {
-      return { stored: Buffer.from(record.subarray(RECORD_HEADER_BYTES)), keyChecksum };
+      return { stored: Buffer.from(record.subarray(RECORD_HEADER_BYTES, record.length)), keyChecksum };
     }
     return this.#codec.decode(record, RECORD_HEADER_BYTES, record.length, keyChecksum);
   }

@@ -43,7 +43,8 @@ export async function findTreeDamage(
       const next = walk.nextPage();
       if (next === undefined) break;
       // Synchronously: a thread of the pool per page would take ten times as long.
-      readSync(file.fd, page, 0, pageBytes, next.number * pageBytes);
+      const bytes = readSync(file.fd, page, 0, pageBytes, next.number * pageBytes);
+      if (bytes < pageBytes) throw new TreeDamage(`page ${next.number} is not there`);
       walk.check(next, page);
       if (seen % PAGES_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
     }

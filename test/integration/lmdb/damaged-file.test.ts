@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { open, readFile, truncate, writeFile } from "node:fs/promises";
+import { open, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { checkDataFile } from "../../../src/backends/lmdb/file-check.js";
 import { createLmdbDriver } from "../../../src/backends/lmdb/lmdb-driver.js";
+import { createEngine } from "../../../src/index.js";
 import { driverContext, inOneBatch } from "../../support/batch-probe.js";
 import { openLmdb, type TestScope, temporaryFolder } from "../../support/lmdb-scope.js";
 
@@ -41,6 +42,32 @@ test("a file whose second meta page is overwritten is refused", (t) =>
     await handle.write(Buffer.alloc(4096, 0xff), 0, 4096, 4096);
     await handle.close();
   }));
+
+test("a file that ends before its last page opens again, if nothing that is in use is missing", async (t) => {
+  for (const count of [50, 200, 500, 1000, 1500, 2000, 3000]) {
+    const path = await temporaryFolder(t);
+    const engine = await createEngine(`lmdb:${path}`);
+    await engine.put("kept", "precious");
+    const keys = Array.from({ length: count }, (_, index) => `key ${index}`);
+    await engine.batchPut(keys.map((key) => [key, "value"] as const));
+    await engine.batchDelete(keys);
+    await engine.close();
+    const again = await createEngine(`lmdb:${path}`);
+    assert.equal(String(await again.get("kept")), "precious");
+    await again.batchPut(keys.map((key) => [key, "value"] as const));
+    assert.equal(await again.clear(), count + 1);
+    await again.close();
+    const last = await createEngine(`lmdb:${path}`);
+    assert.equal(await last.count(), 0);
+    await last.put("kept", "again");
+    await last.close();
+    const size = (await stat(join(path, "data.mdb"))).size;
+    // Somewhere in what is left lies the page of the last put.
+    await truncate(join(path, "data.mdb"), 2 * 4096);
+    assert.ok(size > 2 * 4096);
+    await assert.rejects(createEngine(`lmdb:${path}`), { reason: "ERR_DAMAGED_FILE" });
+  }
+});
 
 const FILLS: readonly [string, () => Buffer][] = [
   ["zeroes", () => Buffer.alloc(4096)],
