@@ -1,5 +1,6 @@
 import type { ScanPage } from "../backends/contract.js";
 import type { CallArguments } from "./call-arguments.js";
+import { calledAs } from "./called-as.js";
 import type { EngineCore } from "./engine-core.js";
 
 /** The calls of one view that go through all keys of a prefix. Each sees every call made before it. */
@@ -42,7 +43,11 @@ export class KeyScans {
     const scope = this.#arguments.prefix(operation, prefix);
     if (this.#core.isClosed) throw this.#arguments.closed(operation);
     await this.#core.pipeline.flush();
-    yield* this.#core.driver.scan(scope, withValues);
+    try {
+      yield* this.#core.driver.scan(scope, withValues);
+    } catch (error) {
+      throw calledAs(error, operation);
+    }
   }
 
   /** For callers who take their time between two pages: closing the engine does not wait for them, it ends the scan. */

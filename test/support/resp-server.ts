@@ -71,7 +71,7 @@ export class RespServer {
     // A client that leaves is none of this server's business.
     socket.on("error", () => socket.destroy());
     let waiting = "";
-    let queued: number | undefined;
+    let queued: string[] | undefined;
     socket.on("data", (chunk) => {
       waiting += chunk.toString("latin1");
       const replies: Buffer[] = [];
@@ -87,10 +87,11 @@ export class RespServer {
         let reply = typeof scripted === "string" ? Buffer.from(scripted, "latin1") : scripted;
         if (reply === undefined) {
           const name = parsed.args[0]!;
-          if (name === "MULTI") queued = 0;
-          reply = Buffer.from(name === "EXEC" ? execReply(ended ?? 0) : this.#answer(parsed.args), "latin1");
+          if (name === "MULTI") queued = [];
+          const answer = name === "EXEC" ? execReply(ended ?? []) : this.#answer(parsed.args);
+          reply = Buffer.from(answer, "latin1");
           if (queued !== undefined && name !== "MULTI") {
-            queued++;
+            queued.push(answer);
             reply = Buffer.from("+QUEUED\r\n");
           }
         }
@@ -176,8 +177,8 @@ export function bulk(text: string): string {
   return `$${text.length}\r\n${text}\r\n`;
 }
 
-function execReply(count: number): string {
-  return `*${count}\r\n${"+OK\r\n".repeat(count)}`;
+function execReply(answers: readonly string[]): string {
+  return `*${answers.length}\r\n${answers.join("")}`;
 }
 
 function parseCommand(text: string): { args: string[]; length: number } | undefined {

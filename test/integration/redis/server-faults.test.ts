@@ -327,3 +327,26 @@ function assertNoSecret(given: unknown): void {
     assert.ok(!shown.includes(form), `the password shows: ${shown}`);
   }
 }
+
+if (await redisIsThere("names of operations")) {
+  test("a call on many keys that fails names itself, not the steps that it takes", async (t) => {
+    const server = await openServer(t);
+    const engine = await openEngine(t, server, { timeouts: { connectMs: 500, operationMs: 500 } });
+    await engine.put("a", "1");
+    await server.stop();
+    const calls: Record<string, () => Promise<unknown>> = {
+      listKeys: () => engine.listKeys(),
+      count: () => engine.count(),
+      clear: () => engine.clear("a"),
+      memoryUsage: () => engine.memoryUsage(),
+      serverInfo: () => engine.serverInfo(),
+      keys: () => engine.keys()[Symbol.asyncIterator]().next(),
+      entries: () => engine.entries()[Symbol.asyncIterator]().next(),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const error = await failureOf(call());
+      assert.equal(error.operation, name);
+      assert.ok(error.message.startsWith(`${name} on redis`), error.message);
+    }
+  });
+}

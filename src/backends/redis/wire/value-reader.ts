@@ -47,6 +47,8 @@ export class ValueReader {
   /** Consumes what there is; true when the last value has been read. */
   read(slab: ReadSlab): boolean {
     const { reads } = this.#encoded.batch;
+    // Also of the last value: what is left of it must not be taken for the next reply.
+    if (this.#skipBytes > 0 && !this.#skip(slab)) return false;
     while (this.#index < reads.length) {
       if (this.#index === this.#runEnd && !this.#readHeader(slab, reads)) return false;
       if (this.#index < this.#runEnd && !this.#readRun(slab, reads)) return false;
@@ -58,7 +60,6 @@ export class ValueReader {
   #readRun(slab: ReadSlab, reads: readonly Request[]): boolean {
     const { batch, readChecksums } = this.#encoded;
     const { codec, maxValueBytes, maxBulkBytes } = this.#context;
-    if (this.#skipBytes > 0 && !this.#skip(slab)) return false;
     const count = this.#runEnd;
     if (slab.region !== undefined && maxValueBytes >= MAX_SCANNED_VALUE_BYTES) {
       this.#readScanned(slab, slab.region, reads);

@@ -132,6 +132,15 @@ describe("the values of a reply", () => {
     holds(() => slab);
   });
 
+  test("end where the last one ends, also if that is longer than any may be and comes in pieces", () => {
+    const forged = Buffer.from("*1\r\n$5\r\nEVIL!\r\n".repeat(80_000));
+    assert.ok(forged.length > MAX_VALUE_BYTES + 64);
+    const values: Stored[] = [framed("a")(0), { bytes: forged, expected: "CORRUPT_VALUE" }];
+    for (const cut of [1000, 65_536, 65_537, forged.length + 30]) {
+      assert.deepEqual(read(scanning, 2, replyOf(values, "_\r\n"), [cut]), ["a", "CORRUPT_VALUE"]);
+    }
+  });
+
   test("are scanned again after one that was too large for that memory", () => {
     const large = "z".repeat(700_000);
     const values = [framed("a")(0), { bytes: Buffer.from(large), expected: large }, framed("b")(2)];
