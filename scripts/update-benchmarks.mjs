@@ -64,7 +64,10 @@ function goalsTable(report) {
 function summary({ targets }) {
   const published = targets.filter(({ id, pass }) => !id.startsWith("M") && pass !== null);
   const met = published.filter(({ pass }) => pass).length;
-  return published.length === 0 ? "" : `Published targets met: ${met} of ${published.length}.`;
+  if (published.length === 0) return "";
+  const missed = published.filter(({ pass }) => !pass).map(({ id }) => id);
+  const which = missed.length === 0 ? "" : `; missed: ${missed.join(", ")}`;
+  return `Of the published targets T1 to T8, which are no comparisons, ${met} of ${published.length} were met${which}.`;
 }
 
 function targetsTable({ targets }) {

@@ -108,7 +108,7 @@ function summaryRows(result: ChaosResult): string[][] {
     ["acknowledged", grouped(result.acknowledged)],
     ["failed, not applied", grouped(result.notApplied)],
     ["failed, outcome unknown", grouped(result.unknown)],
-    ["refused by the open circuit, not counted above", grouped(result.refusedByCircuit)],
+    ["refused by the open circuit, counted below as not applied", grouped(result.refusedByCircuit)],
     ["answer of the open circuit, median and 99 % below, ms", circuitAnswers(result)],
     ["faults", grouped(result.faults)],
     ...Object.entries(result.violations).map(([kind, count]) => [VIOLATION_NAMES[kind] ?? kind, grouped(count)]),

@@ -5,9 +5,9 @@ export const HELP = `millrace bench: awaited single operations under load, with 
 What to measure
   --workload NAME...      groups (get, put, put-ttl, mixed, trace, targets, soak), sizes (100B, 1KiB, 16KiB), a group
                           with a size (get-1KiB) or one cell (get-1KiB@100); default: all but soak, codec,
-                          tier (the cache in this process)
-                          resilience (what it costs to be ready for failures)
-                          and observability (what metrics, objectives and slow log cost, and whether percentiles are right).
+                          postgres, lmdb (the stores beside their rivals), tier (the cache in this process),
+                          resilience (what it costs to be ready for failures) and
+                          observability (what metrics, objectives and slow log cost, and whether percentiles are right).
                           codec: compression and its threads, about three minutes, or by part (codec-1KiB, codec-grid,
                           codec-offload, codec-faults, codec-ratio, codec-header); --duration of 900 s and more
                           measures every cell of its grid
@@ -16,7 +16,7 @@ What to measure
                           start; without it N tasks each await one operation after the other
   --trace FILE            replays an Azure LLM inference trace or a Twitter cache trace; default: a seeded one
   --backend URL           millrace on this store; a redis: URL is used by all subjects
-  --duration S            about how long it may take in all, in seconds; default: about two minutes for everything
+  --duration S            about how long it may take in all, in seconds; default: about three minutes for everything
   --quick                 shorter and fewer rounds: a look, not a measurement
   --check                 does the harness see a slow store? delays replies on purpose and reads the percentiles
 

@@ -32,7 +32,14 @@ export class KeyvStore extends EventEmitter {
 
   async get(key: string, options?: CallOptions): Promise<string | undefined> {
     const engine = await this.#source.engine();
-    return text(await engine.get(key, options));
+    // Keyv may hand on options of its own.
+    const { timeoutMs, signal } = options ?? {};
+    return text(
+      await engine.get(key, {
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        ...(signal === undefined ? {} : { signal }),
+      }),
+    );
   }
 
   async getMany(keys: readonly string[]): Promise<(string | undefined)[]> {

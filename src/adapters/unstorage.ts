@@ -45,6 +45,7 @@ export interface MillraceDriver {
  * written together share batches; `getItems` is one call. Raw items are bytes.
  */
 export function millraceDriver(options: MillraceDriverOptions = {}): MillraceDriver {
+  refuseUnknown(options);
   const source = new EngineSource(options.engine ?? {});
   const base = (options.base ?? "").replace(/:+$/, "");
   let view: { readonly of: Engine; readonly engine: Engine } | undefined;
@@ -96,6 +97,15 @@ export function millraceDriver(options: MillraceDriverOptions = {}): MillraceDri
     },
     dispose: () => source.close(),
   };
+}
+
+/** A mistyped `engine` would be a store of its own on this disk. Tools that mount drivers pass on their name. */
+function refuseUnknown(options: MillraceDriverOptions): void {
+  const known = ["engine", "base", "ttl"];
+  const unknown = Object.keys(options).find((name) => name !== "driver" && !known.includes(name));
+  if (unknown === undefined) return;
+  const message = `millraceDriver has no option ${JSON.stringify(unknown)}; it has ${known.join(", ")}`;
+  throw new InvalidArgumentError(message, { reason: "ERR_CALL_OPTION" });
 }
 
 function text(value: Buffer | null): string | null {

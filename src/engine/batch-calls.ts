@@ -5,7 +5,7 @@ import type { CanonicalKey } from "../core/key.js";
 import type { Key, Value } from "../core/value.js";
 import type { CallName } from "../pipeline/settlement-times.js";
 import { BatchDeleteResults, BatchGetResults, BatchPutResults } from "./batch-results.js";
-import { type CallArguments, iterable, nameOfType } from "./call-arguments.js";
+import { CALL_OPTIONS, type CallArguments, EXPIRING_OPTIONS, iterable, nameOfType } from "./call-arguments.js";
 import type { CallOptions, ExpiryOptions } from "./engine-contract.js";
 import type { EngineCore } from "./engine-core.js";
 import { keptAnswer } from "./kept-answer.js";
@@ -27,7 +27,7 @@ export class BatchCalls {
 
   async get(keys: Iterable<Key>, options?: CallOptions): Promise<(Buffer | null)[]> {
     const requests: Request[] = [];
-    const timeoutMs = this.#timeout("batchGet", options);
+    const timeoutMs = this.#timeout("batchGet", options, CALL_OPTIONS);
     for (const key of this.#iterable("batchGet", keys)) {
       const canonical = this.#entry("batchGet", requests.length, () => this.#arguments.key("batchGet", key));
       requests.push(this.#member(Kind.get, canonical, undefined, 0, timeoutMs));
@@ -40,7 +40,7 @@ export class BatchCalls {
 
   async put(entries: Iterable<readonly [Key, Value]>, options?: CallOptions & ExpiryOptions): Promise<void> {
     const requests: Request[] = [];
-    const timeoutMs = this.#timeout("batchPut", options);
+    const timeoutMs = this.#timeout("batchPut", options, EXPIRING_OPTIONS);
     const ttlMs = this.#arguments.lifetime("batchPut", undefined, options?.ttlMs);
     for (const entry of this.#iterable("batchPut", entries)) {
       const request = this.#entry("batchPut", requests.length, () => {
@@ -62,7 +62,7 @@ export class BatchCalls {
 
   async delete(keys: Iterable<Key>, options?: CallOptions): Promise<number> {
     const requests: Request[] = [];
-    const timeoutMs = this.#timeout("batchDelete", options);
+    const timeoutMs = this.#timeout("batchDelete", options, CALL_OPTIONS);
     for (const key of this.#iterable("batchDelete", keys)) {
       const canonical = this.#entry("batchDelete", requests.length, () => this.#arguments.key("batchDelete", key));
       requests.push(this.#member(Kind.delete, canonical, undefined, 0, timeoutMs));
@@ -116,8 +116,11 @@ export class BatchCalls {
     return (error) => telemetry.callEnded(call, keys, (pipeline.nowUs() - startedAtUs) | 0, error);
   }
 
-  #timeout(operation: string, options: CallOptions | undefined): number {
-    return this.#arguments.timeout(operation, undefined, options?.timeoutMs, this.#core.options.timeouts.operationMs);
+  #timeout(operation: string, options: CallOptions | undefined, known: readonly string[]): number {
+    const { operationMs } = this.#core.options.timeouts;
+    if (options === undefined) return operationMs;
+    this.#arguments.options(operation, undefined, options, known);
+    return this.#arguments.timeout(operation, undefined, options.timeoutMs, operationMs);
   }
 
   #iterable<T>(operation: string, given: Iterable<T>): Iterable<T> {

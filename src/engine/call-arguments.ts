@@ -1,4 +1,5 @@
 import { type Kind, OPERATION_NAMES, type TransactionStep } from "../backends/request.js";
+import { suggest } from "../config/suggest.js";
 import { AbortedError, ClosedError, InvalidArgumentError } from "../core/errors.js";
 import { type CanonicalKey, canonicalKeyOfBytes, isBinaryKey, joinKey, keyByteLength, keyBytes } from "../core/key.js";
 import type { Key, Value } from "../core/value.js";
@@ -15,6 +16,11 @@ export interface ArgumentLimits {
   readonly maxValueBytes: number;
   readonly defaultTtlMs: number;
 }
+
+/** Options by which calls differ: those of every call, of one that may give a lifetime, of a put. */
+export const CALL_OPTIONS: readonly string[] = ["timeoutMs", "signal"];
+export const EXPIRING_OPTIONS: readonly string[] = [...CALL_OPTIONS, "ttlMs"];
+export const PUT_OPTIONS: readonly string[] = ["ttlMs", ...CALL_OPTIONS, "metadata", "fence", "durability"];
 
 /** Checks what callers hand in, for one view of the engine; all throw InvalidArgumentError and change nothing. */
 export class CallArguments {
@@ -69,6 +75,25 @@ export class CallArguments {
     return value;
   }
 
+  /** A name that is not known would be a lifetime or a deadline that never comes. One that is undefined says nothing. */
+  options(operation: string, key: CanonicalKey | undefined, options: object, known: readonly string[]): void {
+    if (typeof options !== "object" || options === null) {
+      const message = `the options must be an object; got ${nameOfType(options)}`;
+      throw this.#refuse(operation, key, "ERR_CALL_OPTION", message);
+    }
+    for (const name in options) {
+      if (known.includes(name) || (options as Record<string, unknown>)[name] === undefined) continue;
+      const near = suggest(name, known);
+      const hint = near === undefined ? `it has ${known.join(", ")}` : `did you mean ${near}?`;
+      throw this.#refuse(
+        operation,
+        key,
+        "ERR_CALL_OPTION",
+        `${operation} has no option ${JSON.stringify(name)}; ${hint}`,
+      );
+    }
+  }
+
   /** Milliseconds of life, 0 for never expires. */
   lifetime(operation: string, key: CanonicalKey | undefined, ttlMs: number | null | undefined): number {
     if (ttlMs === undefined) return this.#limits.defaultTtlMs;
@@ -81,6 +106,12 @@ export class CallArguments {
       "ERR_TTL",
       `ttlMs must be whole milliseconds in 1..${MAX_TTL_MS} (ten years) or null; got ${got}`,
     );
+  }
+
+  /** As `lifetime`, of a key that has one already: there is no default. */
+  newLifetime(operation: string, key: CanonicalKey, ttlMs: number | null): number {
+    if (ttlMs !== undefined) return this.lifetime(operation, key, ttlMs);
+    throw this.#refuse(operation, key, "ERR_TTL", "ttlMs must be whole milliseconds or null; got undefined");
   }
 
   timeout(operation: string, key: CanonicalKey | undefined, timeoutMs: number | undefined, fallback: number): number {
@@ -124,7 +155,11 @@ export class CallArguments {
   steps(mutations: Iterable<Mutation>): TransactionStep[] {
     const steps: TransactionStep[] = [];
     for (const mutation of iterable("transaction", mutations, this.#limits.backend)) {
-      const key = this.key("transaction", mutation?.key);
+      if (typeof mutation !== "object" || mutation === null || !MUTATION_TYPES.includes(mutation.type)) {
+        throw this.#refuse("transaction", undefined, "ERR_MUTATION", wrongMutation(mutation));
+      }
+      const key = this.key("transaction", mutation.key);
+      this.options("transaction", key, mutation, MUTATION_FIELDS);
       switch (mutation.type) {
         case "put": {
           const value = this.value("transaction", key, mutation.value);
@@ -135,12 +170,8 @@ export class CallArguments {
           steps.push({ type: "delete", key });
           break;
         case "expire":
-          steps.push({ type: "expire", key, ttlMs: this.lifetime("transaction", key, mutation.ttlMs ?? null) });
+          steps.push({ type: "expire", key, ttlMs: this.newLifetime("transaction", key, mutation.ttlMs) });
           break;
-        default: {
-          const message = `a mutation's type must be "put", "delete" or "expire"; got ${nameOfType(mutation)}`;
-          throw this.#refuse("transaction", key, "ERR_MUTATION", message);
-        }
       }
     }
     return steps;
@@ -251,6 +282,16 @@ function isUnstable(bytes: Uint8Array): boolean {
   } catch {
     return true;
   }
+}
+
+const MUTATION_TYPES: readonly string[] = ["put", "delete", "expire"];
+const MUTATION_FIELDS: readonly string[] = ["type", "key", "value", "ttlMs"];
+
+function wrongMutation(mutation: unknown): string {
+  const wanted = 'a mutation is an object with a type of "put", "delete" or "expire"';
+  if (typeof mutation !== "object" || mutation === null) return `${wanted}; got ${nameOfType(mutation)}`;
+  const { type } = mutation as { type?: unknown };
+  return `${wanted}; its type is ${typeof type === "string" ? JSON.stringify(type.slice(0, 40)) : nameOfType(type)}`;
 }
 
 export function nameOfType(given: unknown): string {

@@ -29,7 +29,7 @@ export const retry = group(
       min: 0,
       max: 100,
       default: 3,
-      doc: "Attempts after the first, for failures that certainly changed nothing.",
+      doc: "Attempts after the first, where a repetition can do no harm: what certainly was not applied, reads, put and expire.",
     }),
     baseDelayMs: duration({
       min: 0,

@@ -27,7 +27,7 @@ const optionTable = group(
     }),
     durability: oneOf(["ack", "replicated"], {
       default: "ack",
-      doc: "When a write counts as done: once the store acknowledged it, or once replicas have it.",
+      doc: "When a write counts as done: once the store acknowledged it, or once replicas have it (by no store yet).",
     }),
     maxValueBytes: bytes({
       min: 1,

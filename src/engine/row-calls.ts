@@ -8,6 +8,8 @@ import type { ExpiryOptions, FindOptions, FoundEntry, FoundValue, PutOptions } f
 import type { EngineCore } from "./engine-core.js";
 
 const MAX_METADATA_BYTES = 1 << 20;
+const FIND_OPTIONS: readonly string[] = ["prefix", "limit"];
+const LOAD_OPTIONS: readonly string[] = ["ttlMs"];
 
 /** What an engine offers beyond keys and values where the store does: metadata, maintenance, bulk loads, backups. */
 export abstract class RowCalls {
@@ -32,6 +34,7 @@ export abstract class RowCalls {
 
   async *findByMetadata(containment: Metadata, options: FindOptions = {}): AsyncGenerator<FoundEntry> {
     const operation = "findByMetadata";
+    this.#arguments.options(operation, undefined, options, FIND_OPTIONS);
     const text = metadataText(operation, undefined, containment, this.#core.driver.name);
     const scope = this.#arguments.prefix(operation, options.prefix);
     const limit = options.limit ?? Number.POSITIVE_INFINITY;
@@ -67,6 +70,7 @@ export abstract class RowCalls {
     options: ExpiryOptions = {},
   ): Promise<number> {
     const operation = "bulkLoad";
+    this.#arguments.options(operation, undefined, options, LOAD_OPTIONS);
     const ttlMs = this.#arguments.lifetime(operation, undefined, options.ttlMs);
     const bulk = this.#offered(operation, this.#core.driver.bulk);
     const callArguments = this.#arguments;

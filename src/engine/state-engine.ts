@@ -10,7 +10,8 @@ import type { SlowOperation } from "../observability/slow-log.js";
 import { createTable } from "../tables/stored-table.js";
 import type { Table, TableCodec, TableFormat, TableOptions } from "../tables/table-contract.js";
 import { BatchCalls } from "./batch-calls.js";
-import { CallArguments } from "./call-arguments.js";
+import { CALL_OPTIONS, CallArguments, EXPIRING_OPTIONS, PUT_OPTIONS } from "./call-arguments.js";
+import { calledAs } from "./called-as.js";
 import type { CallOptions, Engine, EngineStats, ExpiryOptions, Mutation, PutOptions } from "./engine-contract.js";
 import type { EngineCore } from "./engine-core.js";
 import { engineStatistics } from "./engine-statistics.js";
@@ -68,6 +69,7 @@ export class StateEngine extends RowCalls implements Engine {
       let ttlMs = this.#defaultTtlMs;
       let detail: RequestDetail;
       if (options !== undefined) {
+        this.#arguments.options("put", canonical, options, PUT_OPTIONS);
         ttlMs = this.#arguments.lifetime("put", canonical, options.ttlMs);
         this.#refuseUnsupported(canonical, options);
         detail = putDetail(canonical, options, this.#core.driver.name);
@@ -103,15 +105,7 @@ export class StateEngine extends RowCalls implements Engine {
 
   async expire(key: Key, ttlMs: number | null, options?: CallOptions): Promise<boolean> {
     const canonical = this.#arguments.key("expire", key);
-    if (ttlMs === undefined) {
-      throw new InvalidArgumentError("ttlMs must be whole milliseconds or null; got undefined", {
-        operation: "expire",
-        key: canonical,
-        backend: this.#core.driver.name,
-        reason: "ERR_TTL",
-      });
-    }
-    const lifetime = this.#arguments.lifetime("expire", canonical, ttlMs);
+    const lifetime = this.#arguments.newLifetime("expire", canonical, ttlMs);
     return this.#send(Kind.expire, canonical, undefined, lifetime, undefined, options);
   }
 
@@ -149,7 +143,10 @@ export class StateEngine extends RowCalls implements Engine {
         backend: this.#core.driver.name,
       });
     }
-    if (steps.length === 0) return;
+    if (steps.length === 0) {
+      if (this.#core.isClosed) throw this.#arguments.closed("transaction");
+      return;
+    }
     return this.#send(Kind.transaction, steps[0]!.key, undefined, 0, steps, options);
   }
 
@@ -193,7 +190,8 @@ export class StateEngine extends RowCalls implements Engine {
     }
     if (this.#core.isClosed) throw this.#arguments.closed("clear");
     this.#core.tier?.dropAll();
-    return this.#core.track(this.#core.pipeline.runAlone(() => this.#core.driver.clear(scope)));
+    const cleared = this.#core.track(this.#core.pipeline.runAlone(() => this.#core.driver.clear(scope)));
+    return cleared.catch((error: unknown) => Promise.reject(calledAs(error, "clear")));
   }
 
   namespace(prefix: string): Engine {
@@ -211,7 +209,7 @@ export class StateEngine extends RowCalls implements Engine {
 
   async memoryUsage(): Promise<number> {
     if (this.#core.isClosed) throw this.#arguments.closed("memoryUsage");
-    return this.#core.driver.memoryUsage();
+    return this.#core.driver.memoryUsage().catch((error: unknown) => Promise.reject(calledAs(error, "memoryUsage")));
   }
 
   async serverInfo(): Promise<Record<string, string>> {
@@ -269,6 +267,8 @@ export class StateEngine extends RowCalls implements Engine {
     let timeoutMs = this.#operationMs;
     let signal: AbortSignal | undefined;
     if (options !== undefined) {
+      // A put's were looked at before its lifetime.
+      if (kind !== Kind.put) this.#arguments.options(OPERATION_NAMES[kind], key, options, optionsOf(kind));
       timeoutMs = this.#arguments.timeout(OPERATION_NAMES[kind], key, options.timeoutMs, timeoutMs);
       signal = this.#arguments.signal(OPERATION_NAMES[kind], key, options.signal);
     }
@@ -287,6 +287,7 @@ export class StateEngine extends RowCalls implements Engine {
     const { tier, pipeline, isClosed } = this.#core;
     if (isClosed) throw this.#arguments.closed(kind);
     if (options !== undefined) {
+      this.#arguments.options(OPERATION_NAMES[kind], key, options, CALL_OPTIONS);
       this.#arguments.timeout(OPERATION_NAMES[kind], key, options.timeoutMs, this.#operationMs);
       this.#arguments.signal(OPERATION_NAMES[kind], key, options.signal);
     }
@@ -299,10 +300,16 @@ export class StateEngine extends RowCalls implements Engine {
 
   #refuseUnsupported(key: CanonicalKey, options: PutOptions): void {
     const { driver } = this.#core;
+    const { durability } = options;
+    if (durability !== undefined && durability !== "ack" && durability !== "replicated") {
+      throw new InvalidArgumentError(`durability must be "ack" or "replicated"; got ${JSON.stringify(durability)}`, {
+        ...{ operation: "put", key, backend: driver.name, reason: "ERR_CALL_OPTION" },
+      });
+    }
     const unsupported =
       (options.metadata !== undefined && !driver.capabilities.metadata && "metadata") ||
       (options.fence !== undefined && "fence") ||
-      (options.durability === "replicated" && !driver.capabilities.replicatedDurability && "durability 'replicated'");
+      (durability === "replicated" && !driver.capabilities.replicatedDurability && "durability 'replicated'");
     if (!unsupported) return;
     throw new UnsupportedOperationError(`this store does not support ${unsupported}`, {
       operation: "put",
@@ -311,4 +318,8 @@ export class StateEngine extends RowCalls implements Engine {
       reason: "ERR_UNSUPPORTED_OPTION",
     });
   }
+}
+
+function optionsOf(kind: Kind): readonly string[] {
+  return kind === Kind.setIfNotExists || kind === Kind.compareAndSwap ? EXPIRING_OPTIONS : CALL_OPTIONS;
 }

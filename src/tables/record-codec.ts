@@ -5,6 +5,9 @@ import { NestingFault } from "./body-format.js";
 import { type RecordHeader, readRecordHeader, recordHeaderText } from "./record-header.js";
 import { BodyFormats, type TableSchema } from "./table-options.js";
 
+/** What a format would turn into nothing. */
+const UNSTORABLE: readonly string[] = ["function", "symbol"];
+
 /** Between a table's typed values and the bytes that the engine keeps. All it throws are SerializationErrors. */
 export class RecordCodec<T> {
   readonly #tableName: string;
@@ -27,6 +30,7 @@ export class RecordCodec<T> {
     try {
       if (value === null || value === undefined) throw new TypeError(`${value} stands for a key that is not there`);
       const { custom, format } = this.#schema;
+      if (format !== "custom" && UNSTORABLE.includes(typeof value)) throw new TypeError(`a ${typeof value} is no data`);
       body = format === "custom" ? custom!.encode(value) : this.#formats.get(format).encode(value);
       if (typeof body !== "string" && !(body instanceof Uint8Array)) {
         throw new TypeError("the codec's encode must return a string or bytes");

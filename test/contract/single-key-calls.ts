@@ -152,8 +152,11 @@ export function testSingleKeyCalls(store: Store): void {
   });
 
   test(`${store.name}: values of every size around the compression threshold come back whole`, async (t) => {
-    for (const codec of ["lz4", "zstd", "snappy", "none"] as const) {
-      const engine = await (await store.place(t)).open({ compression: { codec, thresholdBytes: 64 } });
+    const ways = ["never", "always"] as const;
+    const codecs = ["lz4", "zstd", "snappy", "none"] as const;
+    for (const [codec, offload] of codecs.flatMap((name) => ways.map((way) => [name, way] as const))) {
+      const compression = { codec, thresholdBytes: 64 };
+      const engine = await (await store.place(t)).open({ compression, workers: { offload } });
       for (const size of [1, 63, 64, 65, 255, 1023, 1024, 5000, 70_000]) {
         const repetitive = Buffer.from("abcdefgh".repeat(size / 8 + 1)).subarray(0, size);
         const noise = Buffer.from(Array.from({ length: size }, (_, i) => Math.imul(i + size, 2_654_435_761) >>> 24));
@@ -227,6 +230,21 @@ export function testSingleKeyCalls(store: Store): void {
       [() => engine.get("a", { timeoutMs: 0 }), "ERR_TIMEOUT_OPTION"],
       [() => engine.get("a", { timeoutMs: wrong("1") }), "ERR_TIMEOUT_OPTION"],
       [() => engine.get("a", { signal: wrong({}) }), "ERR_SIGNAL"],
+      [() => engine.put("a", "v", wrong({ ttl: 5 })), "ERR_CALL_OPTION"],
+      [() => engine.put("a", "v", wrong(5000)), "ERR_CALL_OPTION"],
+      [() => engine.put("a", "v", wrong(null)), "ERR_CALL_OPTION"],
+      [() => engine.put("a", "v", { durability: wrong("disk") }), "ERR_CALL_OPTION"],
+      [() => engine.get("a", wrong({ timeoutMS: 5 })), "ERR_CALL_OPTION"],
+      [() => engine.get("a", wrong({ ttlMs: 5 })), "ERR_CALL_OPTION"],
+      [() => engine.contains("a", wrong(5)), "ERR_CALL_OPTION"],
+      [() => engine.get("a", wrong(new AbortController().signal)), "ERR_CALL_OPTION"],
+      [() => engine.setIfNotExists("a", "v", wrong({ expiresIn: 5 })), "ERR_CALL_OPTION"],
+      [() => engine.batchPut([["a", "v"]], wrong({ ttl: 5 })), "ERR_CALL_OPTION"],
+      [() => engine.batchGet(["a"], wrong({ ttlMs: 5 })), "ERR_CALL_OPTION"],
+      [() => engine.transaction([wrong({ type: "put", key: "a", value: "v", ttl: 5 })]), "ERR_CALL_OPTION"],
+      [() => engine.transaction([wrong({ type: "expire", key: "a" })]), "ERR_TTL"],
+      [() => engine.transaction([wrong({ put: "a" })]), "ERR_MUTATION"],
+      [() => engine.transaction([wrong(null)]), "ERR_MUTATION"],
       [() => engine.increment("a", 1.5), "ERR_INCREMENT"],
       [() => engine.increment("a", 2n ** 63n), "ERR_INCREMENT"],
       [() => engine.increment("a", wrong("1")), "ERR_INCREMENT"],
@@ -239,8 +257,10 @@ export function testSingleKeyCalls(store: Store): void {
     for (const [call, reason] of refusals) {
       await assert.rejects(call(), { code: "INVALID_ARGUMENT", reason, outcome: "not-applied", backend: store.name });
     }
+    await assert.rejects(engine.put("a", "v", wrong({ ttl: 5 })), /put has no option "ttl"; did you mean ttlMs\?/);
     assert.equal(engine.stats().batches, 0);
     assert.throws(() => engine.namespace(""), { reason: "ERR_NAMESPACE" });
+    await engine.put("a", "v", wrong({ ttl: undefined }));
   });
 
   test(`${store.name}: a value whose memory was transferred away is refused`, async (t) => {

@@ -164,6 +164,14 @@ test("a driver given a URL opens its engine with the first call, and closes it w
   await assert.rejects(async () => driver.getItem("a"), { code: "CLOSED" });
 });
 
+test("an option that the driver does not know is refused, before a store of its own is opened", () => {
+  assert.throws(() => millraceDriver({ url: "redis://127.0.0.1" } as never), {
+    reason: "ERR_CALL_OPTION",
+    message: /"url"/,
+  });
+  millraceDriver({ driver: "millrace/unstorage", engine: "memory:" } as never);
+});
+
 test("disposing a driver leaves an engine that it was given open", async (t) => {
   const { engine, storage } = await open(t, (await import("../../support/stores.js")).memoryStore);
   await storage.setItem("a", "x");

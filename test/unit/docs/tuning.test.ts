@@ -2,20 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeEngineOptions } from "../../../src/engine/options.js";
 import { readDocument, section } from "./document.js";
-import { optionsTable, WITHOUT_EFFECT } from "./options-table.js";
+import { optionsTable } from "./options-table.js";
 
 const TUNING = readDocument("docs/tuning.md");
 
 test("docs/tuning.md lists the options as the engine has them (node dist/test/unit/docs/write-options-table.js)", () => {
   assert.equal(section(TUNING, "options"), optionsTable());
-});
-
-test("options that are marked as without effect exist", () => {
-  const known = describeEngineOptions().map(({ path }) => path);
-  assert.deepEqual(
-    WITHOUT_EFFECT.filter((name) => !known.includes(name)),
-    [],
-  );
 });
 
 test("defaults named in prose are those of the options", () => {

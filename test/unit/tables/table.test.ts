@@ -225,7 +225,10 @@ test("what has no form in the format is refused before anything is sent", async 
   const engine = await open(t);
   const circle: unknown[] = [];
   circle.push(circle);
-  const values = { json: [1n, undefined, null, () => 1, circle], msgpack: [2n ** 70n, undefined, null, circle] };
+  const values = {
+    json: [1n, undefined, null, () => 1, circle],
+    msgpack: [2n ** 70n, undefined, null, () => 1, circle],
+  };
   for (const codec of ["json", "msgpack"] as const) {
     const table = engine.table<unknown>("t", codec);
     for (const value of values[codec]) {
