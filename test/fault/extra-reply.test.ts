@@ -74,4 +74,37 @@ if (await redisIsThere("replies too many")) {
       await read();
     }
   });
+
+  test("work on many keys that a neighbour's value answers fails, or says what is so", async (t) => {
+    const { engine, proxy } = await scene(t);
+    const keys = Array.from({ length: 1200 }, (_, index) => `key ${index}`);
+    const calls: readonly [string, () => Promise<unknown>, (answer: unknown) => void][] = [
+      ["clear", () => engine.clear(), (answer) => assert.equal(answer, keys.length)],
+      ["count", () => engine.count(), (answer) => assert.equal(answer, keys.length)],
+      ["listKeys", () => engine.listKeys(), (answer) => assert.equal((answer as string[]).length, keys.length)],
+      [
+        "serverInfo",
+        () => engine.serverInfo(),
+        (answer) => assert.ok((answer as Record<string, string>).redis_version),
+      ],
+    ];
+    let failed = 0;
+    for (let round = 0; round < 12; round++) {
+      for (const [name, call, check] of calls) {
+        await engine.batchPut(keys.map((key) => [key, "1"] as const));
+        const ending = call().then(check, (error: unknown) => {
+          assert.ok(error instanceof StateError, String(error));
+          assert.equal(error.operation, name);
+          failed++;
+        });
+        // Into another reply each time.
+        for (let turn = 0; turn < round; turn++) await new Promise(setImmediate);
+        await proxy.arm({ kind: "extra-reply", bytes: neighboursValue() });
+        await ending;
+        await engine.get("key 0").catch(() => {});
+      }
+    }
+    assert.ok(failed > 0);
+    assert.equal(await engine.count("key 1"), (await engine.listKeys("key 1")).length);
+  });
 }

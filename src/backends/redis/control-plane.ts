@@ -78,7 +78,8 @@ export class ControlPlane {
     try {
       for await (const stored of this.#pages(prefix)) {
         begun = true;
-        cleared += await this.#job("clear", (client) => client.unlink(...stored));
+        const isCount = (count: unknown): boolean => Number.isInteger(count) && (count as number) <= stored.length;
+        cleared += await this.#job("clear", (client) => client.unlink(...stored), isCount);
       }
     } catch (error) {
       if (error instanceof StateError && begun) throw error.concerning({ operation: "clear", outcome: "unknown" });
@@ -88,11 +89,15 @@ export class ControlPlane {
   }
 
   ping(): Promise<string> {
-    return this.#job("healthCheck", (client) => client.ping());
+    return this.#job(
+      "healthCheck",
+      (client) => client.ping(),
+      (reply) => reply === "PONG",
+    );
   }
 
   async info(): Promise<Record<string, string>> {
-    const text = await this.#job("serverInfo", (client) => client.info());
+    const text = await this.#job("serverInfo", (client) => client.info(), isInfo);
     const facts: Record<string, string> = {};
     for (const line of text.split("\r\n")) {
       const colon = line.indexOf(":");
@@ -114,8 +119,10 @@ export class ControlPlane {
     const match = Buffer.concat([escapedGlob(this.#context.keyPrefix + prefix), Buffer.from("*")]);
     let cursor = "0";
     do {
-      const [next, keys] = await this.#job("scan", (client) =>
-        client.scanBuffer(cursor, "MATCH", match as unknown as string, "COUNT", PAGE_KEYS),
+      const [next, keys] = await this.#job(
+        "scan",
+        (client) => client.scanBuffer(cursor, "MATCH", match as unknown as string, "COUNT", PAGE_KEYS),
+        isPage,
       );
       cursor = next.toString("latin1");
       if (keys.length > 0) yield keys;
@@ -124,7 +131,8 @@ export class ControlPlane {
 
   async #withValues(stored: readonly Buffer[], keys: readonly string[]): Promise<{ page: ScanPage; bytes: number }> {
     const codec: ValueCodec = this.#context.codec;
-    const found = await this.#job("entries", (client) => client.mgetBuffer([...stored]));
+    const areValues = (reply: unknown): boolean => Array.isArray(reply) && reply.length === stored.length;
+    const found = await this.#job("entries", (client) => client.mgetBuffer([...stored]), areValues);
     const page: { keys: string[]; values: Buffer[] } = { keys: [], values: [] };
     let bytes = 0;
     for (const [index, value] of found.entries()) {
@@ -143,14 +151,25 @@ export class ControlPlane {
     return { page, bytes };
   }
 
-  #job<T>(operation: string, work: (client: Redis) => Promise<T>): Promise<T> {
+  /** @param fits false of a reply that cannot be the answer: after one too many, none that follows would be */
+  #job<T>(operation: string, work: (client: Redis) => Promise<T>, fits: (reply: T) => boolean): Promise<T> {
     return this.#jobs.add(async () => {
       try {
-        return await work(await this.#connected());
+        const client = await this.#connected();
+        const reply = await work(client);
+        if (!fits(reply)) throw this.#distrusted(operation, client);
+        return reply;
       } catch (error) {
         throw this.#translate(operation, error);
       }
     });
+  }
+
+  #distrusted(operation: string, client: Redis): ConnectionError {
+    this.#client = undefined;
+    cut(client);
+    const message = `${this.#address.host}:${this.#address.port}: the replies cannot be trusted any more: not the answer of ${operation}`;
+    return new ConnectionError(message, { operation, backend: "redis", retryable: true, reason: "ERR_CONNECTION" });
   }
 
   #connected(): Promise<Redis> {
@@ -222,6 +241,14 @@ export class ControlPlane {
     const details = { operation, backend: "redis", retryable: true, reason: "ERR_CONNECTION" };
     return new ConnectionError(`${hostPort}: ${cause.message}`, details);
   }
+}
+
+function isPage(reply: unknown): boolean {
+  return Array.isArray(reply) && reply.length === 2 && Buffer.isBuffer(reply[0]) && Array.isArray(reply[1]);
+}
+
+function isInfo(reply: unknown): boolean {
+  return typeof reply === "string" && reply.startsWith("#");
 }
 
 /** At once: by itself ioredis gives a server that does not answer two seconds to end its side. */
