@@ -38,7 +38,10 @@ export function measureGoals(comparisons: readonly Comparison[]): Target[] {
   }
   for (const size of ["1KiB", "16KiB"]) {
     const closest = closestRace(comparisons, size);
-    const where = closest === null ? "" : ` (${closest.ratio < 1 ? "farthest behind" : "closest"}: ${closest.workload} against ${closest.subject})`;
+    const where =
+      closest === null
+        ? ""
+        : ` (${closest.ratio < 1 ? "farthest behind" : "closest"}: ${closest.workload} against ${closest.subject})`;
     add(`M1.${size}`, `${size}: ahead of every peer in every cell${where}`, 1, closest?.ratio ?? null, "at least");
   }
   const errors = comparisons.reduce((sum, row) => sum + row.errors, 0);
