@@ -6,7 +6,7 @@ import { parseTomlFile } from "../config/toml-file.js";
 import { mistypedOptionVariables, readEngineOptions, VARIABLE_PREFIX } from "../engine/option-sources.js";
 import type { EngineOptions } from "../engine/options.js";
 import { type Console, complain } from "./console.js";
-import { Failure } from "./failure.js";
+import { UsageError } from "./failure.js";
 
 /** The section of the file that is for `serve` and not for the engine. */
 const ADMIN_SECTION = "admin";
@@ -79,6 +79,6 @@ async function textOf(path: string): Promise<string> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : code;
-    throw new Failure(`the configuration ${path} cannot be read: ${why}`);
+    throw new UsageError(`the configuration ${path} cannot be read: ${why}`);
   }
 }

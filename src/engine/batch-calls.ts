@@ -90,7 +90,9 @@ export class BatchCalls {
     const signal = this.#arguments.signal(operation, undefined, options?.signal);
     if (engine.queue.overflow === "reject" && pipeline.pending + requests.length > engine.queue.maxPending) {
       const message = `${requests.length} more operations would exceed queue.maxPending (${engine.queue.maxPending})`;
-      throw new QueueFullError(message, { operation, backend: driver.name, reason: "ERR_QUEUE_FULL", retryable: true });
+      // What is more than the queue holds when it is empty will never be taken.
+      const retryable = requests.length <= engine.queue.maxPending;
+      throw new QueueFullError(message, { operation, backend: driver.name, reason: "ERR_QUEUE_FULL", retryable });
     }
     let kept = 0;
     for (const [index, request] of requests.entries()) {

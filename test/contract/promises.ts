@@ -194,14 +194,14 @@ export function testPromises(store: Store): void {
       ["QUEUE_FULL", "not-applied", true, "ERR_QUEUE_FULL"],
     );
     const batch = await failureOf(engine.batchPut([["batch", "1"]]));
-    assert.equal(batch.code, "QUEUE_FULL");
+    assert.deepEqual([batch.code, batch.retryable], ["QUEUE_FULL", true]);
     assert.equal(engine.stats().pending, 10);
     release();
     await Promise.all(admitted);
     assert.ok(!sentKeys.includes("too many") && !sentKeys.includes("batch"));
     await engine.put("room again", "1");
     const large = await failureOf(engine.batchPut(Array.from({ length: 11 }, (_, i) => [`key ${i}`, "2"] as const)));
-    assert.equal(large.code, "QUEUE_FULL");
+    assert.deepEqual([large.code, large.retryable], ["QUEUE_FULL", false], "it would never be taken");
     assert.equal(await textAt(engine, "key 0"), "1", "a refused batch was sent in part");
   });
 

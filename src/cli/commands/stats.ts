@@ -1,5 +1,5 @@
 import { type Console, jsonOf, print } from "../console.js";
-import { Failure } from "../failure.js";
+import { Failure, UsageError } from "../failure.js";
 import type { StoreFlags } from "../settings.js";
 import { withEngine } from "../with-engine.js";
 
@@ -47,7 +47,7 @@ async function remote(console: Console, url: string, flags: StatsFlags): Promise
 
 function placeOf(url: string): URL {
   if (/^https?:\/\//.test(url) && URL.canParse(url)) return new URL(url);
-  throw new Failure("--url must be the address of an admin server, such as http://127.0.0.1:9464");
+  throw new UsageError("--url must be the address of an admin server, such as http://127.0.0.1:9464");
 }
 
 function flattened(value: unknown, path: string): [name: string, value: string][] {

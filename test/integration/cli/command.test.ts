@@ -140,6 +140,11 @@ describe("the command", () => {
     const broken = await millrace(["keys", "-c", file]);
     assert.equal(broken.code, 2);
     assert.match(broken.errors, /wrong\.toml:1:\d+/);
+    const absent = await millrace(["keys", "-c", join(folder.path, "absent.toml")]);
+    assert.equal(absent.code, 2);
+    assert.match(absent.errors, /absent\.toml cannot be read: there is no such file/);
+    const nowhere = await millrace(["stats", "--url", "127.0.0.1:9464"]);
+    assert.equal(nowhere.code, 2);
     const variable = await millrace(["keys"], { variables: { MILLRACE_RETRY_RETRIES: "many" } });
     assert.match(variable.errors, /retry\.retries: must be .*"many" \(from MILLRACE_RETRY_RETRIES\)/);
     const unknown = await millrace(["keys", "-b", "memory:"], { variables: { MILLRACE_RETRY_RETRYS: "3" } });
