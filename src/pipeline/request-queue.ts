@@ -163,14 +163,17 @@ export class RequestQueue {
 
   #takeBack(): void {
     if (this.#returning.length === 0) return;
-    const requests = inOrder(this.#returning.filter((request) => !request.settled));
+    const requests = this.#returning.filter((request) => !request.settled);
     this.#returning = [];
     for (const request of requests) {
       request.isReturning = false;
       forgetPlan(request);
     }
-    this.#ring.unshiftAll(requests);
     this.#taken -= requests.length;
+    // Some came back before and have not left since: those of now may have been called before them, or after.
+    const ring = this.#ring;
+    while (ring.size > 0 && ring.peek()!.order !== 0) requests.push(ring.shift()!);
+    ring.unshiftAll(inOrder(requests));
   }
 }
 

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Kind, Request } from "../../../src/backends/request.js";
+import { RequestQueue } from "../../../src/pipeline/request-queue.js";
+
+const OWNER = {
+  nowUs: () => 1,
+  requestSucceeded: () => {},
+  requestFailed: () => {},
+  batchCompleted: () => {},
+  defersDecoding: () => false,
+};
+
+function queueOf(maxSize: number): RequestQueue {
+  return new RequestQueue(OWNER, { maxSize, maxBytes: 1 << 20 }, () => {});
+}
+
+function swap(key: string): Request {
+  return new Request(Kind.compareAndSwap, key, "new", 0, { expected: null, next: "new" }, 0, 1000);
+}
+
+function get(key: string): Request {
+  return new Request(Kind.get, key, undefined, 0, undefined, 0, 1000);
+}
+
+test("what waited for a swap that failed stays behind it, though the swap came back and could not leave before", () => {
+  const queue = queueOf(512);
+  const first = swap("key");
+  queue.push(first);
+  const batch = queue.plan()!;
+  const second = get("key");
+  queue.push(second);
+  assert.equal(queue.plan(), undefined);
+  queue.putBack([first]);
+  // The swap is taken back, and then there is nothing that it could be sent over.
+  queue.passMarks(1, 0);
+  queue.release(batch);
+  const next = queue.plan()!;
+  assert.deepEqual([next.others, next.reads], [[first], []]);
+  assert.equal(queue.plan(), undefined);
+  queue.release(next);
+  assert.deepEqual(queue.plan()!.reads, [second]);
+});
+
+test("those that come back one after the other leave in the order in which they were called", () => {
+  const queue = queueOf(2);
+  const calls = ["a", "b", "c", "d", "e", "f"].map(get);
+  for (const call of calls) queue.push(call);
+  const plans = () => {
+    const reads: Request[] = [];
+    for (let batch = queue.plan(); batch !== undefined; batch = queue.plan()) reads.push(...batch.reads);
+    return reads.map(({ key }) => key).join("");
+  };
+  assert.equal(plans(), "abcdef");
+  queue.putBack([calls[2]!, calls[0]!, calls[1]!]);
+  assert.deepEqual(queue.plan()!.reads, [calls[0], calls[1]]);
+  queue.putBack([calls[5]!, calls[3]!]);
+  queue.push(get("g"));
+  assert.equal(plans(), "cdfg");
+});
