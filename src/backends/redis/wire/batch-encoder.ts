@@ -213,12 +213,8 @@ function encodeSingle(slab: CommandSlab, request: Request): void {
       }
       break;
     case Kind.getAndDelete:
-      // In a transaction of its own, so that its value comes in an array: one that does not verify is then damaged, and
-      // not the answer to something else.
-      slab.constant(MULTI);
       slab.constant(GETDEL);
       slab.key(request.key, request.keyUnits);
-      slab.constant(EXEC);
       break;
     case Kind.ttl:
       slab.constant(PTTL);

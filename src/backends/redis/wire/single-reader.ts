@@ -10,10 +10,6 @@ import type { ReaderContext } from "./reader-context.js";
 import { placeOf, refusalOf, tooLarge, undecodable } from "./reply-errors.js";
 import { INCOMPLETE, OversizedReply, type Reply } from "./reply-parser.js";
 
-const ARRAY_OF_ONE = "*1\r\n";
-const MINUS = 0x2d;
-const PUSH = 0x3e;
-
 /** Reads the answers to a batch's commands that stand for one operation each. */
 export class SingleReader {
   readonly #encoded: EncodedBatch;
@@ -26,8 +22,6 @@ export class SingleReader {
   /** The answer to the PERSIST whose EXISTS is read next. */
   #persisted: Reply | undefined;
   #transactionError: ErrorReply | undefined;
-  /** Of a getAndDelete only the value is still to come. */
-  #isValueDue = false;
   #repeats = 0;
 
   constructor(encoded: EncodedBatch, context: ReaderContext, onRepeated: () => void) {
@@ -53,8 +47,6 @@ export class SingleReader {
       const request = singles[this.#index]!;
       if (request.kind === Kind.transaction) {
         if (!this.#readTransaction(slab, request)) return false;
-      } else if (request.kind === Kind.getAndDelete) {
-        if (!this.#readDeletedValue(slab, request)) return false;
       } else if (request.kind === Kind.expire && request.ttlMs === 0 && this.#queuedLeft < 0) {
         const persisted = this.#context.parser.takeAnswer(slab);
         if (persisted === INCOMPLETE) return false;
@@ -93,65 +85,15 @@ export class SingleReader {
         if (typeof reply !== "number") throw new ProtocolError("not a lifetime");
         batch.succeed(request, reply === -2 ? null : reply === -1 ? Number.POSITIVE_INFINITY : Number(reply));
         break;
+      case Kind.getAndDelete:
+        this.#settleValue(request, reply);
+        break;
       case Kind.compareAndSwap:
         this.#settleSwap(request, reply);
         break;
       default:
         throw new ProtocolError(`operation ${request.kind} has no reply`);
     }
-  }
-
-  /** MULTI, QUEUED, and the reply of EXEC: an array of the value. */
-  #readDeletedValue(slab: ReadSlab, request: Request): boolean {
-    const { parser } = this.#context;
-    if (!this.#isValueDue) {
-      if (this.#queuedLeft < 0) {
-        this.#queuedLeft = 2;
-        this.#transactionError = undefined;
-      }
-      while (this.#queuedLeft > 0) {
-        const queued = parser.takeAnswer(slab);
-        if (queued === INCOMPLETE) return false;
-        if (queued instanceof ErrorReply) this.#transactionError ??= queued;
-        else if (queued !== (this.#queuedLeft === 2 ? "OK" : "QUEUED"))
-          throw new ProtocolError("not the answer of MULTI");
-        this.#queuedLeft--;
-      }
-      // The value is then read by itself, because the parser reads past one that is too long only there.
-      const opened = this.#readArrayOfOne(slab);
-      if (opened === INCOMPLETE) return false;
-      if (opened !== undefined) {
-        this.#encoded.batch.fail(request, refusalOf(request, this.#transactionError ?? opened));
-        return true;
-      }
-      this.#isValueDue = true;
-    }
-    const reply = parser.takeAnswer(slab);
-    if (reply === INCOMPLETE) return false;
-    this.#isValueDue = false;
-    if (reply instanceof ErrorReply) this.#encoded.batch.fail(request, refusalOf(request, reply));
-    else this.#settleValue(request, reply);
-    return true;
-  }
-
-  /** Consumes the head of an array of one element; anything else but an error is no answer of EXEC here. */
-  #readArrayOfOne(slab: ReadSlab): undefined | ErrorReply | typeof INCOMPLETE {
-    const { parser } = this.#context;
-    while (slab.start < slab.end && slab.bytes[slab.start] === PUSH) {
-      if (parser.take(slab) === INCOMPLETE) return INCOMPLETE;
-    }
-    if (slab.start < slab.end && slab.bytes[slab.start] === MINUS) {
-      const reply = parser.takeAnswer(slab);
-      if (reply === INCOMPLETE || reply instanceof ErrorReply) return reply;
-    }
-    const { bytes, start, end } = slab;
-    const received = Math.min(ARRAY_OF_ONE.length, end - start);
-    for (let i = 0; i < received; i++) {
-      if (bytes[start + i] !== ARRAY_OF_ONE.charCodeAt(i)) throw new ProtocolError("not the answer of EXEC");
-    }
-    if (received < ARRAY_OF_ONE.length) return INCOMPLETE;
-    slab.start += ARRAY_OF_ONE.length;
-    return undefined;
   }
 
   #settleValue(request: Request, reply: Reply): void {
@@ -176,6 +118,11 @@ export class SingleReader {
     } catch (error) {
       // The server has deleted it all the same.
       batch.fail(request, undecodable(request, error).concerning({ ...placeOf(request), outcome: "unknown" }));
+      // It has its answer: what ends the connection must not fail it again.
+      this.#index++;
+      // Damaged where it stood, it is gone and will not be met again. A reply too many, or a length that was damaged on
+      // its way and swallowed the replies behind it, would shift all that follow.
+      throw new ProtocolError("a value does not verify, and may be the answer to something else");
     }
   }
 
