@@ -6,8 +6,6 @@ export interface OpenLoopOptions {
   readonly durationMs: number;
   /** Operations of this first part are made but not counted. */
   readonly warmUpMs?: number;
-  /** The loop sleeps between turns, about a millisecond: for a server that needs every core. Its lateness counts as well. */
-  readonly rests?: boolean;
 }
 
 /** Processor time is not among them: the loop turns without sleeping, so it would say nothing about the subject. */
@@ -28,7 +26,7 @@ const DRAIN_MS = 10_000;
  * it should have begun: when subject, store or this very loop is held up, all that was due meanwhile waited, and that
  * wait is in the percentiles (there is no coordinated omission).
  *
- * The loop turns without sleeping, because timers of a millisecond are coarser than what is usually measured.
+ * The loop turns without sleeping, because timers of a millisecond are coarser than what is measured.
  */
 export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopResult> {
   const { issue } = options;
@@ -56,7 +54,6 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
     if (failed) errors++;
   };
 
-  const again = options.rests === true ? (turn: () => void) => setTimeout(turn, 1) : setImmediate;
   const start = performance.now();
   let next = 0;
   const measuredFrom = start + warmUp * intervalMs;
@@ -66,7 +63,7 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
       for (; next < due; next++) {
         void one(next, start + next * intervalMs);
       }
-      if (next < total) again(turn);
+      if (next < total) setImmediate(turn);
       else resolve();
     };
     turn();

@@ -146,6 +146,11 @@ export class CallArguments {
     return signal;
   }
 
+  durability(key: CanonicalKey, given: string | undefined): void {
+    if (given === undefined || given === "ack" || given === "replicated") return;
+    throw this.#refuse("put", key, "ERR_CALL_OPTION", `durability must be "ack" or "replicated"; got ${shown(given)}`);
+  }
+
   increment(key: CanonicalKey, by: number | bigint): bigint {
     if (typeof by === "bigint" ? by === BigInt.asIntN(64, by) : Number.isSafeInteger(by)) return BigInt(by);
     const got = typeof by === "number" || typeof by === "bigint" ? String(by) : nameOfType(by);
@@ -291,7 +296,12 @@ function wrongMutation(mutation: unknown): string {
   const wanted = 'a mutation is an object with a type of "put", "delete" or "expire"';
   if (typeof mutation !== "object" || mutation === null) return `${wanted}; got ${nameOfType(mutation)}`;
   const { type } = mutation as { type?: unknown };
-  return `${wanted}; its type is ${typeof type === "string" ? JSON.stringify(type.slice(0, 40)) : nameOfType(type)}`;
+  return `${wanted}; its type is ${shown(type)}`;
+}
+
+/** A short text as it is, of anything else its type: it may be a value, or have no text. */
+function shown(given: unknown): string {
+  return typeof given === "string" ? JSON.stringify(given.slice(0, 40)) : nameOfType(given);
 }
 
 export function nameOfType(given: unknown): string {

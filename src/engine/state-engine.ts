@@ -70,6 +70,7 @@ export class StateEngine extends RowCalls implements Engine {
       let detail: RequestDetail;
       if (options !== undefined) {
         this.#arguments.options("put", canonical, options, PUT_OPTIONS);
+        this.#arguments.durability(canonical, options.durability);
         ttlMs = this.#arguments.lifetime("put", canonical, options.ttlMs);
         this.#refuseUnsupported(canonical, options);
         detail = putDetail(canonical, options, this.#core.driver.name);
@@ -300,16 +301,10 @@ export class StateEngine extends RowCalls implements Engine {
 
   #refuseUnsupported(key: CanonicalKey, options: PutOptions): void {
     const { driver } = this.#core;
-    const { durability } = options;
-    if (durability !== undefined && durability !== "ack" && durability !== "replicated") {
-      throw new InvalidArgumentError(`durability must be "ack" or "replicated"; got ${JSON.stringify(durability)}`, {
-        ...{ operation: "put", key, backend: driver.name, reason: "ERR_CALL_OPTION" },
-      });
-    }
     const unsupported =
       (options.metadata !== undefined && !driver.capabilities.metadata && "metadata") ||
       (options.fence !== undefined && "fence") ||
-      (durability === "replicated" && !driver.capabilities.replicatedDurability && "durability 'replicated'");
+      (options.durability === "replicated" && !driver.capabilities.replicatedDurability && "durability 'replicated'");
     if (!unsupported) return;
     throw new UnsupportedOperationError(`this store does not support ${unsupported}`, {
       operation: "put",

@@ -234,6 +234,7 @@ export function testSingleKeyCalls(store: Store): void {
       [() => engine.put("a", "v", wrong(5000)), "ERR_CALL_OPTION"],
       [() => engine.put("a", "v", wrong(null)), "ERR_CALL_OPTION"],
       [() => engine.put("a", "v", { durability: wrong("disk") }), "ERR_CALL_OPTION"],
+      [() => engine.put("a", "v", { durability: wrong(1n) }), "ERR_CALL_OPTION"],
       [() => engine.get("a", wrong({ timeoutMS: 5 })), "ERR_CALL_OPTION"],
       [() => engine.get("a", wrong({ ttlMs: 5 })), "ERR_CALL_OPTION"],
       [() => engine.contains("a", wrong(5)), "ERR_CALL_OPTION"],

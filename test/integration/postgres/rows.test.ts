@@ -96,6 +96,9 @@ await onPostgres("rows of postgres", (store, server) => {
     await engine.put("a", "1", { metadata: { text: "\\u0000" } });
     assert.deepEqual((await engine.getWithMetadata("a"))?.metadata, { text: "\\u0000" });
     await assert.rejects(found(engine.findByMetadata({}, { limit: 0 })), { reason: "ERR_LIMIT" });
+    await assert.rejects(found(engine.findByMetadata({}, { max: 5 } as never)), { reason: "ERR_CALL_OPTION" });
+    await assert.rejects(engine.bulkLoad([["b", "1"]], { ttl: 5 } as never), { reason: "ERR_CALL_OPTION" });
+    assert.equal(await engine.get("b"), null);
   });
 
   test("stores without rows refuse these calls by name", async (t) => {

@@ -86,6 +86,19 @@ describe("the open loop", () => {
 });
 
 describe("the closed loop", () => {
+  test("neither counts nor times what runs to warm up", async () => {
+    const recorder = new LatencyRecorder();
+    let calls = 0;
+    const issue = (): Promise<boolean> => {
+      calls++;
+      return new Promise((resolve) => setImmediate(() => resolve(true)));
+    };
+    const { operations } = await runClosedLoop({ issue, inFlight: 1, durationMs: 50, warmUpMs: 50, recorder });
+    const { totalCount } = recorder.toHistogram();
+    assert.ok(operations < calls);
+    assert.ok(Math.abs(totalCount - operations) <= 1, `${totalCount} of ${operations} were timed`);
+  });
+
   test("keeps exactly so many operations in flight", async () => {
     let inFlight = 0;
     let most = 0;
