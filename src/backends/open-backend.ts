@@ -13,9 +13,6 @@ export interface BackendSettings {
   readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
 }
 
-/** Fewer leave the server idle while one waits for its commit. */
-const POSTGRES_CONNECTIONS = 3;
-
 /** The driver for an address. Adapters load on demand, so that one store's library is never the price of another. */
 export async function openBackend(address: BackendAddress, settings: BackendSettings): Promise<Driver> {
   switch (address.kind) {
@@ -28,7 +25,7 @@ export async function openBackend(address: BackendAddress, settings: BackendSett
     case "postgres":
       return (await import("./postgres/postgres-driver.js")).createPostgresDriver({
         address: parsePostgresUrl(address.url),
-        connections: Math.max(POSTGRES_CONNECTIONS, settings.pool.max),
+        pool: settings.pool,
         retry: settings.retry,
         replicas: (settings.replicas ?? []).flatMap((replica) =>
           replica.kind === "postgres" ? [parsePostgresUrl(replica.url)] : [],

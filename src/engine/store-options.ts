@@ -59,19 +59,19 @@ export const replicaLagMs = duration({
 
 export const pool = group(
   {
-    min: integer({ min: 0, max: 1024, default: 1, unit: "connections", doc: "Connections kept open, on Redis." }),
+    min: integer({ min: 0, max: 1024, default: 1, unit: "connections", doc: "Connections for data kept open." }),
     max: integer({
       min: 1,
       max: 1024,
       default: 1,
       unit: "connections",
-      doc: "Connections for data at most; on PostgreSQL how many, if more than three.",
+      doc: "Connections for data at most; on PostgreSQL no fewer than three.",
     }),
     idleMs: duration({
       min: 1,
       max: 86_400_000,
       default: 60_000,
-      doc: "On Redis, a connection beyond the minimum is closed after so long without need of it.",
+      doc: "A connection beyond the minimum is closed after so long without need of it.",
     }),
   },
   {

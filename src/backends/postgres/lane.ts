@@ -9,6 +9,12 @@ export const JOBS_PER_LANE = 2;
 /** One place in the pool: a connection, or the gap until there is one again, and the batches that go over it in order. */
 export class Lane {
   session: WireSession | undefined;
+  /** It has no connection because none was needed. */
+  isAsleep = false;
+  /** A batch was handed to it since this was made false. */
+  wasUsed = false;
+  /** When its connection was needed last, or opened. */
+  neededAtMs = 0;
   readonly #waiting: BatchJob[] = [];
   /** At most a few; an array for the reason that `KeyedTable` gives. */
   readonly #sent: BatchJob[] = [];
@@ -33,6 +39,7 @@ export class Lane {
   }
 
   take(job: BatchJob): void {
+    this.wasUsed = true;
     this.#waiting.push(job);
     this.advance();
   }

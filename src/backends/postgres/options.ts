@@ -2,8 +2,11 @@ import type { PostgresAddress } from "../../config/postgres-url.js";
 
 export interface PostgresOptions {
   readonly address: PostgresAddress;
-  /** Connections that carry batches. */
-  readonly connections: number;
+  /**
+   * Connections that carry batches: `max` at most, or three if that is less; `min` stay open, and others are closed when
+   * they were not needed for `idleMs`. Default: three, kept.
+   */
+  readonly pool?: { readonly min: number; readonly max: number; readonly idleMs: number };
   /** Waits between attempts to reconnect: doubled each time, with a random share taken off. */
   readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
   /** Servers that reads may go to. */

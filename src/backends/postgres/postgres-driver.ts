@@ -17,6 +17,7 @@ import { ChangeFeed } from "./change-feed.js";
 import { ControlPlane } from "./control-plane.js";
 import { BACKEND, connectionError } from "./errors.js";
 import { JOBS_PER_LANE, Lane } from "./lane.js";
+import { LanePool } from "./lane-pool.js";
 import { MetadataQueries } from "./metadata-queries.js";
 import type { PostgresOptions } from "./options.js";
 import { Placement } from "./placement.js";
@@ -45,6 +46,7 @@ interface Opened {
   readonly control: ControlPlane;
   readonly keeper: SessionKeeper;
   readonly lanes: readonly Lane[];
+  readonly pool: LanePool;
   readonly placement: Placement;
   readonly surroundings: JobSurroundings;
   readonly scans: TableScans;
@@ -63,11 +65,16 @@ interface Opened {
  */
 const SMALL_BATCHES = 2;
 
+/** Fewer leave the server idle while one waits for its commit. */
+const USUAL_CONNECTIONS = 3;
+const KEPT_POOL = { min: USUAL_CONNECTIONS, max: USUAL_CONNECTIONS, idleMs: Number.POSITIVE_INFINITY };
+
 /** PostgreSQL: batches as one statement a group over arrays, on a few connections. */
 export class PostgresDriver implements Driver {
   readonly name = BACKEND;
   readonly capabilities: Capabilities;
   readonly #options: PostgresOptions;
+  readonly #connections: number;
   readonly #tables;
   #opened: Opened | undefined;
   #closing: Promise<void> | undefined;
@@ -77,9 +84,10 @@ export class PostgresDriver implements Driver {
 
   constructor(options: PostgresOptions) {
     this.#options = options;
+    this.#connections = Math.max(USUAL_CONNECTIONS, (options.pool ?? KEPT_POOL).max);
     this.#tables = tableNames(options.address.schema);
     this.capabilities = {
-      maxInFlight: (options.connections + (options.replicas ?? []).length) * JOBS_PER_LANE,
+      maxInFlight: (this.#connections + (options.replicas ?? []).length) * JOBS_PER_LANE,
       smallBatches: SMALL_BATCHES,
       maxKeyBytes: MAX_KEY_BYTES,
       expiry: true,
@@ -103,6 +111,7 @@ export class PostgresDriver implements Driver {
         await this.#connect(opened, deadlineMs);
         await opened.replicas?.start();
         this.#opened = opened;
+        opened.pool.start();
         opened.sweeper.start();
         opened.feed?.start();
         return;
@@ -119,7 +128,11 @@ export class PostgresDriver implements Driver {
   isWritable(): boolean {
     const opened = this.#opened;
     if (opened === undefined || opened.keeper.isFencing || opened.placement.isHolding) return false;
-    if (this.#refusal !== undefined && !opened.lanes.some((lane) => lane.isOpen)) return true;
+    if (!opened.lanes.some((lane) => lane.isOpen)) {
+      // Nobody asks who has nothing to send.
+      if (opened.pool.asleep === opened.lanes.length) opened.pool.wake();
+      return this.#refusal !== undefined;
+    }
     return opened.lanes.some((lane) => lane.session?.isWritable === true);
   }
 
@@ -130,6 +143,7 @@ export class PostgresDriver implements Driver {
     } else if (!opened.lanes.some((lane) => lane.isOpen)) {
       this.#failAll(batch, this.#refusal ?? connectionError(this.#place, "not connected"));
     } else {
+      opened.pool.batchBegins();
       opened.placement.take(
         new BatchJob(batch, opened.surroundings, (job) => {
           const lane = opened.placement.laneOf(job);
@@ -179,7 +193,7 @@ export class PostgresDriver implements Driver {
   }
 
   async health(): Promise<Health> {
-    const { control, lanes } = this.#session("healthCheck");
+    const { control, lanes, pool } = this.#session("healthCheck");
     const startedMs = performance.now();
     const since = (): number => performance.now() - startedMs;
     try {
@@ -188,10 +202,11 @@ export class PostgresDriver implements Driver {
         "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS replica",
       );
       const connected = lanes.filter((lane) => lane.isOpen).length;
-      const missing = connected < lanes.length ? `, ${lanes.length - connected} of ${lanes.length} reconnecting` : "";
+      const wanted = lanes.length - pool.asleep;
+      const missing = connected < wanted ? `, ${wanted - connected} of ${wanted} reconnecting` : "";
       const role = row!.replica ? ", a replica: it takes no writes" : "";
       return {
-        healthy: connected > 0 && !row!.replica,
+        healthy: (connected > 0 || wanted === 0) && !row!.replica,
         backend: BACKEND,
         latencyMs: since(),
         detail: `${this.#place} PostgreSQL ${row!.version}${role}${missing}`,
@@ -226,9 +241,15 @@ export class PostgresDriver implements Driver {
   }
 
   connections(): ConnectionCounts {
-    const lanes = this.#opened?.lanes ?? [];
-    const active = lanes.filter((lane) => lane.isOpen).length + (this.#opened?.replicas?.connections ?? 0);
-    return { active, idle: this.#opened?.control.connections ?? 0 };
+    const opened = this.#opened;
+    if (opened === undefined) return { active: 0, idle: 0 };
+    const open = opened.lanes.filter((lane) => lane.isOpen);
+    const atWork = open.filter((lane) => lane.load > 0).length;
+    const replicas = opened.replicas?.connections ?? { active: 0, idle: 0 };
+    return {
+      active: atWork + replicas.active,
+      idle: open.length - atWork + replicas.idle + opened.control.connections,
+    };
   }
 
   close(): Promise<void> {
@@ -251,7 +272,7 @@ export class PostgresDriver implements Driver {
     const tls = await tlsChoices(address);
     const { connectTimeoutMs, operationTimeoutMs, maxValueBytes } = context;
     const control = new ControlPlane(address, tls, { connectTimeoutMs, operationTimeoutMs });
-    const lanes = Array.from({ length: this.#options.connections }, () => new Lane());
+    const lanes = Array.from({ length: this.#connections }, () => new Lane());
     const placement = new Placement(lanes);
     const maxStoredBytes = maxValueBytes + VALUE_OVERHEAD_BYTES;
     const now = this.#options.now ?? (() => "now()");
@@ -277,6 +298,8 @@ export class PostgresDriver implements Driver {
       onLost: (lane) => this.#lost(opened, lane),
       endProcess: (facts) => this.#endProcess(control, facts),
     });
+    const { min, idleMs } = this.#options.pool ?? KEPT_POOL;
+    const pool = new LanePool(lanes, keeper, { min, idleMs, atOnce: Math.max(min, USUAL_CONNECTIONS) });
     const tables = this.#tables;
     const maintenance = new TableMaintenance(control, tables, now);
     const { replicas: addresses = [], maxLagMs = DEFAULT_MAX_LAG_MS } = this.#options;
@@ -287,6 +310,7 @@ export class PostgresDriver implements Driver {
       control,
       keeper,
       lanes,
+      pool,
       placement,
       surroundings: {
         codec: context.codec,
@@ -332,7 +356,7 @@ export class PostgresDriver implements Driver {
 
   async #connect({ control, keeper, lanes }: Opened, deadlineMs: number): Promise<void> {
     const leftMs = (): number => Math.max(1, deadlineMs - performance.now());
-    const [first, ...others] = lanes;
+    const [first, ...others] = lanes.filter(({ isAsleep }) => !isAsleep);
     await keeper.open(first!, leftMs());
     try {
       await control.withClient("open", (client) => migrate(client, this.#options.address.schema));
@@ -374,7 +398,9 @@ export class PostgresDriver implements Driver {
   }
 }
 
-async function disconnect({ keeper, lanes, placement, control, sweeper, replicas, feed }: Opened): Promise<void> {
+async function disconnect(opened: Opened): Promise<void> {
+  const { keeper, lanes, pool, placement, control, sweeper, replicas, feed } = opened;
+  pool.stop();
   const closing = keeper.close();
   const details = { backend: BACKEND, reason: "ERR_CLOSED" };
   const cause = new ConnectionError("the engine was closed", details);

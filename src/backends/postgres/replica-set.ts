@@ -1,6 +1,6 @@
 import type { PostgresAddress } from "../../config/postgres-url.js";
 import type { CanonicalKey } from "../../core/key.js";
-import type { DriverContext } from "../contract.js";
+import type { ConnectionCounts, DriverContext } from "../contract.js";
 import { ControlPlane } from "./control-plane.js";
 import { BACKEND, connectionError } from "./errors.js";
 import { Lane } from "./lane.js";
@@ -56,8 +56,10 @@ export class ReplicaSet {
     this.#context = context;
   }
 
-  get connections(): number {
-    return this.#replicas.flatMap(({ lanes }) => lanes.filter((lane) => lane.isOpen)).length;
+  get connections(): ConnectionCounts {
+    const open = this.#replicas.flatMap(({ lanes }) => lanes.filter((lane) => lane.isOpen));
+    const active = open.filter(({ session }) => session!.due > 0).length;
+    return { active, idle: open.length - active };
   }
 
   /** Does not wait for replicas: without them reads go to the primary. */

@@ -66,14 +66,12 @@ export class SessionKeeper {
       throw error;
     }
     lane.session = session;
+    lane.neededAtMs = performance.now();
     this.#options.onOpened(lane);
   }
 
   /** Connects in the background, again and again until it works. */
-  reopen(lane: Lane, attempt = 0): void {
-    const { baseDelayMs, maxDelayMs, jitter } = this.#options.retry;
-    const ceiling = Math.min(maxDelayMs, RECONNECT_CEILING_MS, baseDelayMs * 2 ** attempt);
-    const delayMs = attempt === 0 ? Math.random() * Math.min(baseDelayMs, 10) : ceiling * (1 - jitter * Math.random());
+  reopen(lane: Lane, attempt = 0, delayMs = this.#delayMs(attempt)): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       const opening = this.open(lane).catch((error: unknown) => {
@@ -104,6 +102,12 @@ export class SessionKeeper {
     this.#options.logger.warn({ backend: BACKEND, cause: cause.message }, "connection lost, reconnecting");
     this.#options.onLost(lane);
     this.reopen(lane);
+  }
+
+  #delayMs(attempt: number): number {
+    const { baseDelayMs, maxDelayMs, jitter } = this.#options.retry;
+    if (attempt === 0) return Math.random() * Math.min(baseDelayMs, 10);
+    return Math.min(maxDelayMs, RECONNECT_CEILING_MS, baseDelayMs * 2 ** attempt) * (1 - jitter * Math.random());
   }
 
   async #fence(): Promise<void> {

@@ -13,7 +13,6 @@ await onPostgres("postgres driver", (_store, server) => {
       const clock = new FakeClock();
       const driver = createPostgresDriver({
         address: { ...parsePostgresUrl(server.url), schema: `driver_${process.pid}_${++schemas}` },
-        connections: 3,
         retry: { baseDelayMs: 10, maxDelayMs: 100, jitter: 0.3 },
         now: () => `to_timestamp(${clock.wallMs() / 1000})`,
       });

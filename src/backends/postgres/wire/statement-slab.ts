@@ -18,7 +18,7 @@ const OID_TEXT = 25;
 const OID_FLOAT8 = 701;
 
 const EXECUTE = Buffer.from([0x45, 0, 0, 0, 9, 0, 0, 0, 0, 0]);
-const SYNC = Buffer.from([0x53, 0, 0, 0, 4]);
+export const SYNC = Buffer.from([0x53, 0, 0, 0, 4]);
 
 /** A statement's text, as the messages that announce it. */
 export interface EncodedStatement {

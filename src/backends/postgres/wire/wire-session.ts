@@ -15,7 +15,7 @@ import {
 } from "../errors.js";
 import { isAboutTls, type TlsChoice } from "../tls-options.js";
 import { errorFields, Message, MessageReader, ProtocolError } from "./message-reader.js";
-import type { EncodedStatement, StatementSlab } from "./statement-slab.js";
+import { type EncodedStatement, type StatementSlab, SYNC } from "./statement-slab.js";
 
 /** Bytes that may wait in this process for a peer that reads slowly before no more are accepted. */
 const HIGH_WATER_BYTES = 1024 * 1024;
@@ -36,6 +36,15 @@ export interface Exchange {
   /** No answer will come. */
   lost(cause: StateError): void;
 }
+
+/** Of an empty group of statements. */
+const SIGN_OF_LIFE: Exchange = {
+  row() {
+    throw new ProtocolError("a row of nothing");
+  },
+  settled() {},
+  lost() {},
+};
 
 export interface SessionFacts {
   readonly pid: number;
@@ -154,16 +163,21 @@ export class WireSession {
 
   /** Sends a filled slab, which must not be touched again by the caller; `exchanges`: one for each Sync in it. */
   send(slab: StatementSlab, exchanges: readonly Exchange[]): void {
-    if (this.#due.size === 0) {
-      this.#lastProgressMs = performance.now();
-      if (this.#watchdog === undefined) this.#watch(this.#options.silenceMs);
-    }
+    this.#expectAnswers();
     for (const exchange of exchanges) this.#due.push(exchange);
     this.#unsentWrites++;
     this.#socket.write(slab.bytes.subarray(0, slab.length), () => {
       this.#unsentWrites--;
       this.#freeSlabs.push(slab);
     });
+  }
+
+  /** Has a server that is gone in silence found out before something is sent to it; does nothing while answers are due. */
+  askForLife(): void {
+    if (this.#isClosed || this.#due.size > 0) return;
+    this.#expectAnswers();
+    this.#due.push(SIGN_OF_LIFE);
+    this.#socket.write(SYNC);
   }
 
   /** Takes leave of the server; nothing must be due. */
@@ -189,6 +203,12 @@ export class WireSession {
       else exchange.lost(cause);
     }
     this.#options.onClosed(cause);
+  }
+
+  #expectAnswers(): void {
+    if (this.#due.size > 0) return;
+    this.#lastProgressMs = performance.now();
+    if (this.#watchdog === undefined) this.#watch(this.#options.silenceMs);
   }
 
   #receive(chunk: Buffer): void {

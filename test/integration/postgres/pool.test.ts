@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { Client } from "pg";
+import { createEngine, type Engine, type EngineOptions } from "../../../src/index.js";
+import { startFaultProxy, startPostgres } from "../../../src/testing/index.js";
+import { openConnections } from "../../support/connections.js";
+import { nothingEscapes } from "../../support/outcomes.js";
+import { postgresIsThere, type TestScope } from "../../support/stores.js";
+import { until } from "../../support/until.js";
+
+const IDLE_MS = 150;
+/** For scans and administration, open or not. */
+const CONTROL = 1;
+
+async function openServer(t: TestScope) {
+  nothingEscapes(t);
+  const server = await startPostgres();
+  t.after(() => server.stop());
+  return server;
+}
+
+async function openEngine(t: TestScope, options: EngineOptions): Promise<Engine> {
+  const engine = await createEngine(options);
+  t.after(() => engine.close());
+  return engine;
+}
+
+if (await postgresIsThere("the pool of connections to PostgreSQL")) {
+  test("postgres: connections beyond the minimum are closed when not needed, and opened on need", async (t) => {
+    const server = await openServer(t);
+    const observer = new Client({ connectionString: server.url });
+    observer.on("error", () => {});
+    await observer.connect();
+    t.after(() => observer.end());
+    const processes = async (): Promise<number[]> => {
+      const { rows } = await observer.query<{ pid: number }>(
+        `SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY pid`,
+      );
+      return rows.map(({ pid }) => pid);
+    };
+    const pool = { min: 1, max: 5, idleMs: IDLE_MS };
+    const engine = await openEngine(t, { backend: server.url, pool });
+    assert.ok(openConnections(engine) >= 3, "three at first");
+    await until("one is left", async () => (await processes()).length <= 1 + CONTROL);
+    assert.ok(openConnections(engine) <= 1 + CONTROL);
+    const kept = await processes();
+    for (let i = 0; i < 20; i++) {
+      await engine.put("a", String(i));
+      await delay(IDLE_MS / 10);
+    }
+    assert.deepEqual(await processes(), kept, "what one connection can do is not given to others");
+
+    let most = 0;
+    let isLoaded = true;
+    const load = async (): Promise<void> => {
+      for (let round = 0; round < 30; round++) {
+        const puts = Array.from({ length: 4000 }, (_, i) => engine.put(`k${i}`, `${round}:${i}`));
+        await Promise.all(puts);
+      }
+      isLoaded = false;
+    };
+    const watch = async (): Promise<void> => {
+      for (; isLoaded; await delay(5)) most = Math.max(most, openConnections(engine));
+    };
+    await Promise.all([load(), watch()]);
+    assert.ok(most >= 5, `five under load; there were ${most}`);
+    assert.equal(String(await engine.get("k7")), "29:7");
+    await until("one is left again", async () => (await processes()).length <= 1 + CONTROL);
+    assert.equal(engine.stats().operationsFailed, 0);
+  });
+
+  test("postgres: with a minimum of 0 an engine without work has no connection for data, and connects when called", async (t) => {
+    const server = await openServer(t);
+    const engine = await openEngine(t, { backend: server.url, pool: { min: 0, max: 3, idleMs: IDLE_MS } });
+    const asleep = (): Promise<void> => until("none is left", () => openConnections(engine) <= CONTROL);
+    await engine.put("a", "1");
+    await asleep();
+    assert.equal((await engine.healthCheck()).healthy, true);
+    assert.doesNotMatch((await engine.healthCheck()).detail, /reconnecting/);
+    assert.equal(String(await engine.get("a")), "1");
+    await engine.put("a", "2");
+    await asleep();
+    assert.deepEqual((await engine.batchGet(["a", "b"])).map(String), ["2", "null"]);
+    await asleep();
+    const numbers = Array.from({ length: 3000 }, (_, i) => engine.increment(`n${i % 10}`));
+    assert.equal(Math.max(...(await Promise.all(numbers)).map(Number)), 300);
+    assert.equal(engine.stats().operationsFailed, 0);
+  });
+
+  test("postgres: with a minimum of 0 calls fail by their deadline while the server is away, and work when it is back", async (t) => {
+    const server = await openServer(t);
+    const proxy = await startFaultProxy(server.port);
+    t.after(() => proxy.close());
+    const backend = server.url.replace(String(server.port), String(proxy.port));
+    const timeouts = { operationMs: 800, connectMs: 5000 };
+    const engine = await openEngine(t, { backend, timeouts, pool: { min: 0, max: 3, idleMs: IDLE_MS } });
+    await engine.put("a", "1");
+    await until("none is left", () => openConnections(engine) <= CONTROL);
+    await proxy.set({ accept: "close" });
+    await proxy.cut();
+    await assert.rejects(engine.get("a"), { name: "TimeoutError", outcome: "not-applied" });
+    await proxy.clear();
+    assert.equal(String(await engine.get("a", { timeoutMs: 15_000 })), "1");
+  });
+
+  test("postgres: connections that died in silence while nothing was sent are replaced before anything is", async (t) => {
+    const server = await openServer(t);
+    const proxy = await startFaultProxy(server.port);
+    t.after(() => proxy.close());
+    const backend = server.url.replace(String(server.port), String(proxy.port));
+    const engine = await openEngine(t, { backend, timeouts: { operationMs: 500, connectMs: 5000 } });
+    await engine.put("a", "1");
+    const { accepted } = await proxy.statistics();
+    await proxy.set({ toClient: { swallow: true }, toServer: { swallow: true } });
+    await until("they are given up", () => openConnections(engine) <= CONTROL);
+    await proxy.clear();
+    await until("there are others", () => openConnections(engine) >= 3);
+    assert.ok((await proxy.statistics()).accepted >= accepted + 3);
+    assert.equal(String(await engine.get("a")), "1");
+    assert.equal(engine.stats().operationsFailed, 0);
+  });
+}
