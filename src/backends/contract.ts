@@ -1,4 +1,5 @@
 import type { ValueCodec } from "../codec/value-codec.js";
+import type { StateError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
 import type { Batch } from "./batch.js";
 import type { BulkLoading, MetadataAccess, TableMaintenance } from "./row-store.js";
@@ -114,6 +115,11 @@ export interface Driver {
    * stay in the pipeline's queue, where a deadline or an abort can still stop them. Absent: always writable.
    */
   isWritable?(): boolean;
+  /**
+   * Why there is no connection to the store, while that is so: the cause of what waits for one in vain. Undefined while
+   * there is one, or none because none was needed, or it is not known. Absent: the store cannot be away.
+   */
+  outage?(): StateError | undefined;
   /**
    * Has the driver tell of changes made by others, from `open` on. Called before `open` or not at all. Absent: it
    * cannot, and what is kept in this process is as old as its time allows.

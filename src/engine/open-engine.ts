@@ -95,7 +95,7 @@ function openDegradedReads(
 ): DegradedReads | undefined {
   const { reads, maxStaleMs } = degraded;
   if (reads === "fail") return undefined;
-  const isAway = (): boolean => driver.isWritable?.() === false || isCircuitOpen();
+  const isAway = (): boolean => driver.outage?.() !== undefined || isCircuitOpen();
   const { operationMs } = timeouts;
   return new DegradedReads({ reads, maxStaleMs, operationMs, backend: driver.name, logger, isAway }, tier, systemLoop);
 }

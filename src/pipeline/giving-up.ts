@@ -1,6 +1,6 @@
 import type { Batch } from "../backends/batch.js";
 import type { Request } from "../backends/request.js";
-import { AbortedError, type Outcome, TimeoutError } from "../core/errors.js";
+import { AbortedError, type Outcome, type StateError, TimeoutError } from "../core/errors.js";
 import type { EventLoop } from "../core/event-loop.js";
 import { type Completion, isRead } from "./completion.js";
 import { DeadlineTimer } from "./deadline-timer.js";
@@ -22,6 +22,7 @@ interface WatchedSignal {
 export class GivingUp {
   readonly #completion: Completion;
   readonly #underWay: RequestsUnderWay;
+  readonly #outage: () => StateError | undefined;
   readonly #timer: DeadlineTimer;
   /**
    * One listener a signal: with one a request, each would be compared with all that are there. Weak, because its table
@@ -29,7 +30,14 @@ export class GivingUp {
    */
   readonly #signals = new WeakMap<AbortSignal, WatchedSignal>();
 
-  constructor(completion: Completion, underWay: RequestsUnderWay, loop: EventLoop) {
+  /** @param outage as `Driver.outage` */
+  constructor(
+    completion: Completion,
+    underWay: RequestsUnderWay,
+    outage: () => StateError | undefined,
+    loop: EventLoop,
+  ) {
+    this.#outage = outage;
     this.#completion = completion;
     this.#underWay = underWay;
     this.#timer = new DeadlineTimer(loop, () => this.#expire());
@@ -119,12 +127,15 @@ export class GivingUp {
   }
 
   #timeoutError(request: Request, wasSent: boolean): TimeoutError {
-    const where = wasSent ? "it was sent, no answer came" : "it was not sent";
+    const cause = wasSent ? undefined : this.#outage();
+    const whyNot = cause === undefined ? "it was not sent" : "it was not sent, the store is away";
+    const where = wasSent ? "it was sent, no answer came" : whyNot;
     return new TimeoutError(`no result within ${request.timeoutMs} ms: ${where}`, {
       ...this.#completion.place(request),
       outcome: outcomeOf(request, wasSent),
       reason: "ERR_TIMEOUT",
       retryable: true,
+      ...(cause === undefined ? {} : { cause }),
     });
   }
 }

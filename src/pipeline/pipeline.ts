@@ -121,6 +121,7 @@ export class Pipeline implements BatchOwner {
     this.#givingUp = new GivingUp(
       this.#completion,
       new RequestsUnderWay(driver, this.#queue, this.#inFlight, this.#stage),
+      () => driver.outage?.(),
       loop,
     );
   }

@@ -55,6 +55,10 @@ export class FaultyDriver implements Driver {
     return this.#inner.isWritable?.() ?? true;
   }
 
+  outage(): StateError | undefined {
+    return this.#inner.outage?.();
+  }
+
   execute(batch: Batch): void {
     this.onExecute(batch);
     const answers = new Map<Request, Answer>();

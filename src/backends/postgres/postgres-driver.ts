@@ -136,6 +136,11 @@ export class PostgresDriver implements Driver {
     return opened.lanes.some((lane) => lane.session?.isWritable === true);
   }
 
+  outage(): StateError | undefined {
+    const opened = this.#opened;
+    return opened?.lanes.some((lane) => lane.isOpen) === false ? opened.keeper.lastFailure : undefined;
+  }
+
   execute(batch: Batch): void {
     const opened = this.#opened;
     if (opened === undefined) {

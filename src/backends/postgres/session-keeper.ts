@@ -1,6 +1,6 @@
 import { StateError } from "../../core/errors.js";
 import type { Logger } from "../contract.js";
-import { BACKEND } from "./errors.js";
+import { BACKEND, connectionError } from "./errors.js";
 import type { Lane } from "./lane.js";
 import { type SessionFacts, type SessionOptions, WireSession } from "./wire/wire-session.js";
 
@@ -34,6 +34,7 @@ export class SessionKeeper {
   readonly #opening = new Set<Promise<void>>();
   /** Server processes with writes whose fate is not known. */
   readonly #unfenced = new Set<SessionFacts>();
+  #lastFailure: StateError | undefined;
   #isClosed = false;
 
   constructor(options: KeeperOptions) {
@@ -43,6 +44,11 @@ export class SessionKeeper {
   /** Whether a lost connection may still write. */
   get isFencing(): boolean {
     return this.#unfenced.size > 0;
+  }
+
+  /** Why a connection was lost or an attempt failed last; undefined since one was made. */
+  get lastFailure(): StateError | undefined {
+    return this.#lastFailure;
   }
 
   async open(lane: Lane, connectTimeoutMs = this.#options.session.connectTimeoutMs): Promise<void> {
@@ -65,6 +71,7 @@ export class SessionKeeper {
       session.close();
       throw error;
     }
+    this.#lastFailure = undefined;
     lane.session = session;
     lane.neededAtMs = performance.now();
     this.#options.onOpened(lane);
@@ -76,9 +83,10 @@ export class SessionKeeper {
       this.#timers.delete(timer);
       const opening = this.open(lane).catch((error: unknown) => {
         if (this.#isClosed) return;
-        const cause = error instanceof Error ? error.message : String(error);
-        this.#options.logger.warn({ backend: BACKEND, attempt, cause }, "reconnecting failed");
-        if (error instanceof StateError && !error.retryable) this.#options.onRefused?.(error);
+        const failure = error instanceof StateError ? error : connectionError(BACKEND, String(error), error);
+        this.#lastFailure = failure;
+        this.#options.logger.warn({ backend: BACKEND, attempt, cause: failure.message }, "reconnecting failed");
+        if (!failure.retryable) this.#options.onRefused?.(failure);
         this.reopen(lane, attempt + 1);
       });
       this.#opening.add(opening);
@@ -97,6 +105,7 @@ export class SessionKeeper {
   #lost(lane: Lane, session: WireSession, cause: StateError, hadWrites: boolean): void {
     if (lane.session === session) lane.session = undefined;
     if (this.#isClosed) return;
+    this.#lastFailure = cause;
     // Behind a pooler the number is not the server's, and the pooler ends a server whose client left in mid-statement.
     if (hadWrites && !session.facts.isPooled) this.#unfenced.add(session.facts);
     this.#options.logger.warn({ backend: BACKEND, cause: cause.message }, "connection lost, reconnecting");

@@ -1,6 +1,7 @@
 import { ConnectionError, StateError } from "../../core/errors.js";
 import type { DriverContext } from "../contract.js";
 import type { ChangeFeed } from "./change-feed.js";
+import { connectionFailure } from "./connection-failure.js";
 import type { ControlAddress } from "./control-plane.js";
 import { hostPortOf, Lane } from "./lane.js";
 import type { ServerFacts } from "./wire/handshake.js";
@@ -72,6 +73,8 @@ export class ConnectionPool {
   #monitor: NodeJS.Timeout | undefined;
   /** Why the server would not have us when it was asked last. */
   #refusal: StateError | undefined;
+  /** Why the last connection was lost or the last attempt failed; undefined since one has come to something. */
+  #lastFailure: StateError | undefined;
   #batchesUnderWay = 0;
   /** Most batches under way at once since the last look. */
   #peak = 0;
@@ -91,6 +94,11 @@ export class ConnectionPool {
   /** Why the server will not have us, while waiting does not help. */
   get refusal(): StateError | undefined {
     return this.#refusal;
+  }
+
+  /** As `Driver.outage`. */
+  get outage(): StateError | undefined {
+    return this.#lastFailure === undefined || this.#openLanes().length > 0 ? undefined : this.#lastFailure;
   }
 
   /** Whether there is none because none was needed. */
@@ -200,17 +208,19 @@ export class ConnectionPool {
       if (this.#openLanes().length + this.#joining.length >= this.#target()) return;
       this.#connect(this.#options.context.connectTimeoutMs).then(
         () => this.#grow(),
-        (error: Error) => this.#failed(error, attempt),
+        (error: unknown) => this.#failed(error, attempt),
       );
     }, delayMs);
   }
 
-  #failed(error: Error, attempt: number): void {
+  #failed(cause: unknown, attempt: number): void {
     if (this.#isClosed) return;
+    const error = cause instanceof StateError ? cause : connectionFailure(hostPortOf(this.#options.address), cause);
+    this.#lastFailure = error;
     const { logger, onWritable } = this.#options.context;
     logger.warn({ backend: "redis", attempt, cause: error.message }, "connecting failed");
     const wasRefused = this.#refusal !== undefined;
-    this.#refusal = error instanceof StateError && !error.retryable ? error : undefined;
+    this.#refusal = error.retryable ? undefined : error;
     const isRefused = this.#refusal !== undefined;
     // What waits is refused now.
     if (isRefused) onWritable();
@@ -246,6 +256,7 @@ export class ConnectionPool {
       for (const facts of ended) this.#unfenced.delete(facts);
       this.#joining.push(lane);
       this.#refusal = undefined;
+      this.#lastFailure = undefined;
       // That may have taken longer than `idleMs`.
       this.#markNeeded(this.#openLanes().length + this.#joining.length);
       this.#isChanging = true;
@@ -263,6 +274,7 @@ export class ConnectionPool {
     this.#joining = this.#joining.filter((other) => other !== lane);
     // One that was closed because it was not needed has left before.
     if (!wasJoining && !this.#lanes.includes(lane)) return;
+    this.#lastFailure = cause;
     this.#options.context.logger.warn({ backend: "redis", cause: cause.message }, "connection lost, reconnecting");
     if (!wasJoining) {
       this.#isChanging = true;

@@ -103,6 +103,10 @@ class RedisDriver implements Driver {
     return this.#pool.isWritable;
   }
 
+  outage(): StateError | undefined {
+    return this.#pool.outage;
+  }
+
   execute(batch: Batch): void {
     if (this.#closed) {
       failAll(batch, new ClosedError("the store is not open", { backend: this.name }));

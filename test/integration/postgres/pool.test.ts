@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
-import { createEngine, type Engine, type EngineOptions } from "../../../src/index.js";
+import { createEngine, type Engine, type EngineOptions, type StateError } from "../../../src/index.js";
 import { startFaultProxy, startPostgres } from "../../../src/testing/index.js";
 import { openConnections } from "../../support/connections.js";
 import { nothingEscapes } from "../../support/outcomes.js";
@@ -99,9 +99,32 @@ if (await postgresIsThere("the pool of connections to PostgreSQL")) {
     await until("none is left", () => openConnections(engine) <= CONTROL);
     await proxy.set({ accept: "close" });
     await proxy.cut();
-    await assert.rejects(engine.get("a"), { name: "TimeoutError", outcome: "not-applied" });
+    await assert.rejects(engine.get("a"), (error: StateError) => {
+      assert.equal(error.code, "TIMEOUT");
+      assert.match(error.message, /it was not sent, the store is away/);
+      assert.match((error.cause as Error).message, new RegExp(`127\\.0\\.0\\.1:${proxy.port}`));
+      return true;
+    });
     await proxy.clear();
     assert.equal(String(await engine.get("a", { timeoutMs: 15_000 })), "1");
+  });
+
+  test("postgres: a read that finds no connection because none was needed is not answered with what was read before", async (t) => {
+    const server = await openServer(t);
+    const engine = await openEngine(t, {
+      backend: server.url,
+      pool: { min: 0, max: 3, idleMs: 50 },
+      cache: { maxBytes: 1024 * 1024, ttlMs: 100 },
+      degraded: { reads: "stale", maxStaleMs: 60_000 },
+    });
+    await engine.put("a", "1");
+    await until("changes are heard of", () => engine.stats().cache?.invalidation === "changes");
+    assert.equal(String(await engine.get("a")), "1");
+    assert.equal(engine.stats().cache?.entries, 1);
+    await until("none is left", () => openConnections(engine) <= CONTROL);
+    await delay(200);
+    assert.equal(String(await engine.get("a")), "1");
+    assert.equal(engine.stats().degraded.answeredStale, 0);
   });
 
   test("postgres: connections that died in silence while nothing was sent are replaced before anything is", async (t) => {

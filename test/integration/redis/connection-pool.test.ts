@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { createEngine, type Engine } from "../../../src/index.js";
+import { createEngine, type Engine, type StateError } from "../../../src/index.js";
 import { type RedisServer, startFaultProxy, startRedis } from "../../../src/testing/index.js";
 import { openConnections } from "../../support/connections.js";
 import { failureOf, nothingEscapes, settled } from "../../support/outcomes.js";
@@ -74,6 +74,28 @@ function load(engine: Engine): { readonly writes: Map<string, string[]>; stop():
 const SMALL_BATCHES = { maxSize: 4, maxInFlight: 16 };
 
 if (await redisIsThere("several connections to Redis")) {
+  test("a call that waits in vain while there is no connection says why there is none, and one that is slow does not", async (t) => {
+    const server = await openServer(t);
+    const proxy = await startFaultProxy(server.port);
+    t.after(() => proxy.close());
+    const url = `redis://127.0.0.1:${proxy.port}`;
+    const engine = await openEngine(t, url, { timeouts: { operationMs: 300, connectMs: 5000 } });
+    await proxy.set({ toServer: { delayMs: 5000 } });
+    const slow = await failureOf(engine.get("a", { timeoutMs: 50 }));
+    assert.equal(slow.cause, undefined);
+    await proxy.set({ accept: "refuse" });
+    await proxy.cut();
+    await until("the loss is noticed", () => openConnections(engine) === 0);
+    const away = await failureOf(engine.put("a", "1"));
+    assert.deepEqual([away.code, away.outcome, away.reason], ["TIMEOUT", "not-applied", "ERR_TIMEOUT"]);
+    assert.match(away.message, /put "a" on redis: .*it was not sent, the store is away/);
+    const cause = away.cause as StateError;
+    assert.equal(cause.code, "CONNECTION");
+    assert.match(cause.message, new RegExp(`127\\.0\\.0\\.1:${proxy.port}: .*refused`));
+    await proxy.clear();
+    await engine.put("a", "1", { timeoutMs: 15_000 });
+  });
+
   test("load opens connections up to the maximum, and what is not needed for idleMs is closed again", async (t) => {
     const server = await openServer(t);
     const admin = adminOf(t, server);
