@@ -45,8 +45,12 @@ export interface Health {
 }
 
 export interface ConnectionCounts {
+  /** At work at this moment. */
   readonly active: number;
+  /** Open without work. */
   readonly idle: number;
+  /** How many there may be for data. Absent: `pool.max`. */
+  readonly limit?: number;
 }
 
 export interface Logger {

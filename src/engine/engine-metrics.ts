@@ -159,7 +159,7 @@ export const METRIC_DEFINITIONS: readonly Definition[] = [
     "Connections to the store that are open without work.",
     ({ stats }) => stats.idleConnections,
   ),
-  gauge("pool_connections_limit", "Connections there may be: pool.max.", ({ maxConnections }) => maxConnections),
+  gauge("pool_connections_limit", "Connections for data that there may be.", ({ maxConnections }) => maxConnections),
   gauge("circuit_breaker_state", "0 closed, 1 half-open, 2 open.", ({ stats }) => CIRCUIT_STATES[stats.circuit]),
   counter("hits_total", "Gets that found a value.", ({ stats }) => stats.hits),
   counter("misses_total", "Gets that found none.", ({ stats }) => stats.misses),

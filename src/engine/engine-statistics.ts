@@ -86,6 +86,6 @@ export function metricsSource(core: EngineCore): MetricsSource {
     slo: telemetry.sloReport(),
     loopLagMs: telemetry.loopLagMs,
     maxPending: core.options.queue.maxPending,
-    maxConnections: core.options.pool.max,
+    maxConnections: driver.connections().limit ?? core.options.pool.max,
   };
 }

@@ -247,13 +247,15 @@ export class PostgresDriver implements Driver {
 
   connections(): ConnectionCounts {
     const opened = this.#opened;
-    if (opened === undefined) return { active: 0, idle: 0 };
+    const limit = this.#connections;
+    if (opened === undefined) return { active: 0, idle: 0, limit };
     const open = opened.lanes.filter((lane) => lane.isOpen);
     const atWork = open.filter((lane) => lane.load > 0).length;
     const replicas = opened.replicas?.connections ?? { active: 0, idle: 0 };
     return {
       active: atWork + replicas.active,
       idle: open.length - atWork + replicas.idle + opened.control.connections,
+      limit,
     };
   }
 

@@ -42,6 +42,7 @@ if (await postgresIsThere("the pool of connections to PostgreSQL")) {
     const pool = { min: 1, max: 5, idleMs: IDLE_MS };
     const engine = await openEngine(t, { backend: server.url, pool });
     assert.ok(openConnections(engine) >= 3, "three at first");
+    assert.match(await engine.metrics.metrics(), /^state_pool_connections_limit(\{[^}]*\})? 5$/m);
     await until("one is left", async () => (await processes()).length <= 1 + CONTROL);
     assert.ok(openConnections(engine) <= 1 + CONTROL);
     const kept = await processes();
