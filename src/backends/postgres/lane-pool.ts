@@ -27,19 +27,20 @@ export class LanePool {
   readonly #lanes: readonly Lane[];
   readonly #keeper: SessionKeeper;
   readonly #limits: LaneLimits;
-  #asleep = 0;
   #monitor: NodeJS.Timeout | undefined;
 
   constructor(lanes: readonly Lane[], keeper: SessionKeeper, limits: LaneLimits) {
     this.#lanes = lanes;
     this.#keeper = keeper;
     this.#limits = limits;
-    for (const lane of lanes.slice(limits.atOnce)) this.#sleep(lane);
+    for (const lane of lanes.slice(limits.atOnce)) lane.isAsleep = true;
   }
 
   /** Lanes without a connection because none was needed. */
   get asleep(): number {
-    return this.#asleep;
+    let count = 0;
+    for (const lane of this.#lanes) if (lane.isAsleep) count++;
+    return count;
   }
 
   start(): void {
@@ -54,12 +55,12 @@ export class LanePool {
 
   /** A batch is about to be given to a lane. */
   batchBegins(): void {
-    if (this.#asleep === 0) return;
+    let asleep = 0;
     for (const lane of this.#lanes) {
-      const isConnecting = !lane.isOpen && !lane.isAsleep;
-      if (isConnecting || (lane.isOpen && lane.load === 0)) return;
+      if (lane.isAsleep) asleep++;
+      else if (!lane.isOpen || lane.load === 0) return;
     }
-    this.wake();
+    if (asleep > 0) this.wake();
   }
 
   /** Connects one that sleeps, if there is one. */
@@ -67,7 +68,6 @@ export class LanePool {
     const lane = this.#lanes.find(({ isAsleep }) => isAsleep);
     if (lane === undefined) return;
     lane.isAsleep = false;
-    this.#asleep--;
     this.#keeper.reopen(lane, 0, 0);
   }
 
@@ -82,17 +82,12 @@ export class LanePool {
         lane.neededAtMs = nowMs;
       } else if (open > this.#limits.min && nowMs - lane.neededAtMs >= this.#limits.idleMs && session.due === 0) {
         lane.session = undefined;
-        this.#sleep(lane);
+        lane.isAsleep = true;
         session.close();
         open--;
       } else {
         session.askForLife();
       }
     }
-  }
-
-  #sleep(lane: Lane): void {
-    lane.isAsleep = true;
-    this.#asleep++;
   }
 }

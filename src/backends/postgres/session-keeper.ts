@@ -53,23 +53,30 @@ export class SessionKeeper {
 
   async open(lane: Lane, connectTimeoutMs = this.#options.session.connectTimeoutMs): Promise<void> {
     let hadWrites = false;
+    let endedBy: StateError | undefined;
     const session = await WireSession.open({
       ...this.#options.session,
       connectTimeoutMs,
-      onClosed: (cause) => this.#lost(lane, session, cause, hadWrites),
+      onClosed: (cause) => {
+        endedBy = cause;
+        // Before the lane had it this attempt fails, and whoever made it makes the next: two at once would leave the
+        // lane with two connections, one of which nobody closes.
+        if (lane.session === session) this.#lost(lane, session, cause, hadWrites);
+      },
       onAborting: () => {
         hadWrites = lane.hasWritesUnderWay;
       },
     });
-    if (this.#isClosed) {
-      session.close();
-      return;
-    }
     try {
       await this.#fence();
+      if (endedBy !== undefined) throw endedBy;
     } catch (error) {
       session.close();
       throw error;
+    }
+    if (this.#isClosed) {
+      session.close();
+      return;
     }
     this.#lastFailure = undefined;
     lane.session = session;
@@ -103,7 +110,7 @@ export class SessionKeeper {
   }
 
   #lost(lane: Lane, session: WireSession, cause: StateError, hadWrites: boolean): void {
-    if (lane.session === session) lane.session = undefined;
+    lane.session = undefined;
     if (this.#isClosed) return;
     this.#lastFailure = cause;
     // Behind a pooler the number is not the server's, and the pooler ends a server whose client left in mid-statement.
@@ -121,6 +128,7 @@ export class SessionKeeper {
 
   async #fence(): Promise<void> {
     for (const facts of this.#unfenced) {
+      if (this.#isClosed) return;
       while (!(await this.#options.endProcess(facts))) {
         if (this.#isClosed) return;
         await new Promise((resolve) => setTimeout(resolve, FENCE_POLL_MS));
