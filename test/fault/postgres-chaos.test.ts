@@ -13,6 +13,8 @@ import { postgresIsThere } from "../support/stores.js";
 const OPERATION_MS = 800;
 /** Beside the deadline, on a machine whose cores the server, the proxy and this process share. */
 const LATE_BUDGET_MS = 250;
+/** After a fault has ended. */
+const LONGEST_OUTAGE_MS = 30_000;
 const FAULTS_PER_ROUND = 5;
 const LOAD = { callers: 64, burst: 16, registers: 1000, counters: 200, passing: 150, transacted: 300, shelves: 10 };
 const ENGINE_OPTIONS = {
@@ -75,7 +77,8 @@ async function runRound(
       const name = nextFault();
       const fromMs = performance.now();
       await POSTGRES_FAULTS[name]!(arena, random);
-      const tookMs = await probe.served();
+      const tookMs = await Promise.race([probe.served(), delay(LONGEST_OUTAGE_MS, null, { ref: false })]);
+      if (tookMs === null) throw new Error(`nothing is served ${LONGEST_OUTAGE_MS} ms after ${name}`);
       log.push(`${name} @${fromMs.toFixed(1)}, served ${tookMs.toFixed(1)} ms after its end`);
     }
   } finally {
