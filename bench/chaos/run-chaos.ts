@@ -214,7 +214,7 @@ function paired(kinds: readonly FaultKind[], random: Random): FaultKind[][] {
 }
 
 /** Every kind as often as every other, in an order that the seed decides. */
-function shuffledBag<T>(all: readonly T[], random: Random): () => T {
+export function shuffledBag<T>(all: readonly T[], random: Random): () => T {
   let bag: T[] = [];
   return () => {
     if (bag.length === 0) bag = [...all];

@@ -3,9 +3,10 @@ import { type TestContext, test } from "node:test";
 import { runControl } from "../../bench/chaos/control-run.js";
 import { FAULT_KINDS } from "../../bench/chaos/fault-kinds.js";
 import { type ChaosPlan, type ChaosResult, runChaos } from "../../bench/chaos/run-chaos.js";
-import { CircuitOpenError, ConnectionError, type Engine } from "../../src/index.js";
-import { findRedisServer, type LedgerEngine } from "../../src/testing/index.js";
+import { ConnectionError } from "../../src/index.js";
+import { findRedisServer } from "../../src/testing/index.js";
 import { redisIsThere } from "../support/stores.js";
+import { repeatingIncrements, tampered } from "../support/tampered-engine.js";
 
 /** Every kind of fault this often. */
 const ROUNDS_OF_ALL_KINDS = 18;
@@ -39,15 +40,6 @@ async function run(t: TestContext, plan: Partial<ChaosPlan>): Promise<ChaosResul
   return result;
 }
 
-/** The engine with some of its operations replaced. */
-function tampered(engine: Engine, change: Partial<LedgerEngine>): LedgerEngine {
-  const operations = ["get", "contains", "put", "delete", "setIfNotExists"] as const;
-  const more = ["getAndDelete", "compareAndSwap", "increment", "ttl", "expire"] as const;
-  const many = ["batchGet", "batchPut", "batchDelete", "transaction", "clear"] as const;
-  const bound = Object.fromEntries([...operations, ...more, ...many].map((name) => [name, engine[name].bind(engine)]));
-  return { ...(bound as unknown as LedgerEngine), ...change };
-}
-
 if ((await findRedisServer()) !== null && (await redisIsThere("chaos"))) {
   test("keeps every promise through every fault that one machine can inject", async (t) => {
     const result = await run(t, { faults: ROUNDS_OF_ALL_KINDS * FAULT_KINDS.length });
@@ -71,14 +63,7 @@ if ((await findRedisServer()) !== null && (await redisIsThere("chaos"))) {
   test("would find increments that are sent again although their outcome is unknown", async (t) => {
     const result = await run(t, {
       kinds: kinds("cut-storm", "lost-ack"),
-      tamper: (engine) =>
-        tampered(engine, {
-          increment: (key, by, options) =>
-            engine.increment(key, by, options).catch((error: unknown) => {
-              if (error instanceof CircuitOpenError) throw error;
-              return engine.increment(key, by, options);
-            }),
-        }),
+      tamper: repeatingIncrements,
     });
     assert.ok(result.violations.duplicate! > 0, JSON.stringify(result.violations));
   });

@@ -3,12 +3,14 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Load } from "../../bench/chaos/load.js";
 import { Probe } from "../../bench/chaos/probe.js";
+import { shuffledBag } from "../../bench/chaos/run-chaos.js";
 import { below, type Random, seededRandom } from "../../bench/lib/rng.js";
-import { CircuitOpenError, createEngine, type Engine, type EngineOptions } from "../../src/index.js";
+import { createEngine, type Engine, type EngineOptions } from "../../src/index.js";
 import { createLedger, type LedgerEngine, type LedgerReport } from "../../src/testing/index.js";
 import { nothingEscapes } from "../support/outcomes.js";
 import { openPostgresArena, POSTGRES_FAULTS, type PostgresArena } from "../support/postgres-arena.js";
 import { postgresIsThere } from "../support/stores.js";
+import { repeatingIncrements } from "../support/tampered-engine.js";
 
 const OPERATION_MS = 800;
 /** Beside the deadline, on a machine whose cores the server, the proxy and this process share. */
@@ -41,7 +43,7 @@ async function violationsOf(t: TestContext, plan: Plan): Promise<Record<string, 
   t.after(() => arena.close());
   const engine = await createEngine({ ...ENGINE_OPTIONS, ...(plan.pool && { pool: plan.pool }), backend: arena.url });
   t.after(() => engine.close());
-  const next = bagOf(plan.faults ?? Object.keys(POSTGRES_FAULTS), random);
+  const next = shuffledBag(plan.faults ?? Object.keys(POSTGRES_FAULTS), random);
   const sums: Record<string, number> = {};
   let calls = 0;
   for (let round = 1; round <= plan.rounds; round++) {
@@ -91,15 +93,6 @@ async function runRound(
   return report;
 }
 
-/** Every fault as often as every other. */
-function bagOf(names: readonly string[], random: Random): () => string {
-  let bag: string[] = [];
-  return () => {
-    if (bag.length === 0) bag = [...names];
-    return bag.splice(below(random, bag.length), 1)[0]!;
-  };
-}
-
 function assertNone(violations: Record<string, number>): void {
   assert.deepEqual(
     Object.entries(violations).filter(([, count]) => count > 0),
@@ -120,23 +113,8 @@ if (await postgresIsThere("chaos on PostgreSQL")) {
     const sums = await violationsOf(t, {
       rounds: 2,
       faults: ["cut", "cut-storm", "lost-ack", "terminate"],
-      tamper: (engine) => ({
-        ...bound(engine),
-        increment: (key, by, options) =>
-          engine.increment(key, by, options).catch((error: unknown) => {
-            if (error instanceof CircuitOpenError) throw error;
-            return engine.increment(key, by, options);
-          }),
-      }),
+      tamper: repeatingIncrements,
     });
     assert.ok(sums.duplicate! > 0);
   });
-}
-
-function bound(engine: Engine): LedgerEngine {
-  const single = ["get", "contains", "put", "delete", "setIfNotExists", "getAndDelete", "compareAndSwap"] as const;
-  const others = ["increment", "ttl", "expire", "batchGet", "batchPut", "batchDelete", "transaction", "clear"] as const;
-  return Object.fromEntries(
-    [...single, ...others].map((name) => [name, engine[name].bind(engine)]),
-  ) as unknown as LedgerEngine;
 }

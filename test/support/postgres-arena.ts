@@ -30,16 +30,16 @@ export async function openPostgresArena(): Promise<PostgresArena> {
   let admin: Client | undefined;
 
   async function sql(text: string): Promise<QueryResult> {
-    for (;;) {
+    return untilItWorks(async () => {
       try {
         admin ??= await connected(server.url);
         return await admin.query(text);
-      } catch {
+      } catch (error) {
         void admin?.end().catch(() => {});
         admin = undefined;
-        await delay(20);
+        throw error;
       }
-    }
+    });
   }
 
   return {
@@ -135,12 +135,17 @@ async function connected(url: string): Promise<Client> {
   return client;
 }
 
+/** A server that was killed is back within this; whatever fails for longer has another cause. */
+const PATIENCE_MS = 30_000;
+
 async function untilItWorks<T>(work: () => Promise<T>): Promise<T> {
+  const deadlineMs = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
       return await work();
-    } catch {
-      await delay(50);
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error;
+      await delay(20);
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { ConnectionCounts } from "../contract.js";
 import type { Lane } from "./lane.js";
 import type { SessionKeeper } from "./session-keeper.js";
 
@@ -36,11 +37,24 @@ export class LanePool {
     for (const lane of lanes.slice(limits.atOnce)) lane.isAsleep = true;
   }
 
-  /** Lanes without a connection because none was needed. */
-  get asleep(): number {
+  /** Lanes that have a connection. */
+  get open(): number {
     let count = 0;
-    for (const lane of this.#lanes) if (lane.isAsleep) count++;
+    for (const lane of this.#lanes) if (lane.isOpen) count++;
     return count;
+  }
+
+  /** Lanes that have a connection or are to have one again; the others sleep. */
+  get wanted(): number {
+    let count = 0;
+    for (const lane of this.#lanes) if (!lane.isAsleep) count++;
+    return count;
+  }
+
+  counts(): ConnectionCounts {
+    const { open } = this;
+    const active = this.#lanes.filter((lane) => lane.isOpen && lane.load > 0).length;
+    return { active, idle: open - active };
   }
 
   start(): void {
@@ -73,7 +87,7 @@ export class LanePool {
 
   #look(): void {
     const nowMs = performance.now();
-    let open = this.#lanes.filter(({ isOpen }) => isOpen).length;
+    let { open } = this;
     for (const lane of this.#lanes) {
       const { session } = lane;
       if (session === undefined || !lane.isOpen) continue;

@@ -23,6 +23,7 @@ import type { PostgresOptions } from "./options.js";
 import { Placement } from "./placement.js";
 import { ReplicaSet } from "./replica-set.js";
 import { migrate, migrationError } from "./schema.js";
+import { ServerReport } from "./server-report.js";
 import { SessionKeeper } from "./session-keeper.js";
 import { cachedStatements } from "./statements.js";
 import { Sweeper } from "./sweeper.js";
@@ -47,6 +48,7 @@ interface Opened {
   readonly keeper: SessionKeeper;
   readonly lanes: readonly Lane[];
   readonly pool: LanePool;
+  readonly report: ServerReport;
   readonly placement: Placement;
   readonly surroundings: JobSurroundings;
   readonly scans: TableScans;
@@ -128,9 +130,9 @@ export class PostgresDriver implements Driver {
   isWritable(): boolean {
     const opened = this.#opened;
     if (opened === undefined || opened.keeper.isFencing || opened.placement.isHolding) return false;
-    if (!opened.lanes.some((lane) => lane.isOpen)) {
+    if (opened.pool.open === 0) {
       // Nobody asks who has nothing to send.
-      if (opened.pool.asleep === opened.lanes.length) opened.pool.wake();
+      if (opened.pool.wanted === 0) opened.pool.wake();
       return this.#refusal !== undefined;
     }
     return opened.lanes.some((lane) => lane.session?.isWritable === true);
@@ -138,14 +140,14 @@ export class PostgresDriver implements Driver {
 
   outage(): StateError | undefined {
     const opened = this.#opened;
-    return opened?.lanes.some((lane) => lane.isOpen) === false ? opened.keeper.lastFailure : undefined;
+    return opened?.pool.open === 0 ? opened.keeper.lastFailure : undefined;
   }
 
   execute(batch: Batch): void {
     const opened = this.#opened;
     if (opened === undefined) {
       this.#failAll(batch, new ClosedError("the store is not open", { backend: BACKEND }));
-    } else if (!opened.lanes.some((lane) => lane.isOpen)) {
+    } else if (opened.pool.open === 0) {
       this.#failAll(batch, this.#refusal ?? connectionError(this.#place, "not connected"));
     } else {
       opened.pool.batchBegins();
@@ -198,63 +200,26 @@ export class PostgresDriver implements Driver {
   }
 
   async health(): Promise<Health> {
-    const { control, lanes, pool } = this.#session("healthCheck");
-    const startedMs = performance.now();
-    const since = (): number => performance.now() - startedMs;
-    try {
-      const [row] = await control.query<{ version: string; replica: boolean }>(
-        "healthCheck",
-        "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS replica",
-      );
-      const connected = lanes.filter((lane) => lane.isOpen).length;
-      const wanted = lanes.length - pool.asleep;
-      const missing = connected < wanted ? `, ${wanted - connected} of ${wanted} reconnecting` : "";
-      const role = row!.replica ? ", a replica: it takes no writes" : "";
-      return {
-        healthy: (connected > 0 || wanted === 0) && !row!.replica,
-        backend: BACKEND,
-        latencyMs: since(),
-        detail: `${this.#place} PostgreSQL ${row!.version}${role}${missing}`,
-      };
-    } catch (error) {
-      return { healthy: false, backend: BACKEND, latencyMs: since(), detail: (error as Error).message };
-    }
+    return this.#session("healthCheck").report.health();
   }
 
   async memoryUsage(): Promise<number> {
-    const { control } = this.#session("memoryUsage");
-    const [row] = await control.query<{ bytes: string }>(
-      "memoryUsage",
-      "SELECT pg_total_relation_size($1::regclass)::text AS bytes",
-      [this.#tables.entries],
-    );
-    return Number(row!.bytes);
+    return this.#session("memoryUsage").report.memoryUsage();
   }
 
   async serverInfo(): Promise<Record<string, string>> {
-    const { control } = this.#session("serverInfo");
-    const [row] = await control.query<Record<string, string>>(
-      "serverInfo",
-      `SELECT 'postgres' AS server, current_setting('server_version') AS version, current_database()::text AS database,
-        current_user::text AS "user", pg_is_in_recovery()::text AS replica,
-        current_setting('synchronous_commit') AS synchronous_commit,
-        current_setting('max_connections') AS max_connections, pg_postmaster_start_time()::text AS started_at,
-        (SELECT count(*) FROM ${this.#tables.entries})::text AS entries,
-        (SELECT max(version) FROM ${this.#tables.versions})::text AS schema_version`,
-    );
-    return { ...row! };
+    return this.#session("serverInfo").report.serverInfo();
   }
 
   connections(): ConnectionCounts {
     const opened = this.#opened;
     const limit = this.#connections;
     if (opened === undefined) return { active: 0, idle: 0, limit };
-    const open = opened.lanes.filter((lane) => lane.isOpen);
-    const atWork = open.filter((lane) => lane.load > 0).length;
+    const lanes = opened.pool.counts();
     const replicas = opened.replicas?.connections ?? { active: 0, idle: 0 };
     return {
-      active: atWork + replicas.active,
-      idle: open.length - atWork + replicas.idle + opened.control.connections,
+      active: lanes.active + replicas.active,
+      idle: lanes.idle + replicas.idle + opened.control.connections,
       limit,
     };
   }
@@ -318,6 +283,7 @@ export class PostgresDriver implements Driver {
       keeper,
       lanes,
       pool,
+      report: new ServerReport(control, tables, pool, this.#place),
       placement,
       surroundings: {
         codec: context.codec,
@@ -375,7 +341,7 @@ export class PostgresDriver implements Driver {
 
   #lost(opened: Opened, lane: Lane): void {
     opened.placement.takeBack(lane.takeBack());
-    if (opened.lanes.some((other) => other.isOpen)) {
+    if (opened.pool.open > 0) {
       opened.placement.advance();
       return;
     }

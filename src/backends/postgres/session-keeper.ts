@@ -128,9 +128,9 @@ export class SessionKeeper {
 
   async #fence(): Promise<void> {
     for (const facts of this.#unfenced) {
-      if (this.#isClosed) return;
-      while (!(await this.#options.endProcess(facts))) {
+      for (;;) {
         if (this.#isClosed) return;
+        if (await this.#options.endProcess(facts)) break;
         await new Promise((resolve) => setTimeout(resolve, FENCE_POLL_MS));
       }
       this.#unfenced.delete(facts);

@@ -39,7 +39,7 @@ if (await postgresIsThere("the keeper of sessions")) {
     const address = parsePostgresUrl(
       `${server.url.replace(`:${server.port}/`, `:${proxy.port}/`)}?sslmode=disable&application_name=kept`,
     );
-    let failures = 0;
+    let attempts = 0;
     const keeper = new SessionKeeper({
       session: {
         address,
@@ -53,7 +53,7 @@ if (await postgresIsThere("the keeper of sessions")) {
       onOpened() {},
       onLost() {},
       async endProcess() {
-        if (++failures > 3) return true;
+        if (++attempts > 3) return true;
         // The new connection, and with it the way to end the old one.
         await proxy.cut();
         await delay(20);
@@ -65,7 +65,7 @@ if (await postgresIsThere("the keeper of sessions")) {
     await keeper.open(lane);
     assert.equal(await connections(), 1);
     await proxy.cut();
-    await until("it is connected again", () => lane.isOpen && failures > 3);
+    await until("it is connected again", () => lane.isOpen && attempts > 3);
     // Whatever else is on its way to a connection has one by then.
     await delay(300);
     assert.equal(await connections(), 1);
