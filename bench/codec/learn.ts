@@ -15,14 +15,33 @@ export async function learn(contender: Contender, engine: Engine, inFlight: numb
   }
 }
 
-/** Nothing is being tried, and what was found by trying has been confirmed once. */
+/**
+ * Nothing is being tried, and what was found by trying has been confirmed once, for reading and for writing. Batches of a
+ * size too rare to be tried are judged like the others.
+ */
 function hasSettled(workers: Record<string, unknown>): boolean {
   const { state, model } = workers as { readonly state?: string; readonly model?: ModelState };
   if (state === "starting" || model?.trial !== "none") return false;
-  return (model.classes ?? []).every((one) => one.verdict !== "none" && one.nextTrialAfterMs >= CONFIRMED_MS);
+  const classes = model.classes ?? [];
+  const directions = new Set(classes.map(directionOf));
+  const tried = classes.filter((one) => one.verdict !== "none");
+  return (
+    new Set(tried.map(directionOf)).size === directions.size &&
+    tried.every((one) => one.nextTrialAfterMs >= CONFIRMED_MS)
+  );
 }
 
 interface ModelState {
   readonly trial?: string;
-  readonly classes?: readonly { readonly verdict: string; readonly nextTrialAfterMs: number }[];
+  readonly classes?: readonly CostClass[];
+}
+
+interface CostClass {
+  readonly class: string;
+  readonly verdict: string;
+  readonly nextTrialAfterMs: number;
+}
+
+function directionOf({ class: name }: CostClass): string {
+  return name.slice(0, name.indexOf(" "));
 }

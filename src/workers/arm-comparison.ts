@@ -6,21 +6,27 @@ import { type ArmSample, PairedRatios } from "./paired-ratios.js";
  * Which of two ways, inline or offloaded, lets this process do more: nothing tells that but trying, since it hangs on
  * the machine's idle cores, the store and the callers. The two are tried in turn for short windows, in the order
  * i o o i, so that a drift of the load favours neither, and their throughputs (operations settled per time) are
- * compared pair by pair, the calling thread's busy time beside them. A verdict stands for a time that doubles while
- * it is confirmed; a load that changed is asked sooner. So the share of time spent in the worse way falls towards
- * nothing, and is a few per cent at most.
+ * compared pair by pair, the calling thread's busy time beside them. A window in which the way tried does far worse
+ * than the other did is cut short. A verdict stands for a time that doubles while it is confirmed, and grows faster
+ * where it is beyond doubt; a load that changed is asked sooner. So the share of time spent in the worse way falls
+ * towards nothing, and is a few per cent at most.
  *
  * One direction is tried at a time, with all its sizes: batches change their size with the way they are treated.
  */
 const GUARD_MS = 4;
 const WINDOW_MS = 25;
 const MAX_WINDOW_MS = 300;
+/** A way that does less than this of what the other did need not be watched for longer than so. */
+const FAR_WORSE = 0.65;
+const SHORT_WINDOW_MS = 8;
 /** Fewer batches with codec work than this make no window. */
 const MIN_BATCHES = 6;
 /** Nothing was called for so long: the load paused, and the window is void. */
 const PAUSE_MS = 5;
 const FIRST_INTERVAL_MS = 1000;
 const LAST_INTERVAL_MS = 60_000;
+const INTERVAL_GROWTH = 2;
+const CLEAR_INTERVAL_GROWTH = 4;
 const CHANGED_BY = 1.6;
 const CHANGED_WINDOWS = 8;
 const COST_CLASSES = 16;
@@ -48,7 +54,11 @@ interface Trial {
   readonly seen: Set<CostClass>;
   readonly pairs: PairedRatios;
   step: number;
+  /** Of the pair that is not complete yet. */
   first: ArmSample | undefined;
+  /** Operations per millisecond in the last window of either way. */
+  inlineRate: number;
+  offloadRate: number;
 }
 
 export interface ArmComparisonDependencies {
@@ -105,7 +115,7 @@ export class ArmComparison {
     if (isIdle) this.#idleSinceMs = nowMs;
     this.#operations += operations;
     this.#settles++;
-    if (nowMs < this.#endMs) return;
+    if (nowMs < this.#endMs && !this.#isFarWorse(nowMs)) return;
     if (this.#inGuard) this.#beginMeasuring(nowMs);
     else this.#endWindow(nowMs);
   }
@@ -178,6 +188,15 @@ export class ArmComparison {
     for (const costClass of this.#known) costClass.batches = 0;
   }
 
+  /** Whether the way tried falls so far behind the other that no more of it is needed to tell. */
+  #isFarWorse(nowMs: number): boolean {
+    const trial = this.#trial;
+    if (trial === undefined || this.#inGuard || this.#settles < MIN_BATCHES) return false;
+    const elapsedMs = nowMs - this.#startMs;
+    const otherRate = this.#trialOffloads ? trial.inlineRate : trial.offloadRate;
+    return elapsedMs >= SHORT_WINDOW_MS && this.#operations < otherRate * FAR_WORSE * elapsedMs;
+  }
+
   #endWindow(nowMs: number): void {
     const elapsedMs = nowMs - this.#startMs;
     const direction = this.#trial?.subject.direction;
@@ -205,6 +224,8 @@ export class ArmComparison {
     for (const costClass of this.#known) {
       if (costClass.direction === trial.subject.direction && costClass.batches > 0) trial.seen.add(costClass);
     }
+    if (this.#trialOffloads) trial.offloadRate = sample.rate;
+    else trial.inlineRate = sample.rate;
     if (trial.first === undefined) {
       trial.first = sample;
     } else {
@@ -222,8 +243,9 @@ export class ArmComparison {
 
   #conclude(trial: Trial, sample: ArmSample, nowMs: number): void {
     const verdict = trial.pairs.favoursOffload(trial.subject.verdict) ? "offload" : "inline";
+    const growth = trial.pairs.isClear(trial.subject.verdict) ? CLEAR_INTERVAL_GROWTH : INTERVAL_GROWTH;
     const confirmed = trial.subject.verdict === verdict;
-    const intervalMs = confirmed ? Math.min(trial.subject.intervalMs * 2, LAST_INTERVAL_MS) : FIRST_INTERVAL_MS;
+    const intervalMs = confirmed ? Math.min(trial.subject.intervalMs * growth, LAST_INTERVAL_MS) : FIRST_INTERVAL_MS;
     for (const costClass of trial.seen) {
       costClass.verdict = verdict;
       costClass.intervalMs = intervalMs;
@@ -254,7 +276,15 @@ export class ArmComparison {
       }
     }
     if (busiest === undefined) return;
-    this.#trial = { subject: busiest, seen: new Set([busiest]), pairs: new PairedRatios(), step: 0, first: undefined };
+    this.#trial = {
+      subject: busiest,
+      seen: new Set([busiest]),
+      pairs: new PairedRatios(),
+      step: 0,
+      first: undefined,
+      inlineRate: sample.rate,
+      offloadRate: 0,
+    };
     this.#trialOffloads = false;
   }
 }

@@ -6,6 +6,8 @@ const MIN_WORK_MS = 0.3;
 /** What is packed while a thread works on what was packed before; below this a hop costs more than that saves. */
 const MIN_OVERLAP_BYTES = 192 * 1024;
 const MAX_PARTS_PER_THREAD = 4;
+/** Packed or unpacked in one turn of the event loop, in a millisecond or so. */
+const MAX_PART_BYTES = 1024 * 1024;
 
 /** The values `first` to `end` of a batch. */
 export interface Part {
@@ -15,16 +17,16 @@ export interface Part {
 
 /**
  * Parts of about the same size for the idle threads, and of large batches several for each, so that the calling thread
- * packs one while the one before is worked on.
+ * packs one while the one before is worked on; none so large that packing it would hold up the event loop, unless that is
+ * a single value.
  * @param inlineMs what the whole batch would take in one thread
  */
 export function partsOf(inputs: readonly Value[], idleThreads: number, inlineMs: number): readonly Part[] {
   const whole = { first: 0, end: inputs.length };
-  if (idleThreads <= 0 || inputs.length <= 1) return [whole];
+  if (inputs.length <= 1) return [whole];
   const bytes = sizeOf(inputs, whole);
-  const threads = Math.max(1, Math.min(idleThreads, Math.floor(inlineMs / MIN_WORK_MS)));
-  const partsEach = Math.max(1, Math.min(MAX_PARTS_PER_THREAD, Math.floor(bytes / threads / MIN_OVERLAP_BYTES)));
-  const wanted = Math.min(threads * partsEach, inputs.length);
+  const forThreads = idleThreads <= 0 ? 1 : partsForThreads(bytes, idleThreads, inlineMs);
+  const wanted = Math.min(Math.max(forThreads, Math.ceil(bytes / MAX_PART_BYTES)), inputs.length);
   if (wanted === 1) return [whole];
   const parts: Part[] = [];
   let first = 0;
@@ -38,6 +40,11 @@ export function partsOf(inputs: readonly Value[], idleThreads: number, inlineMs:
   }
   if (first < inputs.length) parts.push({ first, end: inputs.length });
   return parts;
+}
+
+function partsForThreads(bytes: number, idleThreads: number, inlineMs: number): number {
+  const threads = Math.max(1, Math.min(idleThreads, Math.floor(inlineMs / MIN_WORK_MS)));
+  return threads * Math.max(1, Math.min(MAX_PARTS_PER_THREAD, Math.floor(bytes / threads / MIN_OVERLAP_BYTES)));
 }
 
 /** In bytes, or UTF-16 units for text. */

@@ -216,7 +216,7 @@ class PooledCodec implements CodecPool {
       const whole = { first: 0, end: inputs.length };
       const parts = partsOf(inputs, this.#threads - pool.jobs, this.#likelyMs(direction, inputs, whole));
       if (parts.length === 1) await this.#doPart(pool, job, parts[0]!);
-      else await Promise.all(parts.map((part) => this.#doPart(pool, job, part)));
+      else await this.#doParts(pool, job, parts);
       return results;
     } finally {
       if (--this.#batches === 0) this.#becomeIdle();
@@ -226,6 +226,15 @@ class PooledCodec implements CodecPool {
   #becomeIdle(): void {
     for (const waiter of this.#idleWaiters) waiter();
     this.#idleWaiters = [];
+  }
+
+  /** As many at once as keep the threads at work; the next is packed when one has come back. */
+  async #doParts(pool: ThreadPool, job: Job, parts: readonly Part[]): Promise<void> {
+    let next = 0;
+    const oneByOne = async (): Promise<void> => {
+      while (next < parts.length) await this.#doPart(pool, job, parts[next++]!);
+    };
+    await Promise.all(Array.from({ length: Math.min(pool.jobsAtOnce, parts.length) }, oneByOne));
   }
 
   async #doPart(pool: ThreadPool, job: Job, part: Part): Promise<void> {

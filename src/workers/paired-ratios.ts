@@ -17,6 +17,9 @@ const ABOUT_EQUAL = Math.log(0.97);
 const SOMEWHAT_LESS = Math.log(0.93);
 const FREES_NOTICEABLY = 0.85;
 const FREES_HALF = 0.5;
+/** So far from the threshold there is no doubt after two pairs. */
+const BEYOND_DOUBT = Math.log(1.35);
+const FEWEST_PAIRS = 2;
 /** A verdict is overturned only by a difference larger than would have made it. */
 const HYSTERESIS = 0.015;
 
@@ -45,12 +48,22 @@ export class PairedRatios {
     if (pairs >= MAX_PAIRS) return true;
     // One pair suffices to find what was found before.
     if (previous !== undefined && pairs <= 2) return this.favoursOffload(previous) === (previous === "offload");
+    if (pairs >= FEWEST_PAIRS && this.isClear(previous)) return true;
     if (pairs < MIN_PAIRS) return false;
     const middle = mean(this.#throughputs);
     const error = standardError(this.#throughputs, middle);
     if (error < PRECISE_ENOUGH) return true;
     const threshold = this.#threshold(previous);
     return Math.abs(middle - threshold) > CONFIDENCE * error;
+  }
+
+  /** Every pair is far on the same side. */
+  isClear(previous: Verdict): boolean {
+    const threshold = this.#threshold(previous);
+    return (
+      this.#throughputs.every((ratio) => ratio > threshold + BEYOND_DOUBT) ||
+      this.#throughputs.every((ratio) => ratio < threshold - BEYOND_DOUBT)
+    );
   }
 
   favoursOffload(previous: Verdict): boolean {

@@ -35,6 +35,8 @@ interface Ticket {
  * its thread; jobs that waited behind it are rejected with it and can be run again.
  */
 export class ThreadPool {
+  /** More than so many wait for their turn. */
+  readonly jobsAtOnce: number;
   readonly #piscina: Piscina<CodecRequest, CodecResponse>;
   readonly #tickets = new Set<Ticket>();
   readonly #tickMs: number;
@@ -45,6 +47,7 @@ export class ThreadPool {
   constructor(options: ThreadPoolOptions) {
     const { threads } = options;
     this.#tickMs = options.watchdogFloorMs / TICKS_PER_FLOOR;
+    this.jobsAtOnce = threads * JOBS_PER_THREAD;
     this.#capacity = threads * (JOBS_PER_THREAD + QUEUED_PER_THREAD);
     const ready = new Set<number>();
     this.#piscina = new Piscina({

@@ -25,6 +25,23 @@ test("parts cover every value once, in order, and none is empty", () => {
   );
 });
 
+test("no part takes long to pack, whether threads are idle or not, unless it is one value", () => {
+  for (const idleThreads of [0, 1, 4]) {
+    for (const [count, bytes] of [
+      [256, 262_144],
+      [5000, 20_000],
+      [3, 4 << 20],
+    ] as const) {
+      for (const { first, end } of partsOf(values(count, bytes), idleThreads, 100)) {
+        assert.ok(
+          end - first === 1 || (end - first) * bytes <= (1 << 20) + bytes,
+          `${idleThreads}: ${first} to ${end}`,
+        );
+      }
+    }
+  }
+});
+
 test("work is spread over the idle threads as long as each has enough of it", () => {
   assert.equal(partsOf(values(64, 1024), 4, 2).length, 4);
   assert.equal(partsOf(values(64, 1024), 4, 0.7).length, 2);

@@ -48,6 +48,22 @@ test("values of up to 300 KiB come back whole, large and small ones mixed", asyn
   for (const [index, value] of values.entries()) assert.ok(value.equals(decoded[index] as Buffer));
 });
 
+test("a batch that is too large to be packed in one turn comes back whole, with no more jobs at once than are at work", async (t) => {
+  const pool = openCodecPool(t);
+  const values = Array.from({ length: 48 }, (_, seed) => Buffer.alloc(256 * 1024, sampleRecord(1000, seed)));
+  const checksums = checksumsFor(values);
+  let mostUnderWay = 0;
+  const watch = setInterval(() => {
+    mostUnderWay = Math.max(mostUnderWay, (pool.describe().jobs as { underWay: number }).underWay);
+  }, 1);
+  t.after(() => clearInterval(watch));
+  const decoded = await pool.decode(await pool.encode(values, checksums), checksums);
+  for (const [index, value] of values.entries()) assert.ok(value.equals(decoded[index] as Buffer));
+  assert.ok((pool.describe().jobs as { jobs: number }).jobs > 12);
+  assert.ok(mostUnderWay > 0 && mostUnderWay <= 2, `${mostUnderWay}`);
+  assert.deepEqual(fellBack(pool), { lost: 0, doneInline: 0 });
+});
+
 test("decoded values of one batch do not share more memory than a block", async (t) => {
   const pool = openCodecPool(t);
   const values = Array.from({ length: 400 }, (_, seed) => sampleRecord(1024, seed));

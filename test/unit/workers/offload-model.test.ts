@@ -167,6 +167,18 @@ test("trials take a few per cent of the time at first and less and less later", 
   assert.ok(late > 0 && late < 0.002, `${late}`);
 });
 
+test("a way that does far worse is left after a glimpse, and seldom tried again", () => {
+  const load = saturated(1, 3, 0.4);
+  const spentOffloading = (process: Process, durationMs: number): number => {
+    const share = process.run(load, durationMs);
+    return (share * 3) / (share * 3 + (1 - share));
+  };
+  const process = new Process();
+  assert.ok(spentOffloading(process, 1000) < 0.06);
+  const soon = spentOffloading(process, 10_000);
+  assert.ok(soon > 0 && soon < 0.006, `${soon}`);
+});
+
 test("zstd is assumed to be worth offloading until a trial says otherwise", () => {
   const process = new Process({ codec: "zstd" });
   assert.equal(process.model.offloads("encode", 128, 128 * KIB, 0), true);
