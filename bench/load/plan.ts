@@ -35,8 +35,8 @@ export interface Plan {
   readonly soakMs: number;
 }
 
-const ROUND_MS = 150;
-const QUICK_ROUND_MS = 60;
+const ROUND_MS = 100;
+const QUICK_ROUND_MS = 50;
 const QUICK_ROUNDS = 2;
 const MIN_ROUND_MS = 20;
 /** The workload that means all of its parts. */
@@ -127,7 +127,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
 
 function cellUnits(workload: Workload, names: readonly string[]): number {
   const clients = names.filter((name) => name !== YARDSTICK).length;
-  if (workload.inFlight < 1000) return workload.rounds * workload.roundShare * clients * 1.5;
-  const yardstick = names.includes(YARDSTICK) ? (workload.operation === "mixed" ? 2 : 1) : 0;
-  return workload.rounds * (clients * 1.5 + yardstick);
+  const yardstick =
+    workload.inFlight >= 1000 && names.includes(YARDSTICK) ? (workload.operation === "mixed" ? 2 : 1) : 0;
+  return workload.rounds * workload.roundShare * (clients * 1.5 + yardstick);
 }

@@ -39,6 +39,10 @@ export interface BenchObserver {
 }
 
 const SEED = 20_231_116;
+/** Half an hour of the trace: every client replays it several times while somebody waits. */
+const TRACE_REQUESTS = 10_000;
+/** The targets are few, and are held against fixed figures. */
+const TARGET_ROUND_SHARE = 3 / 2;
 const DEFAULT_SLO_RATE = 10_000;
 const MAX_OTHER_LOAD = 0.1;
 const NOTHING = "it has no workload in common with this run";
@@ -51,7 +55,7 @@ export async function runBench(options: BenchOptions, observer: BenchObserver): 
   const baseline = options.baseline === null ? null : await readBaseline(options.baseline);
   const trace =
     options.trace === null
-      ? { kind: "llm" as const, requests: generateLlmTrace(SEED), skipped: 0 }
+      ? { kind: "llm" as const, requests: generateLlmTrace(SEED, TRACE_REQUESTS), skipped: 0 }
       : await readTrace(options.trace);
   if (trace.skipped > 0) observer.note(`the trace goes on for ${trace.skipped} further lines, which are left out`);
   const store = await openStore(options.backend);
@@ -230,7 +234,9 @@ class BenchRun {
     if (millrace === undefined || this.#store.redis === null) return;
     await this.#subjects.load(shapeOf("put-100B@1000"), [MILLRACE]);
     await this.#subjects.load(shapeOf("put-1KiB@1000"), [MILLRACE]);
-    const { targets, comparisons } = await millrace.ask("targets", { roundMs: this.#plan.roundMs });
+    const { targets, comparisons } = await millrace.ask("targets", {
+      roundMs: this.#plan.roundMs * TARGET_ROUND_SHARE,
+    });
     this.#targets.push(...targets);
     this.#add("get and put, 100 B, 100,000 ops/s offered", comparisons);
   }

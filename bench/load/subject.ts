@@ -14,7 +14,7 @@ import { type Replay, replayTrace } from "./trace-replay.js";
 import { bindOperation, shapeOf, TTL_MS, type Workload, workloadNamed } from "./workload.js";
 
 /** A service has been running for longer than its compiler needs to learn it; a client that is fast needs seconds. */
-const FIRST_WARM_UP_MS = 2000;
+const FIRST_WARM_UP_MS = 1200;
 const WARM_UP_MS = 150;
 /** With so few in flight code that runs once per batch, and codecs, are compiled later. */
 const FEW_IN_FLIGHT = { upTo: 10, warmUpMs: 400 };
