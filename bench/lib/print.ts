@@ -2,6 +2,8 @@ import { formatNumber, formatRate, formatUs } from "./numbers.js";
 import type { Comparison, Environment, Target, Verdict } from "./report.js";
 import { formatTable } from "./table.js";
 
+type Setting = Environment["settings"][string];
+
 export function environmentText(environment: Environment): string {
   const { millrace, commit, node, cpus, cores, memoryGiB, os, redis, backend, peers, settings } = environment;
   const versions = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
@@ -9,9 +11,17 @@ export function environmentText(environment: Environment): string {
     `millrace ${millrace}${commit === null ? "" : ` (${commit})`} on ${backend}${redis === null ? "" : `, ${redis}`}`,
     `node ${node}, ${cores} x ${cpus}, ${memoryGiB} GiB, ${os}, load ${environment.loadAverage}`,
     ...(versions.length === 0 ? [] : [versions.join(", ")]),
-    `rounds of ${settings.roundMs} ms, ${settings.rate === "closed loop" ? "closed loop" : `${settings.rate} ops/s offered`}; every client in a process and thread of its own, one at a time`,
-    "1000 in flight: ops/s and CPU come from rounds without clocks, latency from rounds of its own",
+    ...(settings.roundMs === undefined ? [] : methodText(settings.roundMs, settings.rate)),
   ].join("\n");
+}
+
+/** How the cells are measured; parts of the bench without cells have their own ways. */
+function methodText(roundMs: Setting, rate: Setting | undefined): string[] {
+  const load = rate === "closed loop" ? "closed loop" : `${rate} ops/s offered`;
+  return [
+    `rounds of ${roundMs} ms, ${load}; every client in a process and thread of its own, one at a time`,
+    "1000 in flight: ops/s and CPU come from rounds without clocks, latency from rounds of its own",
+  ];
 }
 
 export function comparisonText(title: string, rows: readonly Comparison[]): string {

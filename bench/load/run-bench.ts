@@ -118,7 +118,7 @@ class BenchRun {
       backend: shown,
       packages: [...this.#subjects.clients.flatMap((client) => client.packageName ?? []), ...this.#codecPackages()],
       settings: {
-        roundMs: Math.round(this.#plan.roundMs),
+        ...(this.#plan.cells.length === 0 ? {} : { roundMs: Math.round(this.#plan.roundMs) }),
         rate: this.#options.ratePerSec ?? "closed loop",
         quick: this.#options.quick,
         checksum: "crc32 (default)",

@@ -82,7 +82,7 @@ export class Request {
   value: Value | undefined;
   /** Milliseconds; 0: never expires. For expire requests the new lifetime. */
   readonly ttlMs: number;
-  readonly detail: RequestDetail;
+  detail: RequestDetail;
   /** Microseconds of the engine's clock, kept as a wrapping 32-bit integer so that it is never boxed. */
   readonly startedAtUs: number;
   /** Milliseconds from the start after which the caller has its answer. */

@@ -11,14 +11,17 @@ export class DeadlineTimer {
   readonly #onDue: () => void;
   #timer: LoopTimer | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
+  /** What it was armed with. */
+  #delayMs = Number.POSITIVE_INFINITY;
 
   constructor(loop: EventLoop, onDue: () => void) {
     this.#loop = loop;
     this.#onDue = onDue;
   }
 
-  get armed(): boolean {
-    return this.#timer !== undefined;
+  /** Whether it fires in time for a deadline that is so far away now. Says no where only the clock could say yes. */
+  covers(delayMs: number): boolean {
+    return this.#delayMs <= delayMs;
   }
 
   arm(delayMs: number): void {
@@ -26,6 +29,7 @@ export class DeadlineTimer {
     if (dueMs >= this.#dueMs) return;
     this.stop();
     this.#dueMs = dueMs;
+    this.#delayMs = delayMs;
     // Never the reason for a process to stay alive: what is pending has a connection or a reconnect timer that is.
     const waitMs = Math.min(Math.max(1, Math.ceil(delayMs)), MAX_DELAY_MS);
     this.#timer = this.#loop.setTimer(waitMs, this.#fire, false);
@@ -35,6 +39,7 @@ export class DeadlineTimer {
     this.#loop.clearTimer(this.#timer);
     this.#timer = undefined;
     this.#dueMs = Number.POSITIVE_INFINITY;
+    this.#delayMs = Number.POSITIVE_INFINITY;
   }
 
   readonly #fire = (): void => {

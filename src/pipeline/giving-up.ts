@@ -4,6 +4,7 @@ import { AbortedError, type Outcome, type StateError, TimeoutError } from "../co
 import type { EventLoop } from "../core/event-loop.js";
 import { type Completion, isRead } from "./completion.js";
 import { DeadlineTimer } from "./deadline-timer.js";
+import { keepGivenBytes } from "./given-bytes.js";
 import type { RequestsUnderWay } from "./requests-under-way.js";
 
 interface WatchedRequest {
@@ -23,6 +24,7 @@ export class GivingUp {
   readonly #completion: Completion;
   readonly #underWay: RequestsUnderWay;
   readonly #outage: () => StateError | undefined;
+  readonly #onGivenUp: () => void;
   readonly #timer: DeadlineTimer;
   /**
    * One listener a signal: with one a request, each would be compared with all that are there. Weak, because its table
@@ -30,22 +32,27 @@ export class GivingUp {
    */
   readonly #signals = new WeakMap<AbortSignal, WatchedSignal>();
 
-  /** @param outage as `Driver.outage` */
+  /**
+   * @param outage as `Driver.outage`
+   * @param onGivenUp called after some were answered
+   */
   constructor(
     completion: Completion,
     underWay: RequestsUnderWay,
     outage: () => StateError | undefined,
+    onGivenUp: () => void,
     loop: EventLoop,
   ) {
     this.#outage = outage;
+    this.#onGivenUp = onGivenUp;
     this.#completion = completion;
     this.#underWay = underWay;
     this.#timer = new DeadlineTimer(loop, () => this.#expire());
   }
 
-  /** Whether some deadline is being watched; later ones are then found when that one is looked at. */
-  get isArmed(): boolean {
-    return this.#timer.armed;
+  /** Whether a deadline that is so far away is found anyway, when one that is no later is looked at. */
+  watches(timeoutMs: number): boolean {
+    return this.#timer.covers(timeoutMs);
   }
 
   watchDeadline(request: Request): void {
@@ -77,6 +84,7 @@ export class GivingUp {
       this.#signals.delete(signal);
       // Each that is answered leaves the list.
       for (const { request } of [...requests]) this.#abort(request, signal);
+      this.#onGivenUp();
     };
     const forget = (): void => {
       this.#signals.delete(signal);
@@ -97,7 +105,9 @@ export class GivingUp {
       cause: signal.reason,
     };
     this.#completion.fail(request, new AbortedError("the caller's signal aborted it", details), batch);
-    if (batch !== undefined) this.#underWay.abandoned(batch);
+    if (batch === undefined) return;
+    keepGivenBytes(batch);
+    this.#underWay.abandoned(batch);
   }
 
   #expire(): void {
@@ -121,8 +131,11 @@ export class GivingUp {
       batch.forEachRequest((request) => {
         abandoned = check(request, wasSent, batch) || abandoned;
       });
-      if (abandoned) this.#underWay.abandoned(batch);
+      if (!abandoned) return;
+      keepGivenBytes(batch);
+      this.#underWay.abandoned(batch);
     });
+    this.#onGivenUp();
     if (nextMs !== Number.POSITIVE_INFINITY) this.#timer.arm(nextMs);
   }
 

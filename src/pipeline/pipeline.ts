@@ -95,9 +95,10 @@ export class Pipeline implements BatchOwner {
         if (--this.#pending === 0 && this.#idleWaiters.length > 0) this.#becomeIdle();
       },
       (request, error) => {
-        // A caller's own short deadline says nothing about the store.
-        const isImpatient = error.code === "TIMEOUT" && request.timeoutMs < this.#options.operationMs;
-        if (!isImpatient) this.#breaker?.failed(request, error);
+        // A caller's own short deadline says nothing about the store, nor does one that passed behind work that runs alone.
+        const isNotItsFault =
+          error.code === "TIMEOUT" && (this.#runningAlone || request.timeoutMs < this.#options.operationMs);
+        if (!isNotItsFault) this.#breaker?.failed(request, error);
       },
       loop,
       options.watcher,
@@ -122,6 +123,10 @@ export class Pipeline implements BatchOwner {
       this.#completion,
       new RequestsUnderWay(driver, this.#queue, this.#inFlight, this.#stage),
       () => driver.outage?.(),
+      // What waited for them need not wait for the store.
+      () => {
+        if (this.#queue.marks.waiting) this.#schedule();
+      },
       loop,
     );
   }
@@ -170,7 +175,7 @@ export class Pipeline implements BatchOwner {
     if (shared === undefined) this.#queue.push(request);
     else join(shared, request);
     if (request.signal !== undefined) this.#givingUp.watchSignal(request, request.signal);
-    if (!this.#givingUp.isArmed || request.timeoutMs !== options.operationMs) this.#givingUp.watchDeadline(request);
+    if (!this.#givingUp.watches(request.timeoutMs)) this.#givingUp.watchDeadline(request);
     if (!this.#scheduled) this.#schedule();
     else if (this.#queue.size >= this.#eagerBatchSize && this.#worthSending()) this.#dispatch();
   }

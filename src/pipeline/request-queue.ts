@@ -66,6 +66,7 @@ export class RequestQueue {
   /** Passes the marks that are reached; held requests were called before them and have not left. */
   passMarks(batchesInFlight: number, lastSequence: number): void {
     this.#takeBack();
+    this.dropAnswered();
     if (this.marks.waiting && this.#held.isEmpty) this.marks.pass(this.#taken, batchesInFlight, lastSequence);
   }
 

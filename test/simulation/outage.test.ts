@@ -44,7 +44,7 @@ for (const circuitBreaker of [false, { failures: 10, resetMs: 1000 }] as const) 
     } as const;
     const pipeline = new Pipeline(driver, options, undefined, loop);
     driver.onReconnected = () => pipeline.reconnected();
-    const shape = { keys: 100, operationMs: OPERATION_MS, hurriedShare: 0, abortedShare: 0 };
+    const shape = { keys: 100, operationMs: OPERATION_MS, oddDeadlineShare: 0, abortedShare: 0 };
     const calls: Call[] = [];
     const workload = new Workload(0, pipeline, loop, seededRandom(4), shape, calls);
     const seen = { calls: 0, sent: 0, atOnce: 0, mostPending: 0 };

@@ -62,7 +62,7 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
     const shape = {
       keys: pick(random, [1, 2, 4]),
       operationMs,
-      hurriedShare: pick(random, [0, 0.2]),
+      oddDeadlineShare: pick(random, [0, 0.2]),
       abortedShare: pick(random, [0, 0, 0.1]),
     };
     const workload = new Workload(client, pipeline, loop, seededRandom(below(random, 2 ** 31)), shape, calls);

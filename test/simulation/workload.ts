@@ -25,13 +25,15 @@ const KINDS = [
 ];
 const COUNTER_KINDS = [Kind.increment, Kind.increment, Kind.increment, Kind.get, Kind.delete, Kind.getAndDelete];
 const TTL_MS = 1_000_000_000;
+/** The longest deadline, in usual ones. */
+const PATIENCE = 3;
 
 export interface WorkloadShape {
   /** Keys of registers; there are counters besides. */
   readonly keys: number;
   readonly operationMs: number;
   /** Share of calls with a deadline of their own, and of those with a signal. */
-  readonly hurriedShare: number;
+  readonly oddDeadlineShare: number;
   readonly abortedShare: number;
 }
 
@@ -75,8 +77,8 @@ export class Workload {
 
   submit(kind: Kind, key: string, value: string | undefined, ttlMs: number, detail: RequestDetail): Call {
     const random = this.#random;
-    const { operationMs, hurriedShare, abortedShare } = this.#shape;
-    const timeoutMs = random() < hurriedShare ? 1 + below(random, operationMs) : operationMs;
+    const { operationMs, oddDeadlineShare, abortedShare } = this.#shape;
+    const timeoutMs = random() < oddDeadlineShare ? 1 + below(random, PATIENCE * operationMs) : operationMs;
     const request = new Request(kind, key, value, ttlMs, detail, this.#pipeline.nowUs(), timeoutMs);
     const calledMs = this.#loop.nowMs();
     const call: Call = {
