@@ -1,6 +1,6 @@
 import { BackendError, type Outcome, StateError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
-import { OPERATION_NAMES, type Request } from "./request.js";
+import { Kind, OPERATION_NAMES, type Request } from "./request.js";
 
 /**
  * Codecs and helpers throw errors that know no place, because they know no request; this gives them the request's
@@ -8,7 +8,7 @@ import { OPERATION_NAMES, type Request } from "./request.js";
  */
 export function locateError(error: unknown, request: Request, backend: string, outcome?: Outcome): StateError {
   // A transaction has many keys and none of its own.
-  const key = request.key === "" ? undefined : request.key;
+  const key = request.kind === Kind.transaction ? undefined : request.key;
   return placeError(error, OPERATION_NAMES[request.kind], key, backend, outcome);
 }
 

@@ -74,10 +74,11 @@ export class Request {
   readonly key: CanonicalKey;
   /**
    * `key.length`, and `value.length` or 0: kept, because to ask a string for its length again and again, where strings
-   * of many internal shapes pass, costs more each time than all else that is done with it.
+   * of many internal shapes pass, costs more each time than all else that is done with it. Of a transaction `valueUnits`
+   * is what its steps come to.
    */
   readonly keyUnits: number;
-  readonly valueUnits: number;
+  valueUnits: number;
   /** put, setIfNotExists: the value, or a `FramedValue` where its stored form was made ahead. */
   value: Value | undefined;
   /** Milliseconds; 0: never expires. For expire requests the new lifetime. */
@@ -144,6 +145,13 @@ export class Request {
     this.startedAtUs = startedAtUs;
     this.timeoutMs = timeoutMs;
   }
+}
+
+/** Units of all keys and values of a transaction. */
+export function unitsOf(steps: readonly TransactionStep[]): number {
+  let units = 0;
+  for (const step of steps) units += step.key.length + (step.type === "put" ? step.value.length : 0);
+  return units;
 }
 
 /** The keys that a request reads or changes. */

@@ -1,6 +1,6 @@
 import { type Kind, OPERATION_NAMES, type TransactionStep } from "../backends/request.js";
 import { suggest } from "../config/suggest.js";
-import { AbortedError, ClosedError, InvalidArgumentError } from "../core/errors.js";
+import { AbortedError, ClosedError, InvalidArgumentError, UnsupportedOperationError } from "../core/errors.js";
 import { type CanonicalKey, canonicalKeyOfBytes, isBinaryKey, joinKey, keyByteLength, keyBytes } from "../core/key.js";
 import type { Key, Value } from "../core/value.js";
 import type { Mutation } from "./engine-contract.js";
@@ -15,6 +15,8 @@ export interface ArgumentLimits {
   readonly maxKeyBytes: number;
   readonly maxValueBytes: number;
   readonly defaultTtlMs: number;
+  /** Whether the store can let entries expire. */
+  readonly expires: boolean;
 }
 
 /** Options by which calls differ: those of every call, of one that may give a lifetime, of a put. */
@@ -98,7 +100,13 @@ export class CallArguments {
   lifetime(operation: string, key: CanonicalKey | undefined, ttlMs: number | null | undefined): number {
     if (ttlMs === undefined) return this.#limits.defaultTtlMs;
     if (ttlMs === null) return 0;
-    if (typeof ttlMs === "number" && Number.isSafeInteger(ttlMs) && ttlMs >= 1 && ttlMs <= MAX_TTL_MS) return ttlMs;
+    if (typeof ttlMs === "number" && Number.isSafeInteger(ttlMs) && ttlMs >= 1 && ttlMs <= MAX_TTL_MS) {
+      if (this.#limits.expires) return ttlMs;
+      throw new UnsupportedOperationError("this store does not let entries expire", {
+        ...{ operation, backend: this.#limits.backend, reason: "ERR_UNSUPPORTED_OPTION" },
+        ...(key === undefined ? {} : { key }),
+      });
+    }
     const got = typeof ttlMs === "number" ? String(ttlMs) : nameOfType(ttlMs);
     throw this.#refuse(
       operation,

@@ -56,6 +56,7 @@ export class EngineCore {
       maxKeyBytes: Math.min(driver.capabilities.maxKeyBytes, MAX_KEY_BYTES + Buffer.byteLength(options.keyPrefix)),
       maxValueBytes: options.maxValueBytes,
       defaultTtlMs: options.defaultTtlMs ?? 0,
+      expires: driver.capabilities.expiry,
     };
   }
 

@@ -170,7 +170,11 @@ export const METRIC_DEFINITIONS: readonly Definition[] = [
     ({ stats }) => stats.compressionRatio,
   ),
   counter("read_bytes_total", "Bytes of values returned by gets.", ({ stats }) => stats.bytesRead),
-  counter("written_bytes_total", "Bytes of values written, before compression.", ({ stats }) => stats.bytesWritten),
+  counter(
+    "written_bytes_total",
+    "Bytes of values written, before compression; text counts by UTF-16 units.",
+    ({ stats }) => stats.bytesWritten,
+  ),
   tier("tier_hits_total", "counter", "Reads that the tier in this process answered.", (tier) => tier.hits),
   tier("tier_misses_total", "counter", "Reads that it had to leave to the store.", (tier) => tier.misses),
   tier("tier_hit_ratio", "gauge", "Share of the reads that asked it that it answered, 0 to 1.", (tier) => tier.hitRate),

@@ -101,8 +101,12 @@ function openDegradedReads(
 }
 
 function refuseWhatTheStoreCannot(driver: Driver, options: ResolvedOptions): void {
-  if (options.durability !== "replicated" || driver.capabilities.replicatedDurability) return;
-  throw new UnsupportedOperationError("durability 'replicated' is not supported by this store", {
+  const { replicatedDurability, expiry } = driver.capabilities;
+  const unsupported =
+    (options.durability === "replicated" && !replicatedDurability && "durability 'replicated'") ||
+    ((options.defaultTtlMs ?? 0) > 0 && !expiry && "defaultTtlMs");
+  if (!unsupported) return;
+  throw new UnsupportedOperationError(`${unsupported} is not supported by this store`, {
     backend: driver.name,
     reason: "ERR_UNSUPPORTED_OPTION",
   });

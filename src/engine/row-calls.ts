@@ -73,16 +73,31 @@ export abstract class RowCalls {
     this.#arguments.options(operation, undefined, options, LOAD_OPTIONS);
     const ttlMs = this.#arguments.lifetime(operation, undefined, options.ttlMs);
     const bulk = this.#offered(operation, this.#core.driver.bulk);
+    if (!isIterable(entries)) {
+      throw new InvalidArgumentError(`the entries must be iterable; got ${nameOfType(entries)}`, {
+        operation,
+        backend: this.#core.driver.name,
+        reason: "ERR_BATCH_TYPE",
+      });
+    }
     const callArguments = this.#arguments;
+    const backend = this.#core.driver.name;
     async function* checked() {
-      for await (const [key, value] of entries) {
+      for await (const entry of entries) {
+        if (!Array.isArray(entry)) throw notAnEntry(entry, backend);
+        const [key, value] = entry as unknown as readonly [Key, Value];
         const canonical = callArguments.key(operation, key);
         yield { key: canonical, value: callArguments.value(operation, canonical, value), ttlMs };
       }
     }
     const load = async (): Promise<number> => {
       await this.#core.pipeline.flush();
-      return bulk.bulkLoad(checked());
+      try {
+        return await bulk.bulkLoad(checked());
+      } finally {
+        // Reads meanwhile may have been answered from before it.
+        this.#core.tier?.dropAll();
+      }
     };
     return this.#core.track(load());
   }
@@ -113,6 +128,17 @@ export abstract class RowCalls {
   }
 }
 
+function isIterable(entries: unknown): boolean {
+  if (typeof entries !== "object" || entries === null) return false;
+  return Symbol.asyncIterator in entries || Symbol.iterator in entries;
+}
+
+function notAnEntry(entry: unknown, backend: string): InvalidArgumentError {
+  return new InvalidArgumentError(`an entry must be [key, value]; got ${nameOfType(entry)}`, {
+    ...{ operation: "bulkLoad", backend, reason: "ERR_BATCH_ENTRY" },
+  });
+}
+
 /** What a put carries besides value and lifetime; undefined: nothing. */
 export function putDetail(key: CanonicalKey, { metadata }: PutOptions, backend: string): PutDetail | undefined {
   return metadata === undefined ? undefined : { metadata: metadataText("put", key, metadata, backend) };
@@ -140,12 +166,14 @@ export function metadataText(
   if (prototype !== Object.prototype && prototype !== null) {
     throw refuse(`metadata must be a plain object; got ${nameOfType(metadata)}`);
   }
-  let text: string;
+  let text: string | undefined;
   try {
     text = JSON.stringify(metadata);
   } catch (cause) {
     throw refuse("metadata must be something that JSON can express", cause);
   }
+  // `toJSON` may have made something else of it.
+  if (text?.startsWith("{") !== true) throw refuse("metadata must be an object in JSON, too");
   if (Buffer.byteLength(text) > MAX_METADATA_BYTES) throw refuse(`metadata is longer than ${MAX_METADATA_BYTES} bytes`);
   if (/(?:^|[^\\])(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(text)) {
     throw refuse("metadata must hold neither NUL characters nor lone surrogates");

@@ -1,6 +1,13 @@
 import type { Registry } from "prom-client";
 import type { Health } from "../backends/contract.js";
-import { Kind, OPERATION_NAMES, Request, type RequestDetail } from "../backends/request.js";
+import {
+  Kind,
+  OPERATION_NAMES,
+  Request,
+  type RequestDetail,
+  type TransactionStep,
+  unitsOf,
+} from "../backends/request.js";
 import { CompressionHint } from "../codec/compression-hint.js";
 import { InvalidArgumentError, UnsupportedOperationError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
@@ -279,6 +286,7 @@ export class StateEngine extends RowCalls implements Engine {
     request.reject = capturedReject;
     if (signal !== undefined) request.signal = signal;
     if (value !== undefined) request.hint = this.#hint;
+    else if (kind === Kind.transaction) request.valueUnits = unitsOf(detail as readonly TransactionStep[]);
     core.pipeline.submit(request);
     return promise as Promise<T>;
   }

@@ -80,7 +80,7 @@ export class Completion {
         counters.hits++;
         counters.bytesRead += (result as Buffer).length;
       }
-    } else {
+    } else if (result !== false) {
       counters.bytesWritten += request.valueUnits;
     }
     if (request.signal !== undefined) stopListening(request);

@@ -16,7 +16,7 @@ export class OperationCounters {
   batchedOperations = 0;
   /** Operations that shared another's command. */
   coalesced = 0;
-  /** Why batches were cut, for `explain()`. */
+  /** Why batches were cut. */
   readonly cuts = { size: 0, bytes: 0, hazard: 0, turn: 0 };
 
   get succeeded(): number {

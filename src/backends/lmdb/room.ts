@@ -1,6 +1,9 @@
 import { statfsSync } from "node:fs";
 import { BackendError } from "../../core/errors.js";
+import { keyByteLength } from "../../core/key.js";
+import type { Value } from "../../core/value.js";
 import type { Batch } from "../batch.js";
+import { Kind, type TransactionStep } from "../request.js";
 
 /*
  * A page write that fails must not happen: LMDB as of lmdb-js 3.5.6 formats its message about it into a buffer of 100
@@ -20,6 +23,8 @@ const BYTES_PER_RECORD = 64;
 /** Pages are between half and quite full. Longer values lie in pages of their own, of which the last is partly used. */
 const PAGE_OVERHEAD = 2;
 const PAGE_BYTES = 4096;
+/** What a UTF-16 unit takes as UTF-8 at most; text is measured only where that might be too much. */
+const BYTES_PER_UNIT = 3;
 
 export function freeBytesOfVolume(path: string): number {
   try {
@@ -36,18 +41,26 @@ export function freeBytesOfVolume(path: string): number {
  * @throws BackendError with reason ERR_FULL
  */
 export function requireRoom(freeBytes: number, usedBytes: () => number, batches: readonly Batch[]): void {
-  let needed = 0;
-  let added = 0;
-  let hasPuts = false;
-  for (const { size, bytes, puts, expiringPuts, others } of batches) {
-    needed += size * BYTES_PER_WRITE + PAGE_OVERHEAD * bytes;
-    added += PAGE_OVERHEAD * (bytes + size * BYTES_PER_RECORD);
-    hasPuts ||= puts.length + expiringPuts.length + others.length > 0;
-  }
+  const hasPuts = batches.some(
+    ({ puts, expiringPuts, others }) => puts.length + expiringPuts.length + others.length > 0,
+  );
   const reserve = hasPuts ? RESERVE_BYTES : 0;
-  // Writes that lie close together copy the same pages: no more than there are.
-  if (freeBytes < needed + reserve) needed = Math.min(needed, usedBytes() + added);
+  let needed = neededBytes(batches, mostBytes);
+  if (freeBytes >= needed + reserve) return;
+  needed = neededBytes(batches, exactBytes);
+  if (freeBytes < needed + reserve) {
+    // Writes that lie close together copy the same pages: no more than there are.
+    let added = 0;
+    for (const batch of batches) added += PAGE_OVERHEAD * (exactBytes(batch) + writesOf(batch) * BYTES_PER_RECORD);
+    needed = Math.min(needed, usedBytes() + added);
+  }
   refuseBelow(needed + reserve, freeBytes);
+}
+
+function neededBytes(batches: readonly Batch[], bytesOf: (batch: Batch) => number): number {
+  let needed = 0;
+  for (const batch of batches) needed += writesOf(batch) * BYTES_PER_WRITE + PAGE_OVERHEAD * bytesOf(batch);
+  return needed;
 }
 
 /** @throws BackendError with reason ERR_FULL */
@@ -61,18 +74,62 @@ export function requireRoomForMaintenance(freeBytes: number): void {
  * @throws BackendError with reason ERR_FULL
  */
 export function requireQuota(maxBytes: number, usedBytes: number, batches: readonly Batch[]): void {
-  let added = 0;
-  for (const { bytes, puts, expiringPuts, others } of batches) {
-    const records = puts.length + expiringPuts.length + others.length;
-    if (records === 0) continue;
-    // Both are bounds, the second the tighter one for long values.
-    added += Math.min(PAGE_OVERHEAD * (bytes + records * BYTES_PER_RECORD), bytes + records * PAGE_BYTES);
-  }
+  if (usedBytes + addedBytes(batches, mostBytes) <= maxBytes) return;
+  const added = addedBytes(batches, exactBytes);
   if (added === 0 || usedBytes + added <= maxBytes) return;
   throw new BackendError(
     `the store takes ${usedBytes} of its ${maxBytes} bytes and the writes may need ${added}; nothing was written`,
     { reason: "ERR_FULL", outcome: "not-applied" },
   );
+}
+
+function addedBytes(batches: readonly Batch[], bytesOf: (batch: Batch) => number): number {
+  let added = 0;
+  for (const batch of batches) {
+    const { puts, expiringPuts, others } = batch;
+    const records = puts.length + expiringPuts.length + others.length + furtherSteps(batch);
+    if (records === 0) continue;
+    const bytes = bytesOf(batch);
+    // Both are bounds, the second the tighter one for long values.
+    added += Math.min(PAGE_OVERHEAD * (bytes + records * BYTES_PER_RECORD), bytes + records * PAGE_BYTES);
+  }
+  return added;
+}
+
+function writesOf(batch: Batch): number {
+  return batch.size + furtherSteps(batch);
+}
+
+/** Steps of transactions beyond the first of each: a transaction counts as one operation. */
+function furtherSteps({ others }: Batch): number {
+  let steps = 0;
+  for (const { kind, detail } of others) {
+    if (kind === Kind.transaction) steps += (detail as readonly TransactionStep[]).length - 1;
+  }
+  return steps;
+}
+
+function mostBytes({ bytes }: Batch): number {
+  return bytes * BYTES_PER_UNIT;
+}
+
+function exactBytes(batch: Batch): number {
+  let bytes = 0;
+  batch.forEachLeader(({ kind, key, value, detail }) => {
+    if (kind !== Kind.transaction) {
+      bytes += keyByteLength(key) + valueBytes(value);
+      return;
+    }
+    for (const step of detail as readonly TransactionStep[]) {
+      bytes += keyByteLength(step.key) + (step.type === "put" ? valueBytes(step.value) : 0);
+    }
+  });
+  return bytes;
+}
+
+function valueBytes(value: Value | undefined): number {
+  if (value === undefined) return 0;
+  return typeof value === "string" ? Buffer.byteLength(value) : value.length;
 }
 
 function refuseBelow(neededBytes: number, freeBytes: number): void {

@@ -95,3 +95,24 @@ test("a commit that fails for another reason has an unknown outcome and names th
   assert.ok(explained instanceof BackendError);
   assert.deepEqual([explained.reason, explained.outcome, explained.cause], ["ERR_COMMIT", "unknown", reason]);
 });
+
+test("a transaction's steps count in full against the quota and the room on the disk", async (t) => {
+  const path = await temporaryFolder(t);
+  const engine = await createEngine({ backend: `lmdb:${path}?maxBytes=1MiB` });
+  t.after(() => engine.close());
+  const steps = (count: number, bytes: number) =>
+    Array.from({ length: count }, (_, i) => ({ type: "put" as const, key: `key ${i}`, value: randomBytes(bytes) }));
+  await assert.rejects(engine.transaction(steps(10, 200_000)), { reason: "ERR_FULL", outcome: "not-applied" });
+  await assert.rejects(engine.transaction(steps(20_000, 20)), { reason: "ERR_FULL", outcome: "not-applied" });
+  assert.equal(await engine.count(), 0);
+  await engine.transaction(steps(3, 100_000));
+  assert.equal(await engine.count(), 3);
+});
+
+test("text counts by its bytes against the quota, and only where it has to be measured", async (t) => {
+  const path = await temporaryFolder(t);
+  const engine = await createEngine({ backend: `lmdb:${path}?maxBytes=1MiB`, compression: { codec: "none" } });
+  t.after(() => engine.close());
+  await assert.rejects(engine.put("wide", "字".repeat(400_000)), { reason: "ERR_FULL", outcome: "not-applied" });
+  await engine.put("narrow", "a".repeat(600_000));
+});

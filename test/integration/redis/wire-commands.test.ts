@@ -102,3 +102,21 @@ test("a step that fails while a transaction runs leaves its outcome unknown", as
   );
   assert.equal(error.outcome, "unknown");
 });
+
+test("where MULTI is refused, steps that the server carried out one by one are not said to be not applied", async (t) => {
+  const { server, engine } = await openScene(t);
+  server.intercept = ([name]) => {
+    if (name === "MULTI") return "-NOPERM no permission to run 'multi'\r\n";
+    if (name === "SET") return "+OK\r\n";
+    return name === "EXEC" ? "-ERR EXEC without MULTI\r\n" : undefined;
+  };
+  const error = await failureOf(engine.transaction([{ type: "put", key: "a", value: "1" }]));
+  assert.deepEqual([error.code, error.reason, error.outcome, error.key], ["BACKEND", "NOPERM", "unknown", undefined]);
+});
+
+test("where MULTI and every step are refused, nothing was applied", async (t) => {
+  const { server, engine } = await openScene(t);
+  server.intercept = ([name]) => (name === "PING" ? undefined : "-NOPERM no permission\r\n");
+  const error = await failureOf(engine.transaction([{ type: "put", key: "a", value: "1" }]));
+  assert.deepEqual([error.reason, error.outcome], ["NOPERM", "not-applied"]);
+});

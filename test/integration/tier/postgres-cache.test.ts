@@ -91,6 +91,19 @@ if (await postgresIsThere("a cache over PostgreSQL")) {
     }
   });
 
+  test("what this engine loads in bulk is seen by its next read", async (t) => {
+    const server = await openServer(t);
+    const engine = await openListening(t, server.url);
+    await engine.put("key", "old");
+    for (let round = 0; round < 50; round++) {
+      await engine.get("key");
+      await engine.get("key");
+      await engine.bulkLoad([["key", `round ${round}`]]);
+      assert.equal(text(await engine.get("key")), `round ${round}`);
+    }
+    assert.ok(cacheOf(engine).hits > 0);
+  });
+
   test("changes of very many keys in one statement are heard of, whatever their bytes and lengths", async (t) => {
     const server = await openServer(t);
     const reader = await openListening(t, server.url);

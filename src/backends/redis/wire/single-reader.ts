@@ -22,6 +22,8 @@ export class SingleReader {
   /** The answer to the PERSIST whose EXISTS is read next. */
   #persisted: Reply | undefined;
   #transactionError: ErrorReply | undefined;
+  /** A step was carried out at once instead of being queued. */
+  #ranApart = false;
   #repeats = 0;
 
   constructor(encoded: EncodedBatch, context: ReaderContext, onRepeated: () => void) {
@@ -164,20 +166,28 @@ export class SingleReader {
     if (this.#queuedLeft < 0) {
       this.#queuedLeft = steps.length + 1;
       this.#transactionError = undefined;
+      this.#ranApart = false;
     }
     while (this.#queuedLeft > 0) {
       const queued = this.#context.parser.takeAnswer(slab);
       if (queued === INCOMPLETE) return false;
+      const isStep = this.#queuedLeft <= steps.length;
       if (queued instanceof ErrorReply) this.#transactionError ??= queued;
+      else if (isStep && queued !== "QUEUED") this.#ranApart = true;
       this.#queuedLeft--;
     }
     const outcome = this.#context.parser.takeAnswer(slab);
     if (outcome === INCOMPLETE) return false;
     const failed = Array.isArray(outcome) ? outcome.find((item) => item instanceof ErrorReply) : outcome;
     if (failed === undefined) batch.succeed(request, undefined);
-    else if (!Array.isArray(outcome)) batch.fail(request, refusalOf(request, this.#transactionError ?? outcome));
-    // EXEC ran the other steps: a server does not take back what was done before a step failed.
-    else batch.fail(request, refusalOf(request, failed!).concerning({ ...placeOf(request), outcome: "unknown" }));
+    else if (!Array.isArray(outcome) && !this.#ranApart) {
+      batch.fail(request, refusalOf(request, this.#transactionError ?? outcome));
+    }
+    // MULTI was refused and the steps ran one by one, or EXEC ran the other steps: a server does not take back what was done before a step failed.
+    else {
+      const refusal = refusalOf(request, this.#ranApart ? (this.#transactionError ?? failed!) : failed!);
+      batch.fail(request, refusal.concerning({ ...placeOf(request), outcome: "unknown" }));
+    }
     return true;
   }
 
