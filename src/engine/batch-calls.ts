@@ -92,6 +92,7 @@ export class BatchCalls {
       const message = `${requests.length} more operations would exceed queue.maxPending (${engine.queue.maxPending})`;
       // What is more than the queue holds when it is empty will never be taken.
       const retryable = requests.length <= engine.queue.maxPending;
+      pipeline.counters.failedWith(requests[0]!.kind, requests.length, "QUEUE_FULL");
       throw new QueueFullError(message, { operation, backend: driver.name, reason: "ERR_QUEUE_FULL", retryable });
     }
     let kept = 0;

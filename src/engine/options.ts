@@ -23,7 +23,7 @@ const optionTable = group(
       min: 1,
       max: MAX_TTL_MS,
       default: null,
-      doc: "Lifetime of entries put without one; null: they never expire.",
+      doc: "Lifetime of entries put without one; null: they never expire. A counter that `increment` creates has none.",
     }),
     durability: oneOf(["ack", "replicated"], {
       default: "ack",

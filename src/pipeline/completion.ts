@@ -103,8 +103,7 @@ export class Completion {
       return;
     }
     const { counters } = this;
-    counters.failedByKind[request.kind]!++;
-    counters.failedByCode.set(error.code, (counters.failedByCode.get(error.code) ?? 0) + 1);
+    counters.failedWith(request.kind, 1, error.code);
     const elapsedUs = (this.nowUs() - request.startedAtUs) | 0;
     if (request.collector === undefined) this.times.recordAlone(request.kind, elapsedUs);
     this.#watcher?.failed(request, error, elapsedUs, batch);

@@ -27,6 +27,12 @@ export class OperationCounters {
     return sum(this.failedByKind);
   }
 
+  /** Operations failed with this code. */
+  failedWith(kind: Kind, operations: number, code: ErrorCode): void {
+    this.failedByKind[kind]! += operations;
+    this.failedByCode.set(code, (this.failedByCode.get(code) ?? 0) + operations);
+  }
+
   /** An operation was answered from what this process had. */
   answeredHere(kind: Kind, result: Buffer | boolean | null): void {
     this.succeededByKind[kind]!++;

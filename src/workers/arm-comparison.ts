@@ -282,7 +282,7 @@ export class ArmComparison {
       pairs: new PairedRatios(),
       step: 0,
       first: undefined,
-      inlineRate: sample.rate,
+      inlineRate: 0,
       offloadRate: 0,
     };
     this.#trialOffloads = false;

@@ -79,3 +79,12 @@ test("bytes written are those of values that were stored, a transaction's among 
   ]);
   assert.ok(engine.stats().bytesWritten > 5);
 });
+
+test("a batch that finds the queue full counts as so many failed operations", async (t) => {
+  const engine = await createEngine({ backend: "memory:", queue: { maxPending: 5, overflow: "reject" } });
+  t.after(() => engine.close());
+  const entries = Array.from({ length: 8 }, (_, i) => [`key ${i}`, "value"] as const);
+  await assert.rejects(engine.batchPut(entries), { code: "QUEUE_FULL", operation: "batchPut" });
+  assert.equal(engine.stats().operationsFailed, 8);
+  assert.match(await engine.metrics.metrics(), /errors_total\{[^}]*QUEUE_FULL[^}]*\} 8/);
+});

@@ -179,15 +179,15 @@ export class SingleReader {
     const outcome = this.#context.parser.takeAnswer(slab);
     if (outcome === INCOMPLETE) return false;
     const failed = Array.isArray(outcome) ? outcome.find((item) => item instanceof ErrorReply) : outcome;
-    if (failed === undefined) batch.succeed(request, undefined);
-    else if (!Array.isArray(outcome) && !this.#ranApart) {
-      batch.fail(request, refusalOf(request, this.#transactionError ?? outcome));
+    if (failed === undefined) {
+      batch.succeed(request, undefined);
+      return true;
     }
-    // MULTI was refused and the steps ran one by one, or EXEC ran the other steps: a server does not take back what was done before a step failed.
-    else {
-      const refusal = refusalOf(request, this.#ranApart ? (this.#transactionError ?? failed!) : failed!);
-      batch.fail(request, refusal.concerning({ ...placeOf(request), outcome: "unknown" }));
-    }
+    const hasRun = Array.isArray(outcome);
+    const refusal = refusalOf(request, hasRun ? failed : (this.#transactionError ?? failed));
+    // A server does not take back what was done before a step failed, nor what it did because it refused MULTI.
+    const mayBeDone = hasRun || this.#ranApart;
+    batch.fail(request, mayBeDone ? refusal.concerning({ ...placeOf(request), outcome: "unknown" }) : refusal);
     return true;
   }
 
