@@ -95,7 +95,7 @@ export class Pipeline implements BatchOwner {
         if (--this.#pending === 0 && this.#idleWaiters.length > 0) this.#becomeIdle();
       },
       (request, error) => {
-        // A caller's own short deadline says nothing about the store, nor does one that passed behind work that runs alone.
+        // A caller's own short deadline says nothing about the store, nor does one that passed while work ran alone.
         const isNotItsFault =
           error.code === "TIMEOUT" && (this.#runningAlone || request.timeoutMs < this.#options.operationMs);
         if (!isNotItsFault) this.#breaker?.failed(request, error);
