@@ -32,12 +32,13 @@ function enter(path, parts) {
 function stamp({ environment: at }) {
   const peers = Object.entries(at.peers).map(([name, version]) => `${name} ${version}`);
   const { roundMs, quick } = at.settings;
-  const rounds = `${quick === true ? "a quick look, no measurement: " : ""}rounds of ${roundMs} ms`;
+  const look = quick === true ? "a quick look, no measurement: " : "";
+  const rounds = roundMs === undefined ? "" : `; ${look}rounds of ${roundMs} ms`;
   const others = at.otherLoad === null ? "" : `, other programs took ${percent(at.otherLoad)} of the machine`;
   return [
     `${at.date.slice(0, 10)}, millrace ${at.millrace}${at.commit === null ? "" : ` (${at.commit})`} on ${at.backend},`,
     `${at.redis ?? "no Redis"}; Node ${at.node}, ${at.cores} × ${at.cpus}, ${at.memoryGiB} GiB, ${at.os};`,
-    `load average ${at.loadAverage} at the start${others}; ${rounds}; ${peers.join(", ")}.`,
+    `load average ${at.loadAverage} at the start${others}${rounds}; ${peers.join(", ")}.`,
   ].join("\n");
 }
 

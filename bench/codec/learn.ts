@@ -23,10 +23,10 @@ function hasSettled(workers: Record<string, unknown>): boolean {
   const { state, model } = workers as { readonly state?: string; readonly model?: ModelState };
   if (state === "starting" || model?.trial !== "none") return false;
   const classes = model.classes ?? [];
-  const directions = new Set(classes.map(directionOf));
+  const directions = new Set(classes.map(({ direction }) => direction));
   const tried = classes.filter((one) => one.verdict !== "none");
   return (
-    new Set(tried.map(directionOf)).size === directions.size &&
+    new Set(tried.map(({ direction }) => direction)).size === directions.size &&
     tried.every((one) => one.nextTrialAfterMs >= CONFIRMED_MS)
   );
 }
@@ -37,11 +37,7 @@ interface ModelState {
 }
 
 interface CostClass {
-  readonly class: string;
+  readonly direction: string;
   readonly verdict: string;
   readonly nextTrialAfterMs: number;
-}
-
-function directionOf({ class: name }: CostClass): string {
-  return name.slice(0, name.indexOf(" "));
 }

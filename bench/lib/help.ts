@@ -16,7 +16,7 @@ What to measure
                           start; without it N tasks each await one operation after the other
   --trace FILE            replays an Azure LLM inference trace or a Twitter cache trace; default: a seeded one
   --backend URL           millrace on this store; a redis: URL is used by all subjects
-  --duration S            about how long it may take in all, in seconds; default: about two and a half minutes for everything
+  --duration S            about how long it may take in all, in seconds; default: just under three minutes for everything
   --quick                 shorter and fewer rounds: a look, not a measurement
   --check                 does the harness see a slow store? delays replies on purpose and reads the percentiles
 

@@ -18,7 +18,7 @@ import { measureGoals } from "./goals.js";
 import { checkHonesty } from "./honesty-check.js";
 import { type InputShape, type Inputs, makeInputs } from "./inputs.js";
 import { measureCell } from "./interleaved.js";
-import { makePlan, type Plan, selects } from "./plan.js";
+import { makePlan, type Plan, selects, TARGET_ROUND_SHARE } from "./plan.js";
 import { openStore, type Store } from "./store.js";
 import type { SubjectProcess } from "./subject-process.js";
 import { Subjects } from "./subjects.js";
@@ -41,8 +41,6 @@ export interface BenchObserver {
 const SEED = 20_231_116;
 /** Half an hour of the trace: every client replays it several times while somebody waits. */
 const TRACE_REQUESTS = 10_000;
-/** The targets are few, and are held against fixed figures. */
-const TARGET_ROUND_SHARE = 3 / 2;
 const DEFAULT_SLO_RATE = 10_000;
 const MAX_OTHER_LOAD = 0.1;
 const NOTHING = "it has no workload in common with this run";
@@ -118,7 +116,7 @@ class BenchRun {
       backend: shown,
       packages: [...this.#subjects.clients.flatMap((client) => client.packageName ?? []), ...this.#codecPackages()],
       settings: {
-        ...(this.#plan.cells.length === 0 ? {} : { roundMs: Math.round(this.#plan.roundMs) }),
+        ...(this.#plan.hasRounds ? { roundMs: Math.round(this.#plan.roundMs) } : {}),
         rate: this.#options.ratePerSec ?? "closed loop",
         quick: this.#options.quick,
         checksum: "crc32 (default)",

@@ -13,7 +13,7 @@ import type { Trace } from "./trace.js";
 import { type Replay, replayTrace } from "./trace-replay.js";
 import { bindOperation, shapeOf, TTL_MS, type Workload, workloadNamed } from "./workload.js";
 
-/** A service has been running for longer than its compiler needs to learn it; a client that is fast needs seconds. */
+/** A service has been running for longer than its compiler needs to learn it, which takes about a second. */
 const FIRST_WARM_UP_MS = 1200;
 const WARM_UP_MS = 150;
 /** With so few in flight code that runs once per batch, and codecs, are compiled later. */

@@ -121,8 +121,16 @@ export class ArmComparison {
   }
 
   describe(): Record<string, unknown> {
-    const describeClass = ({ name, verdict, throughputRatio, busyRatio, intervalMs }: CostClass): object => ({
+    const describeClass = ({
+      name,
+      direction,
+      verdict,
+      throughputRatio,
+      busyRatio,
+      intervalMs,
+    }: CostClass): object => ({
       class: name,
+      direction,
       verdict: verdict ?? "none",
       throughputRatio,
       busyRatio,

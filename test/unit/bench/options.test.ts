@@ -62,6 +62,14 @@ describe("options of the bench", () => {
     assert.ok(Math.abs(rounds("20") / rounds("10") - 2) < 0.01);
   });
 
+  test("a run of parts that have rounds of their own has no length of rounds to tell", () => {
+    const hasRounds = (workloads: string): boolean =>
+      makePlan(parseOptions(["--workload", workloads, "--duration", "60"]), null).hasRounds;
+    assert.equal(hasRounds("codec-grid"), false);
+    assert.equal(hasRounds("targets"), true);
+    assert.equal(hasRounds("codec-grid,get-100B@1"), true);
+  });
+
   const wrong: [string[], RegExp][] = [
     [["--nonsense"], /--nonsense/],
     [["stray"], /stray/],

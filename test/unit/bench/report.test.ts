@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { compareWithBaseline } from "../../../bench/lib/baseline.js";
 import { htmlPage } from "../../../bench/lib/html-page.js";
 import { junitXml } from "../../../bench/lib/junit.js";
+import { environmentText } from "../../../bench/lib/print.js";
 import { type BenchReport, type Comparison, hasFailed, judge } from "../../../bench/lib/report.js";
 import { judgeSlo, parseSlo } from "../../../bench/lib/slo.js";
 import { measureGoals } from "../../../bench/load/goals.js";
@@ -62,6 +63,16 @@ describe("targets", () => {
       reportOf({ comparisons: [{ ...row("get-100B@1", subject, 1000), errors: 1 }] });
     assert.equal(hasFailed(failing("millrace"), "millrace"), true);
     assert.equal(hasFailed(failing("ioredis"), "millrace"), false);
+  });
+});
+
+describe("what stands above the figures", () => {
+  test("tells how long rounds were, where there were any", () => {
+    const { environment } = reportOf({});
+    assert.doesNotMatch(environmentText(environment), /rounds|undefined/);
+    const settings = { roundMs: 100, rate: "closed loop" };
+    assert.match(environmentText({ ...environment, settings }), /rounds of 100 ms, closed loop/);
+    assert.match(environmentText({ ...environment, settings: { ...settings, rate: 5000 } }), /5000 ops\/s offered/);
   });
 });
 

@@ -100,6 +100,12 @@ test("a quick run is called one", async () => {
   assert.match(readme, /a quick look, no measurement: rounds of 60 ms/);
 });
 
+test("of rounds that there were not nothing is said", async () => {
+  const { environment } = REPORT;
+  const { readme } = await entered({ ...REPORT, environment: { ...environment, settings: {} } });
+  assert.match(readme, /3 % of the machine; ioredis 6\.0\.0/);
+});
+
 test("entering a report again changes nothing", async () => {
   const { readme } = await entered(REPORT);
   assert.equal((await entered(REPORT, readme)).readme, readme);
