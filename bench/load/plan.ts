@@ -51,6 +51,10 @@ export const TARGET_ROUND_SHARE = 3 / 2;
 /** Rounds' worth of time that the targets take, and that a cell takes around its rounds. */
 const TARGET_UNITS = 22 * TARGET_ROUND_SHARE;
 const OVERHEAD_SHARE = 0.75;
+/** What takes its time however short rounds are, measured on two cores: a client's start, its begin of a cell, the trace. */
+const CLIENT_MS = 2000;
+const CELL_MS = 500;
+const TRACE_MS = 1700;
 
 /** Whether the selector (a group, a size, a group with a size, a cell's name) means this workload. */
 export function selects(selector: string, workload: Workload): boolean {
@@ -113,6 +117,9 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
   const allUnits = units + (extras.includes("targets") ? TARGET_UNITS : 0);
   const usual = options.quick ? QUICK_ROUND_MS : ROUND_MS;
   const openRuns = cells.reduce((sum, { names }) => sum + names.filter((name) => name !== YARDSTICK).length, 0);
+  const clients = peers.filter((name) => name !== YARDSTICK).length;
+  const fixedMs = clients * (CLIENT_MS + (extras.includes("trace") ? TRACE_MS : 0)) + openRuns * CELL_MS;
+  const forRoundsMs = (allMs: number): number => Math.min(allMs * OVERHEAD_SHARE, allMs - fixedMs);
   return {
     cells,
     extras,
@@ -123,8 +130,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
     resilience: wanted?.includes(RESILIENCE) === true,
     observabilityParts,
     peers,
-    roundMs:
-      budgetMs === null || allUnits === 0 ? usual : Math.max(MIN_ROUND_MS, (budgetMs * OVERHEAD_SHARE) / allUnits),
+    roundMs: budgetMs === null || allUnits === 0 ? usual : Math.max(MIN_ROUND_MS, forRoundsMs(budgetMs) / allUnits),
     hasRounds: allUnits > 0,
     openMs: budgetMs === null ? (options.quick ? OPEN_MS / 3 : OPEN_MS) : budgetMs / Math.max(1, openRuns),
     soakMs: budgetMs ?? SOAK_MS,

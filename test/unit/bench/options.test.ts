@@ -62,6 +62,14 @@ describe("options of the bench", () => {
     assert.ok(Math.abs(rounds("20") / rounds("10") - 2) < 0.01);
   });
 
+  test("a duration that is short for many cells leaves room for what is around their rounds", () => {
+    const rounds = (seconds: string): number => makePlan(parseOptions(["--duration", seconds]), null).roundMs;
+    // As measured: of a run of 161 s with rounds of 100 ms some 65 s were around them.
+    assert.ok(rounds("161") > 80 && rounds("161") < 120, `${rounds("161")}`);
+    assert.ok(rounds("100") > 25 && rounds("100") < 50, `${rounds("100")}`);
+    assert.equal(rounds("10"), 20);
+  });
+
   test("a run of parts that have rounds of their own has no length of rounds to tell", () => {
     const hasRounds = (workloads: string): boolean =>
       makePlan(parseOptions(["--workload", workloads, "--duration", "60"]), null).hasRounds;
