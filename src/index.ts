@@ -76,3 +76,11 @@ export type {
   TableFormat,
   TableOptions,
 } from "./tables/table-contract.js";
+export type {
+  CodecJobCounts,
+  CodecPoolStatistics,
+  ComparisonState,
+  CostBySize,
+  CostClassState,
+  OffloadModelState,
+} from "./workers/codec-pool-statistics.js";

@@ -1,5 +1,5 @@
 import { setEnvironmentData } from "node:worker_threads";
-import { createEngine, type Engine } from "../../src/index.js";
+import { type CodecJobCounts, createEngine, type Engine } from "../../src/index.js";
 import { seededRandom } from "../lib/rng.js";
 import { keyOf } from "../load/inputs.js";
 import { jsonRecord } from "../load/records.js";
@@ -90,8 +90,8 @@ async function timed(operation: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-function jobs(): { readonly jobs: number; readonly lost: number } {
-  return engine.stats().workers.jobs as { jobs: number; lost: number };
+function jobs(): CodecJobCounts {
+  return engine.stats().workers.jobs;
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {

@@ -29,7 +29,5 @@ export interface BatchCodec {
    * @param isIdle nothing is pending any more
    */
   observeSettled(operations: number, isIdle: boolean): void;
-  /** For `stats()`: threads, jobs, choices made and what the model believes. */
-  describe(): Record<string, unknown>;
   close(): Promise<void>;
 }

@@ -11,6 +11,7 @@ import type { SlowOperation } from "../observability/slow-log.js";
 import type { Table, TableCodec, TableFormat, TableOptions } from "../tables/table-contract.js";
 import type { DegradedReadsStatistics } from "../tier/degraded-reads.js";
 import type { ReadTierStatistics } from "../tier/read-tier.js";
+import type { CodecPoolStatistics } from "../workers/codec-pool-statistics.js";
 
 export type { CallOptions, ExpiryOptions, PutOptions } from "../core/call-options.js";
 
@@ -85,7 +86,7 @@ export interface EngineStats {
   /** Milliseconds of compression and decompression on this thread, extrapolated from every 64th call. */
   readonly codecMs: number;
   /** The codec threads: what they did, and what decides whether they are given work. */
-  readonly workers: Record<string, unknown>;
+  readonly workers: CodecPoolStatistics;
   readonly degraded: DegradedReadsStatistics;
   /** The read-through tier; null: `cache` is off. */
   readonly cache: ReadTierStatistics | null;

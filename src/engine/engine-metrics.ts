@@ -169,6 +169,37 @@ export const METRIC_DEFINITIONS: readonly Definition[] = [
     "Bytes of compressed values before compression, divided by those after it; 1: nothing was compressed.",
     ({ stats }) => stats.compressionRatio,
   ),
+  counter(
+    "compression_input_bytes_total",
+    "Bytes of values that were stored compressed, before compression.",
+    ({ stats }) => stats.bytesBeforeCompression,
+  ),
+  counter(
+    "compression_output_bytes_total",
+    "Bytes of the same values after compression.",
+    ({ stats }) => stats.bytesAfterCompression,
+  ),
+  {
+    name: "codec_seconds_total",
+    type: "counter",
+    help: "Time of compression and decompression, on the calling thread (extrapolated from every 64th call) and on codec threads.",
+    labels: ["where"],
+    samples: ({ stats }) => [
+      { suffix: "", labels: { where: "main" }, value: stats.codecMs / 1000 },
+      { suffix: "", labels: { where: "threads" }, value: stats.workers.threadMs / 1000 },
+    ],
+  },
+  gauge("codec_threads", "Codec threads that are running.", ({ stats }) => stats.workers.threadsAlive),
+  counter(
+    "codec_thread_jobs_total",
+    "Batches, or parts of them, handed to codec threads.",
+    ({ stats }) => stats.workers.jobs.jobs,
+  ),
+  counter(
+    "codec_thread_jobs_lost_total",
+    "Of these, those lost with their thread and done again.",
+    ({ stats }) => stats.workers.jobs.lost,
+  ),
   counter("read_bytes_total", "Bytes of values returned by gets.", ({ stats }) => stats.bytesRead),
   counter(
     "written_bytes_total",

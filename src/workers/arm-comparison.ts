@@ -1,5 +1,6 @@
 import type { CodecDirection } from "../codec/batch-codec.js";
 import type { Clock } from "../core/clock.js";
+import type { ComparisonState, CostClassState } from "./codec-pool-statistics.js";
 import { type ArmSample, PairedRatios } from "./paired-ratios.js";
 
 /*
@@ -16,6 +17,10 @@ import { type ArmSample, PairedRatios } from "./paired-ratios.js";
 const GUARD_MS = 4;
 const WINDOW_MS = 25;
 const MAX_WINDOW_MS = 300;
+/** Where codec work takes this share of the time, a window waits for its batches for longer. */
+const LARGE_SHARE = 0.05;
+const MAX_LARGE_WINDOW_MS = 2000;
+const NS_PER_MS = 1e6;
 /** A way that does less than this of what the other did need not be watched for longer than so. */
 const FAR_WORSE = 0.65;
 const SHORT_WINDOW_MS = 8;
@@ -24,6 +29,8 @@ const MIN_BATCHES = 6;
 /** Nothing was called for so long: the load paused, and the window is void. */
 const PAUSE_MS = 5;
 const FIRST_INTERVAL_MS = 1000;
+/** And at first at least so many times as long as the trial took. */
+const FIRST_INTERVAL_TRIALS = 2;
 const LAST_INTERVAL_MS = 60_000;
 const INTERVAL_GROWTH = 2;
 const CLEAR_INTERVAL_GROWTH = 4;
@@ -39,8 +46,9 @@ interface CostClass {
   readonly name: string;
   readonly direction: CodecDirection;
   verdict: Verdict | undefined;
-  /** Batches since the window began. */
+  /** Batches since the window began, and what they would cost the calling thread. */
   batches: number;
+  inlineNs: number;
   dueMs: number;
   intervalMs: number;
   throughputRatio: number;
@@ -53,6 +61,7 @@ interface Trial {
   readonly subject: CostClass;
   readonly seen: Set<CostClass>;
   readonly pairs: PairedRatios;
+  readonly startMs: number;
   step: number;
   /** Of the pair that is not complete yet. */
   first: ArmSample | undefined;
@@ -98,6 +107,7 @@ export class ArmComparison {
     const index = classIndex(direction, inlineNs);
     const costClass = this.#classes[index] ?? this.#add(direction, index);
     costClass.batches++;
+    costClass.inlineNs += inlineNs;
     if (this.#trial !== undefined && this.#trial.subject.direction === direction) return this.#trialOffloads;
     const verdict = costClass.verdict ?? this.#nearestVerdict(index);
     return verdict === undefined ? assumed : verdict === "offload";
@@ -120,7 +130,7 @@ export class ArmComparison {
     else this.#endWindow(nowMs);
   }
 
-  describe(): Record<string, unknown> {
+  describe(): ComparisonState {
     const describeClass = ({
       name,
       direction,
@@ -128,7 +138,7 @@ export class ArmComparison {
       throughputRatio,
       busyRatio,
       intervalMs,
-    }: CostClass): object => ({
+    }: CostClass): CostClassState => ({
       class: name,
       direction,
       verdict: verdict ?? "none",
@@ -150,6 +160,7 @@ export class ArmComparison {
       direction,
       verdict: undefined,
       batches: 0,
+      inlineNs: 0,
       dueMs: 0,
       intervalMs: FIRST_INTERVAL_MS,
       throughputRatio: 1,
@@ -193,7 +204,10 @@ export class ArmComparison {
     this.#startBusyMs = this.#dependencies.busyMs();
     this.#operations = 0;
     this.#settles = 0;
-    for (const costClass of this.#known) costClass.batches = 0;
+    for (const costClass of this.#known) {
+      costClass.batches = 0;
+      costClass.inlineNs = 0;
+    }
   }
 
   /** Whether the way tried falls so far behind the other that no more of it is needed to tell. */
@@ -209,11 +223,15 @@ export class ArmComparison {
     const elapsedMs = nowMs - this.#startMs;
     const direction = this.#trial?.subject.direction;
     let batches = 0;
+    let inlineNs = 0;
     for (const costClass of this.#known) {
-      if (direction === undefined || costClass.direction === direction) batches += costClass.batches;
+      if (direction !== undefined && costClass.direction !== direction) continue;
+      batches += costClass.batches;
+      inlineNs += costClass.inlineNs;
     }
     const tooFew = batches < MIN_BATCHES || this.#settles < MIN_BATCHES;
-    if (tooFew && elapsedMs < MAX_WINDOW_MS && (batches > 0 || this.#trial !== undefined)) {
+    const longestMs = inlineNs > elapsedMs * NS_PER_MS * LARGE_SHARE ? MAX_LARGE_WINDOW_MS : MAX_WINDOW_MS;
+    if (tooFew && elapsedMs < longestMs && (batches > 0 || this.#trial !== undefined)) {
       this.#endMs = nowMs + WINDOW_MS;
       return;
     }
@@ -253,7 +271,8 @@ export class ArmComparison {
     const verdict = trial.pairs.favoursOffload(trial.subject.verdict) ? "offload" : "inline";
     const growth = trial.pairs.isClear(trial.subject.verdict) ? CLEAR_INTERVAL_GROWTH : INTERVAL_GROWTH;
     const confirmed = trial.subject.verdict === verdict;
-    const intervalMs = confirmed ? Math.min(trial.subject.intervalMs * growth, LAST_INTERVAL_MS) : FIRST_INTERVAL_MS;
+    const firstMs = Math.max(FIRST_INTERVAL_MS, FIRST_INTERVAL_TRIALS * (nowMs - trial.startMs));
+    const intervalMs = Math.min(confirmed ? trial.subject.intervalMs * growth : firstMs, LAST_INTERVAL_MS);
     for (const costClass of trial.seen) {
       costClass.verdict = verdict;
       costClass.intervalMs = intervalMs;
@@ -288,6 +307,7 @@ export class ArmComparison {
       subject: busiest,
       seen: new Set([busiest]),
       pairs: new PairedRatios(),
+      startMs: nowMs,
       step: 0,
       first: undefined,
       inlineRate: 0,

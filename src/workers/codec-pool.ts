@@ -6,6 +6,7 @@ import { type Clock, systemClock } from "../core/clock.js";
 import type { StateError } from "../core/errors.js";
 import type { Value } from "../core/value.js";
 import { decodedBytes, type Part, partsOf, sizeOf } from "./batch-parts.js";
+import type { CodecPoolStatistics } from "./codec-pool-statistics.js";
 import { InlineCodec, type WorkerLogger } from "./inline-codec.js";
 import { JobSlabs, roomFor, unpack } from "./job-slabs.js";
 import { OffloadModel } from "./offload-model.js";
@@ -30,6 +31,8 @@ export interface CodecPoolInternals {
 export interface CodecPool extends BatchCodec {
   /** Running totals of what the threads compressed. */
   readonly statistics: { readonly bytesBeforeCompression: number; readonly bytesAfterCompression: number };
+  /** For `stats()`: threads, jobs, choices made and what the model believes. */
+  describe(): CodecPoolStatistics;
 }
 
 /** Long enough for a thread that has just been replaced to start on a machine that is short of cores. */
@@ -73,6 +76,7 @@ class PooledCodec implements CodecPool {
   readonly #here: InlineCodec;
   readonly #slabs: JobSlabs;
   readonly #counters = { jobs: 0, lost: 0, doneInline: 0 };
+  #threadMs = 0;
   #state: State;
   #lossesInARow = 0;
   #restUntilMs = 0;
@@ -135,7 +139,7 @@ class PooledCodec implements CodecPool {
     if (this.#state.kind === "running" && this.#options.offload === "auto") this.#model.settled(operations, isIdle);
   }
 
-  describe(): Record<string, unknown> {
+  describe(): CodecPoolStatistics {
     const state = this.#state;
     return {
       state: state.kind,
@@ -145,6 +149,7 @@ class PooledCodec implements CodecPool {
       offload: this.#options.offload,
       resting: this.#isResting(),
       jobs: { ...this.#counters, underWay: state.kind === "running" ? state.pool.jobs : 0 },
+      threadMs: this.#threadMs,
       model: this.#model.describe(),
     };
   }
@@ -277,6 +282,7 @@ class PooledCodec implements CodecPool {
     this.#slabs.giveBack(answer.slab);
     this.statistics.bytesBeforeCompression += answer.bytesBeforeCompression;
     this.statistics.bytesAfterCompression += answer.bytesAfterCompression;
+    this.#threadMs += answer.elapsedMs;
     const bytes = direction === "encode" ? sizeOf(inputs, part) : decodedBytes(results, part);
     this.#model.observeHanding(direction, values, bytes, handedMs - startedMs + performance.now() - answeredMs);
     // A thread is no faster than this one would be: a shorter time than believed corrects the belief.

@@ -2,6 +2,7 @@ import type { CodecDirection } from "../codec/batch-codec.js";
 import type { CompressorName } from "../codec/compression/compressor.js";
 import type { Clock } from "../core/clock.js";
 import { ArmComparison } from "./arm-comparison.js";
+import type { CostBySize, OffloadModelState } from "./codec-pool-statistics.js";
 import { CostEstimate, type CostPrior } from "./cost-estimate.js";
 
 /*
@@ -133,8 +134,8 @@ export class OffloadModel {
     this.#comparison.settled(operations, isIdle);
   }
 
-  describe(): Record<string, unknown> {
-    const perValueNs = (estimate: CostEstimate): object => ({
+  describe(): OffloadModelState {
+    const perValueNs = (estimate: CostEstimate): CostBySize => ({
       "1KiB": Math.round(estimate.ns(1, 1024)),
       "64KiB": Math.round(estimate.ns(1, 65_536)),
     });

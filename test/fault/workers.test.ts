@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { CodecPool } from "../../src/workers/codec-pool.js";
+import type { CodecJobCounts } from "../../src/workers/codec-pool-statistics.js";
 import { openEnvelope } from "../../src/workers/open-envelope.js";
 import { checksumsFor, codecSettings, collectingLogger, openCodecPool } from "../support/codec-pool-scope.js";
 import { until } from "../support/until.js";
@@ -25,14 +26,8 @@ async function encodesAndDecodes(pool: CodecPool, values: readonly string[]): Pr
   assert.deepEqual((await pool.decode(plain, checksums)).map(String), values);
 }
 
-interface JobCounts {
-  readonly jobs: number;
-  readonly lost: number;
-  readonly doneInline: number;
-}
-
-function counts(pool: CodecPool): JobCounts {
-  return pool.describe().jobs as JobCounts;
+function counts(pool: CodecPool): CodecJobCounts {
+  return pool.describe().jobs;
 }
 
 for (const poison of POISONS) {

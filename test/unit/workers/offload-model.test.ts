@@ -5,6 +5,8 @@ import { OffloadModel, type OffloadModelOptions } from "../../../src/workers/off
 const KIB = 1024;
 
 interface Load {
+  readonly direction?: "encode" | "decode";
+  readonly valueBytes?: number;
   readonly values: number;
   /** What a batch takes, store and callers included, and how much of that this thread is busy. */
   readonly inline: { readonly batchMs: number; readonly busyMs: number };
@@ -45,7 +47,8 @@ class Process {
     let offloaded = 0;
     let batches = 0;
     while (this.#nowMs < endMs) {
-      const offload = this.model.offloads("encode", load.values, load.values * KIB, 0);
+      const { direction = "encode", valueBytes = KIB } = load;
+      const offload = this.model.offloads(direction, load.values, load.values * valueBytes, 0);
       const { batchMs, busyMs } = offload ? load.offload : load.inline;
       this.#nowMs += batchMs;
       this.#busyMs += busyMs;
@@ -121,6 +124,16 @@ test("where offloading gains throughput, work ends up in the threads", () => {
   const process = new Process();
   process.run(saturated(1, 0.8, 0.3), 2000);
   assert.ok(process.run(saturated(1, 0.8, 0.3), 20_000) > 0.97);
+});
+
+test("the two ways are tried for work so long that few batches fit into a second", () => {
+  const process = new Process();
+  const long: Load = {
+    ...{ direction: "decode", values: 16, valueBytes: 1024 * KIB },
+    ...{ inline: { batchMs: 70, busyMs: 30 }, offload: { batchMs: 140, busyMs: 20 } },
+  };
+  process.run(long, 10_000);
+  assert.ok(process.run(long, 20_000) < 0.05);
 });
 
 test("a little throughput is given for half of the calling thread's time, and not for less", () => {
@@ -210,7 +223,7 @@ test("what the model believes can be read as plain JSON", () => {
   process.run(saturated(1, 1.7, 0.4), 3000);
   const description = process.model.describe();
   assert.deepEqual(JSON.parse(JSON.stringify(description)), description);
-  const classes = description.classes as { verdict: string; throughputRatio: number }[];
+  const { classes } = description;
   assert.equal(classes[0]?.verdict, "inline");
   assert.ok(Math.abs(classes[0].throughputRatio - 1 / 1.7) < 0.02);
 });
