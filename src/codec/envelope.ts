@@ -26,6 +26,8 @@ const VERSION = 1;
 const FLAG_CHECKSUM = 1;
 const PLAIN_HEADER_BYTES = 8;
 const COMPRESSED_HEADER_BYTES = FRAME_HEADER_BYTES;
+const LONGER_HEADER_BYTES = COMPRESSED_HEADER_BYTES - PLAIN_HEADER_BYTES;
+const MAX_UTF8_BYTES_PER_UNIT = 3;
 /** Where the bytes that the checksum covers begin. */
 const COVERED_FROM = 6;
 
@@ -82,7 +84,9 @@ export class Envelope implements ValueCodec {
   }
 
   maxEncodedBytes(value: Value): number {
-    return COMPRESSED_HEADER_BYTES + (typeof value === "string" ? value.length * 3 : value.length);
+    return (
+      COMPRESSED_HEADER_BYTES + (typeof value === "string" ? value.length * MAX_UTF8_BYTES_PER_UNIT : value.length)
+    );
   }
 
   compresses(units: number): boolean {
@@ -244,16 +248,20 @@ export class Envelope implements ValueCodec {
   #compressInto(compressor: Compressor, target: Buffer, at: number, keyChecksum: number, value: Value): number {
     const bodyAt = at + COMPRESSED_HEADER_BYTES;
     const sealer = this.#sealer;
-    // A result that does not save the four bytes of its longer header is not worth its decompression.
-    const limit = value.length - 4;
+    // What text comes to in bytes is only known once it is compressed: until then only what the target holds is a limit.
+    const limit =
+      (typeof value === "string"
+        ? Math.min(value.length * MAX_UTF8_BYTES_PER_UNIT, target.length - bodyAt)
+        : value.length) - LONGER_HEADER_BYTES;
     const startedMs = this.#startTimer();
     const end =
       sealer === undefined
         ? compressor.compressInto(value, target, bodyAt, limit)
         : sealer.sealInto(value, target, at, limit, keyChecksum);
     if (startedMs !== 0) this.#stopTimer("encode", value.length, startedMs);
-    if (end < 0) return -1;
     const rawBytes = compressor.lastRawBytes;
+    // A result that does not save the four bytes of its longer header is not worth its decompression.
+    if (end < 0 || end - bodyAt >= rawBytes - LONGER_HEADER_BYTES) return -1;
     if (sealer === undefined) {
       target.writeUInt32LE(rawBytes, at + PLAIN_HEADER_BYTES);
       this.#writeHeader(target, at, end, keyChecksum, CODEC_IDS[compressor.name]);

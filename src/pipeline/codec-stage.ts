@@ -102,7 +102,7 @@ export class CodecStage {
   }
 
   async #encode(requests: readonly Request[], entry: Waiting): Promise<void> {
-    const { batchCodec, keyChecksum } = this.#options;
+    const { codec, batchCodec, keyChecksum } = this.#options;
     const count = requests.length;
     const checksums = new Uint32Array(count);
     const values = new Array<Value>(count);
@@ -116,7 +116,7 @@ export class CodecStage {
       const request = requests[index]!;
       const frame = frames[index]!;
       request.value = new FramedValue(frame, request.value!);
-      request.hint?.learn(frame.byteLength < request.valueUnits);
+      request.hint?.learn(codec.claimedRawBytes(frame, 0, frame.length) >= 0);
     }
     entry.isReady = true;
     this.#advance();

@@ -22,6 +22,7 @@ const MAX_KEPT_BYTES = 8 * 1024 * 1024;
 const MEASURED_FROM_UNITS = 64 * 1024;
 /** Values of a store's reply lie so close to each other that they are copied together, what is between them included. */
 const MAX_GAP_BYTES = 64;
+const MAX_UTF8_BYTES_PER_CHARACTER = 4;
 /** Results that share memory: one that its owner keeps for long keeps no more than this. */
 const RUN_BYTES = 8192;
 
@@ -54,7 +55,7 @@ export class JobSlabs {
   pack(inputs: readonly Value[], keyChecksums: Uint32Array, part: Part, resultBytes: number): PackedJob {
     const { first, end } = part;
     const values = end - first;
-    const slab = this.#take(headBytes(values) + roomFor(inputs, part) + resultBytes);
+    const slab = this.#take(headBytes(values) + roomFor(inputs, part) + values * MAX_GAP_BYTES + resultBytes);
     const head = headOf(slab, values);
     const bytes = Buffer.from(slab);
     let at = headBytes(values);
@@ -63,7 +64,7 @@ export class JobSlabs {
       const input = inputs[index]!;
       if (typeof input === "string") {
         head[word] = at;
-        at += bytes.write(input, at);
+        at = writeWhole(bytes, input, at);
         head[word + 1] = at;
         head[word + 2] = keyChecksums[index++]!;
         word += WORDS_PER_VALUE;
@@ -100,6 +101,15 @@ export class JobSlabs {
     this.#kept.shift();
     return new ArrayBuffer(Math.ceil((bytes * ROOM_TO_GROW) / SLAB_STEP_BYTES) * SLAB_STEP_BYTES);
   }
+}
+
+/** Writing stops without a word where the room ends, and half a value would get a checksum that is right. */
+function writeWhole(bytes: Buffer, text: string, at: number): number {
+  const end = at + bytes.write(text, at);
+  if (bytes.length - end < MAX_UTF8_BYTES_PER_CHARACTER && end - at !== Buffer.byteLength(text)) {
+    throw new RangeError("a job's slab has no room for its values");
+  }
+  return end;
 }
 
 /** Puts results in their places; returns the failures that say nothing about the value. */

@@ -1,6 +1,6 @@
-/** A value that its reader keeps for long keeps its whole block in memory, so blocks are small. */
-const BLOCK_BYTES = 64 * 1024;
-const ALONE_FROM_BYTES = BLOCK_BYTES / 4;
+/** A value that its reader keeps for long keeps its whole block in memory: no more than docs/guarantees.md allows. */
+const BLOCK_BYTES = 8192;
+const ALONE_FROM_BYTES = BLOCK_BYTES / 2;
 
 /** Gathers decoded values in the memory in which they travel to the calling thread. */
 export class ResultBlocks {

@@ -44,3 +44,27 @@ test("results in the slab become memory of their own", () => {
   Buffer.from(slab).fill(0);
   assert.deepEqual(into.map(String), results);
 });
+
+test("text behind values with gaps between them is packed whole, into a slab that was the right size without the gaps", () => {
+  const slabs = new JobSlabs(1);
+  const kept = new ArrayBuffer(128 * 1024);
+  slabs.giveBack(kept);
+  const message = Buffer.alloc(60_000, "m");
+  const text = "t".repeat(kept.byteLength - headBytes(VALUES) - 40_000);
+  const views = [message.subarray(0, 20_000), message.subarray(20_064, 40_064), text];
+  const { slab } = slabs.pack(views, checksums, whole, 0);
+  const packed = packedValues(slab);
+  assert.deepEqual(
+    packed.map((value) => value.length),
+    views.map((view) => view.length),
+  );
+  assert.ok(packed[2] === text);
+});
+
+test("many small values with wide gaps between them have room, and results beside them", () => {
+  const values = 4000;
+  const message = Buffer.alloc(88 * values, "m");
+  const views = Array.from({ length: values }, (_, index) => message.subarray(index * 88, index * 88 + 24));
+  const { slab, resultsAt } = new JobSlabs(1).pack(views, new Uint32Array(values), { first: 0, end: values }, 200_000);
+  assert.ok(slab.byteLength - resultsAt >= 200_000);
+});
