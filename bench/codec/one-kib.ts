@@ -1,13 +1,12 @@
 import { collectGarbage } from "../lib/garbage.js";
+import { isInstalled } from "../lib/installed.js";
 import { type Comparison, judge, type Target } from "../lib/report.js";
 import { runEach } from "../load/closed-loop.js";
 import { type Inputs, makeInputs } from "../load/inputs.js";
 import { bindOperation } from "../load/workload.js";
 import { InlineLz4Peer } from "../peers/inline-lz4.js";
-import { KeyvPeer } from "../peers/keyv.js";
 import { MillracePeer } from "../peers/millrace.js";
 import type { Peer } from "../peers/peer.js";
-import { ValkeyGlidePeer } from "../peers/valkey-glide.js";
 import type { CodecBench } from "./codec-bench.js";
 import { learn } from "./learn.js";
 import { openLink } from "./link.js";
@@ -24,7 +23,29 @@ const SEED = 5;
 const GIGABIT_BYTES_PER_SECOND = 125e6;
 const OWN = "millrace lz4";
 const PLAIN = "millrace none";
-export const CODEC_PEER_PACKAGES = ["ioredis", "lz4-wasm", "keyv", "@keyv/redis", "@valkey/valkey-glide"];
+
+interface Other {
+  readonly name: string;
+  /** Packages that are there for the bench alone: who installs millrace does not get them. */
+  readonly needs: readonly string[];
+  open(): Promise<Peer>;
+}
+
+/** Each loaded when it is used. */
+const OTHERS: readonly Other[] = [
+  { name: "ioredis-auto+lz4-wasm", needs: [], open: async () => new InlineLz4Peer() },
+  {
+    name: "keyv+lz4",
+    needs: ["keyv", "@keyv/redis", "@keyv/compress-lz4"],
+    open: async () => new (await import("../peers/keyv.js")).KeyvPeer(),
+  },
+  {
+    name: "valkey-glide+lz4",
+    needs: ["@valkey/valkey-glide"],
+    open: async () => new (await import("../peers/valkey-glide.js")).ValkeyGlidePeer("lz4"),
+  },
+];
+export const CODEC_PEER_PACKAGES = ["ioredis", "lz4-wasm", ...OTHERS.flatMap(({ needs }) => needs).filter(isInstalled)];
 
 interface Subject {
   readonly peer: Peer;
@@ -63,7 +84,7 @@ async function measureWay(
 ): Promise<void> {
   const subjects: Subject[] = [];
   try {
-    for (const peer of peersOf(bench)) {
+    for (const peer of await peersOf(bench)) {
       bench.progress(`codec-1KiB${way}  loading ${peer.name}`);
       await peer.connect(url);
       const space = `codec${subjects.length}`;
@@ -96,13 +117,18 @@ async function measureWay(
   }
 }
 
-function peersOf({ peers }: CodecBench): Peer[] {
-  const others = [new InlineLz4Peer(), new KeyvPeer(), new ValkeyGlidePeer("lz4")];
-  const own = [
+async function peersOf({ peers, note }: CodecBench): Promise<Peer[]> {
+  const all: Peer[] = [
     new MillracePeer(OWN, { compression: { codec: "lz4" } }),
     new MillracePeer(PLAIN, { compression: { codec: "none" } }),
   ];
-  return [...own, ...others.filter(({ name }) => peers === null || peers.includes(name.split("+")[0]!))];
+  for (const { name, needs, open } of OTHERS) {
+    if (peers?.includes(name.split("+")[0]!) === false) continue;
+    const missing = needs.filter((needed) => !isInstalled(needed));
+    if (missing.length > 0) note(`${name} is left out, not installed: ${missing.join(", ")}`);
+    else all.push(await open());
+  }
+  return all;
 }
 
 function goalOf(id: string, title: string, goal: number, operation: string, rows: readonly Comparison[]): Target {

@@ -11,7 +11,7 @@ What to measure
                           codec: compression and its threads, about three minutes, or by part (codec-1KiB, codec-grid,
                           codec-offload, codec-faults, codec-ratio, codec-header); --duration of 900 s and more
                           measures every cell of its grid
-  --peers NAME...         subjects; default: all
+  --peers NAME...         subjects; default: all whose packages are installed
   --rate OPS              open loop: operations begin by the clock at this rate and latency counts from the intended
                           start; without it N tasks each await one operation after the other
   --trace FILE            replays an Azure LLM inference trace or a Twitter cache trace; default: a seeded one

@@ -34,9 +34,8 @@ const COUNTED_MS = 300;
 export async function runLmdb(bench: LmdbBench): Promise<void> {
   const folder = await temporaryFolder("millrace-bench-lmdb-");
   const subjects: SubjectProcess[] = [];
-  const { names, except } = subjectNames();
-  if (except.length > 0)
-    bench.note(`Left out, Node.js ${process.versions.node} does not have it: ${except.join(", ")}`);
+  const { names, leftOut } = subjectNames();
+  for (const [name, why] of leftOut) bench.note(`${name} is left out: ${why}`);
   try {
     for (const name of names) {
       bench.progress(`lmdb: filling ${name}`);

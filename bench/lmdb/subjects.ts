@@ -1,9 +1,9 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { ClassicLevel } from "classic-level";
 import { open, type RootDatabase } from "lmdb";
 import { createEngine } from "../../src/index.js";
 import { CpuMeter } from "../lib/cpu-meter.js";
+import { isInstalled } from "../lib/installed.js";
 import { anyKey, KEY_COUNT, nextValue, rowKey } from "../lib/varied-rows.js";
 import { type LoopResult, runClosedLoop } from "../load/closed-loop.js";
 
@@ -30,11 +30,17 @@ const OPENERS: Readonly<Record<string, (folder: string) => Promise<Subject>>> = 
   [`node-sqlite-${BATCH}`]: sqliteSubject,
 };
 
-/** @param except those that this Node.js cannot run */
-export function subjectNames(): { readonly names: readonly string[]; readonly except: readonly string[] } {
+/** Those that can be opened here, and why the others cannot. */
+export function subjectNames(): { readonly names: readonly string[]; readonly leftOut: ReadonlyMap<string, string> } {
   const all = Object.keys(OPENERS);
-  const except = nodeSqlite() === null ? all.filter((name) => name.startsWith("node-sqlite")) : [];
-  return { names: all.filter((name) => !except.includes(name)), except };
+  const leftOut = new Map<string, string>();
+  for (const name of all) {
+    if (name.startsWith("node-sqlite") && nodeSqlite() === null)
+      leftOut.set(name, `Node.js ${process.versions.node} does not have it`);
+    if (name.startsWith("classic-level") && !isInstalled("classic-level"))
+      leftOut.set(name, "the package classic-level is not installed");
+  }
+  return { names: all.filter((name) => !leftOut.has(name)), leftOut };
 }
 
 /** Opens a store and fills it with every key. */
@@ -130,6 +136,7 @@ function readMany(one: () => unknown): true | null {
 }
 
 async function levelSubject(folder: string): Promise<Subject> {
+  const { ClassicLevel } = await import("classic-level");
   const database = new ClassicLevel<string, Buffer>(join(folder, "level"), { valueEncoding: "buffer" });
   const write = async (entries: readonly (readonly [string, Buffer])[]): Promise<true> => {
     const operations = entries.map(([key, value]) => ({ type: "put" as const, key, value }));

@@ -10,7 +10,7 @@ import { judgeSlo, type Slo } from "../lib/slo.js";
 import { UsageError } from "../lib/usage-error.js";
 import { runLmdb } from "../lmdb/run-lmdb.js";
 import { runObservability } from "../observability/run-observability.js";
-import { MILLRACE } from "../peers/all-peers.js";
+import { MILLRACE, missingPackage, SUBJECT_NAMES } from "../peers/all-peers.js";
 import { runPostgres } from "../postgres/run-postgres.js";
 import { runResilience } from "../resilience/run-resilience.js";
 import { runTier } from "../tier/run-tier.js";
@@ -49,7 +49,12 @@ const NOTHING = "it has no workload in common with this run";
  * @throws UsageError for options that name what does not exist, StateError and Error when a store does not answer
  */
 export async function runBench(options: BenchOptions, observer: BenchObserver): Promise<BenchReport> {
-  makePlan(options, null);
+  const { peers: wanted } = makePlan(options, null);
+  const missing = wanted.filter((name) => missingPackage(name) !== null);
+  if (options.peers !== null && missing.length > 0) {
+    const packages = missing.map(missingPackage).join(" ");
+    throw new UsageError(`not installed, so not to be measured: ${missing.join(", ")}; npm install ${packages}`);
+  }
   const baseline = options.baseline === null ? null : await readBaseline(options.baseline);
   const trace =
     options.trace === null
@@ -58,13 +63,19 @@ export async function runBench(options: BenchOptions, observer: BenchObserver): 
   if (trace.skipped > 0) observer.note(`the trace goes on for ${trace.skipped} further lines, which are left out`);
   const store = await openStore(options.backend);
   try {
-    const plan = makePlan(options, store.redis === null ? [MILLRACE] : null);
+    const plan = makePlan(
+      options,
+      store.redis === null ? [MILLRACE] : SUBJECT_NAMES.filter((name) => !missing.includes(name)),
+    );
     if (plan.peers.length === 0) throw new UsageError(`these peers need Redis: ${options.peers?.join(", ")}`);
     if (store.redis === null && options.backend === null) {
       observer.note(
         "No Redis: neither MILLRACE_REDIS_URL nor redis-server or valkey-server on the PATH. " +
           "millrace runs alone on its embedded default; targets and comparisons need Redis.",
       );
+    }
+    if (store.redis !== null && missing.length > 0) {
+      observer.note(`Left out, their packages are not installed: ${missing.join(", ")}`);
     }
     const subjects = await Subjects.open({
       names: plan.peers,

@@ -1,3 +1,4 @@
+import { isInstalled } from "../lib/installed.js";
 import type { Peer } from "./peer.js";
 
 export const MILLRACE = "millrace";
@@ -13,6 +14,13 @@ const FACTORIES: Record<string, () => Promise<Peer>> = {
   "valkey-glide": async () => new (await import("./valkey-glide.js")).ValkeyGlidePeer(),
 };
 
+/** Packages that are there for the bench alone: who installs millrace does not get them. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  "node-redis": "redis",
+  "iovalkey-auto": "iovalkey",
+  "valkey-glide": "@valkey/valkey-glide",
+};
+
 /** In the order of the tables; the yardstick is a program of its own and not among the clients. */
 export const CLIENT_NAMES: readonly string[] = Object.keys(FACTORIES);
 export const SUBJECT_NAMES: readonly string[] = [...CLIENT_NAMES, YARDSTICK];
@@ -21,4 +29,10 @@ export function openPeer(name: string): Promise<Peer> {
   const factory = FACTORIES[name];
   if (factory === undefined) throw new Error(`unknown peer ${name}; there are: ${SUBJECT_NAMES.join(", ")}`);
   return factory();
+}
+
+/** The package that this subject needs and that is not installed here; null: it can be opened. */
+export function missingPackage(name: string): string | null {
+  const needed = PACKAGES[name];
+  return needed === undefined || isInstalled(needed) ? null : needed;
 }

@@ -9,6 +9,9 @@ import { Redis } from "ioredis";
 import type { BenchReport } from "../../../bench/index.js";
 import { startRedis, type TemporaryFolder, temporaryFolder } from "../../../src/testing/index.js";
 
+const HIDE_PACKAGES = new URL("fixtures/hide-packages.js", import.meta.url);
+const WITHOUT_PEERS = { NODE_OPTIONS: `--no-warnings --import ${HIDE_PACKAGES.href}` };
+
 interface Run {
   readonly code: number | null;
   readonly output: string;
@@ -49,6 +52,25 @@ describe("the bench command", () => {
     const { code, output, errors } = await bench(["--workload", "gets"]);
     assert.deepEqual([code, output], [2, ""]);
     assert.match(errors, /"gets".*--list/);
+  });
+
+  test("goes on without the peers whose packages are not installed, and says so", async () => {
+    const json = join(folder.path, "installed.json");
+    const { code, output } = await bench(["--workload", "get-100B@1000", "--quick", "--json", json], WITHOUT_PEERS);
+    assert.equal(code, 0, output);
+    assert.match(output, /^Left out, .*: node-redis, iovalkey-auto, valkey-glide$/m);
+    const { comparisons } = JSON.parse(await readFile(json, "utf8")) as BenchReport;
+    const subjects = new Set(comparisons.map(({ subject }) => subject));
+    assert.deepEqual(
+      ["millrace", "ioredis-auto", "node-redis"].map((name) => subjects.has(name)),
+      [true, true, false],
+    );
+  });
+
+  test("refuses a named peer whose package is not installed, and says which one is needed", async () => {
+    const { code, output, errors } = await bench(["--peers", "millrace", "node-redis"], WITHOUT_PEERS);
+    assert.deepEqual([code, output], [2, ""]);
+    assert.match(errors, /node-redis; npm install redis$/m);
   });
 
   test("writes what it measured, every figure in its place", async () => {
