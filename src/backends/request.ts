@@ -52,8 +52,17 @@ export interface PutDetail {
   readonly metadata: string;
 }
 
+/** The detail of a get that decides on a write: only the store may answer it. */
+export const READ_TO_WRITE: unique symbol = Symbol("read to write");
+
 /** What requests carry besides key, value and ttl. */
-export type RequestDetail = undefined | PutDetail | CompareAndSwapDetail | bigint | readonly TransactionStep[];
+export type RequestDetail =
+  | undefined
+  | typeof READ_TO_WRITE
+  | PutDetail
+  | CompareAndSwapDetail
+  | bigint
+  | readonly TransactionStep[];
 
 export const NO_ANSWER: unique symbol = Symbol("no answer");
 

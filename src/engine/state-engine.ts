@@ -3,6 +3,7 @@ import type { Health } from "../backends/contract.js";
 import {
   Kind,
   OPERATION_NAMES,
+  READ_TO_WRITE,
   Request,
   type RequestDetail,
   type TransactionStep,
@@ -137,6 +138,34 @@ export class StateEngine extends RowCalls implements Engine {
     return this.#send(Kind.compareAndSwap, canonical, next ?? undefined, ttlMs, { expected, next }, options);
   }
 
+  /** See `TableStore`. */
+  async compareAndSwapBy(
+    key: Key,
+    expected: Value,
+    next: Value | null,
+    isSame: (found: Buffer) => boolean,
+    options?: CallOptions & ExpiryOptions,
+  ): Promise<boolean> {
+    const { pipeline } = this.#core;
+    const startedAtUs = pipeline.nowUs();
+    if (await this.compareAndSwap(key, expected, next, options)) return true;
+    const withRest = <O extends CallOptions>(given: O): O => {
+      const leftMs = (given.timeoutMs ?? this.#operationMs) - ((pipeline.nowUs() - startedAtUs) | 0) / 1000;
+      // What is over is over by the next look at the clock.
+      return { ...given, timeoutMs: Math.max(leftMs, 0.001) };
+    };
+    const { ttlMs, ...callOptions } = options ?? {};
+    const canonical = this.#arguments.key("compareAndSwap", key);
+    let found: Buffer | null;
+    try {
+      found = await this.#send(Kind.get, canonical, undefined, 0, READ_TO_WRITE, withRest(callOptions));
+    } catch (error) {
+      throw calledAs(error, "compareAndSwap");
+    }
+    if (found === null || !isSame(found)) return false;
+    return this.compareAndSwap(key, found, next, withRest(options ?? {}));
+  }
+
   async increment(key: Key, by: number | bigint = 1, options?: CallOptions): Promise<bigint> {
     const canonical = this.#arguments.key("increment", key);
     const amount = this.#arguments.increment(canonical, by);
@@ -207,7 +236,8 @@ export class StateEngine extends RowCalls implements Engine {
   }
 
   table<T>(name: string, codec?: TableFormat | TableCodec<T> | TableOptions<T>): Table<T> {
-    return createTable(name, (prefix) => this.namespace(prefix), codec);
+    const view = (prefix: string): StateEngine => new StateEngine(this.#core, this.#arguments.namespace(prefix));
+    return createTable(name, view, this.#core.driver.name, codec);
   }
 
   async healthCheck(): Promise<Health> {

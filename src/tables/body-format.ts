@@ -5,7 +5,12 @@ export const MAX_NESTING = 256;
 
 /** How a value becomes the body of a record. */
 export interface BodyFormat {
-  /** A text for text formats: a record then goes to the store without a Buffer of its own. */
+  /**
+   * A text for text formats: a record then goes to the store without a Buffer of its own. Bytes are good until the next
+   * call.
+   *
+   * @throws NestingFault, or an error that says, without showing the value, why it cannot be read back
+   */
   encode(value: unknown): Value;
   /** @throws NestingFault, or an error that says what is wrong with the bytes */
   decode(record: Buffer, at: number): unknown;

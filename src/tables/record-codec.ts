@@ -1,6 +1,6 @@
 import { type ErrorDetails, SerializationError, StateError } from "../core/errors.js";
 import { canonicalKeyOfBytes } from "../core/key.js";
-import type { Key, Value } from "../core/value.js";
+import { type Key, type Value, valueToBuffer } from "../core/value.js";
 import { NestingFault } from "./body-format.js";
 import { type RecordHeader, readRecordHeader, recordHeaderText } from "./record-header.js";
 import { BodyFormats, type TableSchema } from "./table-options.js";
@@ -11,14 +11,16 @@ const UNSTORABLE: readonly string[] = ["function", "symbol"];
 /** Between a table's typed values and the bytes that the engine keeps. All it throws are SerializationErrors. */
 export class RecordCodec<T> {
   readonly #tableName: string;
+  readonly #backend: string;
   readonly #schema: TableSchema;
   readonly #formats = new BodyFormats();
   readonly #headerText: string;
   readonly #headerBytes: Buffer;
   readonly #ownHeader: RecordHeader;
 
-  constructor(tableName: string, schema: TableSchema) {
+  constructor(tableName: string, backend: string, schema: TableSchema) {
     this.#tableName = tableName;
+    this.#backend = backend;
     this.#schema = schema;
     this.#headerText = recordHeaderText(schema);
     this.#headerBytes = Buffer.from(this.#headerText, "latin1");
@@ -26,20 +28,19 @@ export class RecordCodec<T> {
   }
 
   encode(operation: string, key: Key, value: T): Value {
-    let body: Value;
     try {
       if (value === null || value === undefined) throw new TypeError(`${value} stands for a key that is not there`);
       const { custom, format } = this.#schema;
       if (format !== "custom" && UNSTORABLE.includes(typeof value)) throw new TypeError(`a ${typeof value} is no data`);
-      body = format === "custom" ? custom!.encode(value) : this.#formats.get(format).encode(value);
-      if (typeof body !== "string" && !(body instanceof Uint8Array)) {
-        throw new TypeError("the codec's encode must return a string or bytes");
-      }
+      const body = format === "custom" ? custom!.encode(value) : this.#formats.get(format).encode(value);
+      if (typeof body === "string") return this.#headerText + body;
+      if (!(body instanceof Uint8Array)) throw new TypeError("the codec's encode must return a string or bytes");
+      // Throws where the codec has given its memory away meanwhile.
+      return Buffer.concat([this.#headerBytes, valueToBuffer(body)]);
     } catch (error) {
       const reason = error instanceof NestingFault ? "ERR_NESTING" : "ERR_ENCODE";
       throw this.#fault(`the value cannot be stored: ${messageOf(error)}`, { operation, reason, cause: error }, key);
     }
-    return typeof body === "string" ? this.#headerText + body : Buffer.concat([this.#headerBytes, body]);
   }
 
   decode(operation: string, key: Key, record: Buffer): T {
@@ -105,14 +106,25 @@ export class RecordCodec<T> {
   }
 
   #fault(message: string, details: ErrorDetails, key: Key): SerializationError {
-    const shown = typeof key === "string" ? key : canonicalKeyOfBytes(key);
-    return new SerializationError(`table "${this.#tableName}": ${message}`, { ...details, key: shown });
+    const shown = shownKey(key);
+    return new SerializationError(`table "${this.#tableName}": ${message}`, {
+      ...details,
+      backend: this.#backend,
+      ...(shown === undefined ? {} : { key: shown }),
+    });
   }
+}
+
+/** undefined: it is no key, which the engine has not been asked about yet. */
+function shownKey(key: unknown): string | undefined {
+  if (typeof key === "string") return key;
+  return key instanceof Uint8Array && key.length > 0 ? canonicalKeyOfBytes(key) : undefined;
 }
 
 /** Parsers quote what they could not read; a stored value must not stand in an error. */
 function messageOf(error: unknown): string {
   if (error instanceof SyntaxError) return "it is not JSON";
   if (error instanceof StateError) return error.code;
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return error.message;
+  return typeof error === "object" ? "what was thrown is no Error" : String(error);
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CallOptions, ExpiryOptions, PutOptions } from "../core/call-options.js";
 import { SerializationError } from "../core/errors.js";
-import type { Key, Value } from "../core/value.js";
+import { type Key, type Value, valueToBuffer } from "../core/value.js";
 import { RecordCodec } from "./record-codec.js";
 import type { Table, TableCodec, TableFormat, TableOptions, TableStore } from "./table-contract.js";
 import { checkTableName, parseTableOptions } from "./table-options.js";
@@ -47,16 +47,16 @@ class StoredTable<T> implements Table<T> {
   }
 
   async batchGet(keys: Iterable<Key>, options?: CallOptions): Promise<(T | null)[]> {
-    const asked = isIterable(keys) ? [...keys] : keys;
-    const records = await this.#store.batchGet(asked, options);
+    const asked: Key[] = [];
+    const records = await this.#store.batchGet(isIterable(keys) ? noted(keys, asked) : keys, options);
     return records.map((record, index) =>
-      record === null ? null : this.#codec.decode("batchGet", (asked as Key[])[index]!, record),
+      record === null ? null : this.#codec.decode("batchGet", asked[index]!, record),
     );
   }
 
   async batchPut(entries: Iterable<readonly [Key, T]>, options?: CallOptions & ExpiryOptions): Promise<void> {
     // What is no iterable of pairs is the engine's to refuse, in its words.
-    const encoded: unknown = isIterable(entries) ? Array.from(entries, (entry) => this.#encodedEntry(entry)) : entries;
+    const encoded: unknown = isIterable(entries) ? this.#encodedEntries(entries) : entries;
     return this.#store.batchPut(encoded as Iterable<readonly [Key, Value]>, options);
   }
 
@@ -88,14 +88,11 @@ class StoredTable<T> implements Table<T> {
     const encode = (value: T | null): Value | null =>
       value === null ? null : this.#codec.encode("compareAndSwap", key, value);
     const [from, to] = [encode(expected), encode(next)];
-    if (await this.#store.compareAndSwap(key, from, to, options)) return true;
-    if (expected === null || from === null) return false;
-    const record = await this.#store.get(key, options);
-    if (record === null || record.equals(bytesOf(from))) return false;
+    if (from === null) return this.#store.compareAndSwap(key, null, to, options);
+    const decode = (record: Buffer): T => this.#codec.decode("compareAndSwap", key, record);
     // Compared as both would be read: an expected Date is the text that JSON makes of it.
-    const wanted = this.#codec.decode("compareAndSwap", key, bytesOf(from));
-    if (!isDeepStrictEqual(this.#codec.decode("compareAndSwap", key, record), wanted)) return false;
-    return this.#store.compareAndSwap(key, record, to, options);
+    const isSame = (record: Buffer): boolean => isDeepStrictEqual(decode(record), decode(valueToBuffer(from)));
+    return this.#store.compareAndSwapBy(key, from, to, isSame, options);
   }
 
   keys(prefix?: string): AsyncIterable<string> {
@@ -120,19 +117,28 @@ class StoredTable<T> implements Table<T> {
     return this.#store.clear(prefix);
   }
 
-  #encodedEntry(entry: readonly [Key, T]): unknown {
-    if (!Array.isArray(entry)) return entry;
-    const [key, value] = entry as readonly [Key, T];
-    return [key, this.#codec.encode("batchPut", key, value)];
+  /** One after the other, as they are taken: how many are too many is for the engine to say. */
+  *#encodedEntries(entries: Iterable<readonly [Key, T]>): Generator<unknown, void> {
+    for (const entry of entries) {
+      if (!Array.isArray(entry)) {
+        yield entry;
+        continue;
+      }
+      const [key, value] = entry as readonly [Key, T];
+      yield [key, this.#codec.encode("batchPut", key, value)];
+    }
   }
 }
 
-function bytesOf(value: Value): Buffer {
-  return typeof value === "string" ? Buffer.from(value) : Buffer.from(value.buffer, value.byteOffset, value.length);
+function isIterable(given: unknown): given is Iterable<unknown> {
+  return typeof given === "object" && given !== null && typeof Reflect.get(given, Symbol.iterator) === "function";
 }
 
-function isIterable(given: unknown): boolean {
-  return typeof given === "object" && given !== null && Symbol.iterator in given;
+function* noted<K>(keys: Iterable<K>, into: K[]): Generator<K, void> {
+  for (const key of keys) {
+    into.push(key);
+    yield key;
+  }
 }
 
 function keyOf(error: SerializationError): { key?: string } {
@@ -141,14 +147,16 @@ function keyOf(error: SerializationError): { key?: string } {
 
 /**
  * @param view the part of the engine that has the keys of this table, and no others
+ * @param backend the store's name, for errors
  * @throws InvalidArgumentError for a name or options that make no sense
  */
 export function createTable<T>(
   name: string,
   view: (prefix: string) => TableStore,
+  backend: string,
   codec: TableFormat | TableCodec<T> | TableOptions<T> | undefined,
 ): Table<T> {
   checkTableName(name);
   const schema = parseTableOptions(name, codec);
-  return new StoredTable<T>(name, view(`${name}:`), new RecordCodec<T>(name, schema));
+  return new StoredTable<T>(name, view(`${name}:`), new RecordCodec<T>(name, backend, schema));
 }

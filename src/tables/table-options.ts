@@ -22,7 +22,7 @@ export interface TableSchema {
   readonly parse: ((read: unknown) => unknown) | undefined;
 }
 
-/** Names end at their colon, so that no table lies inside another. */
+/** Names end at their colon, so that no table lies inside another of the same view. */
 export function checkTableName(name: string): void {
   if (
     typeof name === "string" &&
@@ -77,7 +77,11 @@ function asOptions(given: unknown, refuse: (message: string) => InvalidArgumentE
   if (typeof given !== "object" || given === null) {
     throw refuse(`expected "json", "msgpack", a codec or options; got ${typeof given}`);
   }
-  if (isCodec(given)) return { codec: given };
+  if (isCodec(given)) {
+    const misplaced = OPTIONS.find((option) => option in given);
+    if (misplaced === undefined) return { codec: given };
+    throw refuse(`a codec has no ${misplaced}; options stand beside it: { codec, ${misplaced} }`);
+  }
   for (const option of Object.keys(given)) {
     if (OPTIONS.includes(option)) continue;
     const near = suggest(option, OPTIONS);
@@ -109,7 +113,11 @@ function migrationsOf(
   refuse: (message: string) => InvalidArgumentError,
 ): Map<number, Migration> {
   const migrations = new Map<number, Migration>();
-  for (const [from, migrate] of Object.entries(given ?? {})) {
+  if (given === undefined) return migrations;
+  if (typeof given !== "object" || given === null || Symbol.iterator in given) {
+    throw refuse("migrations must be an object with a function under each version");
+  }
+  for (const [from, migrate] of Object.entries(given)) {
     if (!/^\d+$/.test(from) || Number(from) >= version || typeof migrate !== "function") {
       throw refuse(`migrations must be functions under versions below ${version}; got ${from}`);
     }

@@ -1,5 +1,5 @@
 import type { Logger } from "../backends/contract.js";
-import { Kind, NO_ANSWER, OPERATION_NAMES, type Request } from "../backends/request.js";
+import { Kind, NO_ANSWER, OPERATION_NAMES, READ_TO_WRITE, type Request } from "../backends/request.js";
 import type { StateError } from "../core/errors.js";
 import type { EventLoop } from "../core/event-loop.js";
 import type { CanonicalKey } from "../core/key.js";
@@ -52,7 +52,8 @@ export class DegradedReads {
 
   /** What a read that failed is answered with all the same; `NO_ANSWER`: its error. */
   insteadOf(request: Request, error: StateError): unknown {
-    const { kind, key } = request;
+    const { kind, key, detail } = request;
+    if (detail === READ_TO_WRITE) return NO_ANSWER;
     const isRead = kind === Kind.get || kind === Kind.contains || kind === Kind.ttl;
     if (!isRead || !this.#isStoreFailure(request, error)) return NO_ANSWER;
     if (this.#options.reads === "stale") return this.#stale(kind, key, error.code);
