@@ -83,8 +83,8 @@ export class Request {
   readonly key: CanonicalKey;
   /**
    * `key.length`, and `value.length` or 0: kept, because to ask a string for its length again and again, where strings
-   * of many internal shapes pass, costs more each time than all else that is done with it. Of a transaction `valueUnits`
-   * is what its steps come to.
+   * of many internal shapes pass, costs more each time than all else that is done with it. Of a transaction and a
+   * compare-and-swap `valueUnits` is that of what they write.
    */
   readonly keyUnits: number;
   valueUnits: number;
@@ -108,6 +108,8 @@ export class Request {
   hint: CompressionHint | undefined = undefined;
   /** Position in the order in which requests left the queue for the first time; 0: it has not. */
   order = 0;
+  /** `sequence` of the batch that it is in; 0: it is in none, or waits to be planned again. */
+  batchSequence = 0;
   /** How often it has been handed to a driver and failed. */
   failedAttempts = 0;
   /** It has left a batch and is about to be planned again; a driver that fails it once more changes nothing. */
@@ -156,10 +158,23 @@ export class Request {
   }
 }
 
-/** Units of all keys and values of a transaction. */
-export function unitsOf(steps: readonly TransactionStep[]): number {
+/** Units of the values that a request without a value of its own writes. */
+export function writtenUnits(kind: Kind, detail: RequestDetail): number {
+  if (kind === Kind.compareAndSwap) return (detail as CompareAndSwapDetail).next?.length ?? 0;
+  if (kind !== Kind.transaction) return 0;
   let units = 0;
-  for (const step of steps) units += step.key.length + (step.type === "put" ? step.value.length : 0);
+  for (const step of detail as readonly TransactionStep[]) units += step.type === "put" ? step.value.length : 0;
+  return units;
+}
+
+/** Units of what a request carries besides its own key and values. */
+export function detailUnits(kind: Kind, detail: RequestDetail): number {
+  if (kind === Kind.put) return (detail as PutDetail).metadata.length;
+  // Compared in the form in which it is stored, and as others may have written it.
+  if (kind === Kind.compareAndSwap) return 2 * ((detail as CompareAndSwapDetail).expected?.length ?? 0);
+  if (kind !== Kind.transaction) return 0;
+  let units = 0;
+  for (const step of detail as readonly TransactionStep[]) units += step.key.length;
   return units;
 }
 

@@ -2,6 +2,7 @@
 export class Ring<T> {
   #slots: (T | undefined)[];
   #mask: number;
+  readonly #leastCapacity: number;
   #head = 0;
   #size = 0;
 
@@ -9,6 +10,7 @@ export class Ring<T> {
     const capacity = 2 ** Math.ceil(Math.log2(Math.max(2, initialCapacity)));
     this.#slots = new Array<T | undefined>(capacity).fill(undefined);
     this.#mask = capacity - 1;
+    this.#leastCapacity = capacity;
   }
 
   get size(): number {
@@ -41,6 +43,19 @@ export class Ring<T> {
     this.#head = (this.#head + 1) & this.#mask;
     this.#size--;
     return element;
+  }
+
+  /** Takes out what does not pass, and gives back memory that is no longer needed. */
+  keepOnly(passes: (element: T) => boolean): void {
+    const kept: T[] = [];
+    this.forEach((element) => {
+      if (passes(element)) kept.push(element);
+    });
+    while (this.#mask + 1 > this.#leastCapacity && (this.#mask + 1) / 4 >= kept.length) this.#mask >>= 1;
+    this.#slots = new Array<T | undefined>(this.#mask + 1).fill(undefined);
+    this.#head = 0;
+    this.#size = 0;
+    for (const element of kept) this.push(element);
   }
 
   forEach(visit: (element: T) => void): void {

@@ -6,8 +6,7 @@ import {
   READ_TO_WRITE,
   Request,
   type RequestDetail,
-  type TransactionStep,
-  unitsOf,
+  writtenUnits,
 } from "../backends/request.js";
 import { CompressionHint } from "../codec/compression-hint.js";
 import { InvalidArgumentError, UnsupportedOperationError } from "../core/errors.js";
@@ -316,7 +315,7 @@ export class StateEngine extends RowCalls implements Engine {
     request.reject = capturedReject;
     if (signal !== undefined) request.signal = signal;
     if (value !== undefined) request.hint = this.#hint;
-    else if (kind === Kind.transaction) request.valueUnits = unitsOf(detail as readonly TransactionStep[]);
+    else if (detail !== undefined) request.valueUnits = writtenUnits(kind, detail);
     core.pipeline.submit(request);
     return promise as Promise<T>;
   }

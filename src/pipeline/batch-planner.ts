@@ -128,6 +128,7 @@ export class BatchPlanner {
         const earlierDelete = latest.deleteBefore;
         if (earlierDelete !== undefined) {
           // The delete that is sent anyway leaves the key absent, as this one would.
+          earlierDelete.isOverwritten = false;
           adopt(earlierDelete, latest);
           follow(earlierDelete, request);
           this.#latest.put(slot, request.key, earlierDelete);
@@ -179,6 +180,7 @@ export class BatchPlanner {
 /** Has a request share the answer of a read that is with the store already, and its fate if that is sent again. */
 export function join(leader: Request, request: Request): void {
   request.order = leader.order;
+  request.batchSequence = leader.batchSequence;
   follow(leader, request);
 }
 

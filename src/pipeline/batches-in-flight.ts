@@ -1,11 +1,26 @@
 import type { Batch } from "../backends/batch.js";
-import type { Request } from "../backends/request.js";
+import type { CanonicalKey } from "../core/key.js";
+import { TouchedKeys } from "./touched-keys.js";
+
+/** What is asked of a batch by one that was handed over before it. */
+export interface KeysOfBatch {
+  /** Whether it changes this key, or may. */
+  writes(key: CanonicalKey): boolean;
+  /** Whether it reads or changes this key. */
+  touches(key: CanonicalKey): boolean;
+}
+
+/** Keys remembered for batches that one slow batch has not let go; what is beyond is taken to concern every key. */
+const MAX_REMEMBERED_KEYS = 50_000;
 
 /** Batches that were planned and are not completed, in the order in which they were handed over. */
 export class BatchesInFlight {
   readonly #batches: Batch[] = [];
-  /** Batches that were completed before an older one was. */
-  #completedAhead: Batch[] = [];
+  /** Of batches that were completed before an older one was: their keys, for their values may be many. */
+  #completedAhead: TouchedKeys[] = [];
+  #rememberedKeys = 0;
+  /** The last batch completed ahead whose keys are not remembered any more. */
+  #lastForgotten = Number.NEGATIVE_INFINITY;
 
   get count(): number {
     return this.#batches.length;
@@ -20,10 +35,8 @@ export class BatchesInFlight {
     const index = this.#batches.indexOf(batch);
     if (index >= 0) this.#batches.splice(index, 1);
     const oldest = this.#batches[0]?.sequence ?? Number.POSITIVE_INFINITY;
-    if (oldest < batch.sequence) this.#completedAhead.push(batch);
-    if (index === 0 && this.#completedAhead.length > 0) {
-      this.#completedAhead = this.#completedAhead.filter((ahead) => ahead.sequence > oldest);
-    }
+    if (oldest < batch.sequence) this.#remember(batch);
+    if (index === 0 && this.#completedAhead.length > 0) this.#forgetUpTo(oldest);
     return oldest;
   }
 
@@ -37,18 +50,33 @@ export class BatchesInFlight {
   }
 
   /** Whether a batch that was handed over after this one, and may have been executed, is of that kind. */
-  someLater(batch: Batch, matches: (later: Batch) => boolean): boolean {
-    const isLater = (other: Batch): boolean => other.sequence > batch.sequence && matches(other);
+  someLater(batch: Batch, matches: (later: KeysOfBatch) => boolean): boolean {
+    if (this.#lastForgotten > batch.sequence) return true;
+    const isLater = (other: Batch | TouchedKeys): boolean => other.sequence > batch.sequence && matches(other);
     return this.#batches.some(isLater) || this.#completedAhead.some(isLater);
   }
 
-  holding(request: Request): Batch | undefined {
-    return this.#batches.find((batch) => {
-      let found = false;
-      batch.forEachRequest((other) => {
-        found ||= other === request;
-      });
-      return found;
-    });
+  /** The batch with this sequence, if it is in flight. */
+  find(sequence: number): Batch | undefined {
+    return this.#batches.find((batch) => batch.sequence === sequence);
+  }
+
+  #remember(batch: Batch): void {
+    const keys = new TouchedKeys(batch);
+    this.#rememberedKeys += keys.count;
+    if (this.#rememberedKeys <= MAX_REMEMBERED_KEYS) {
+      this.#completedAhead.push(keys);
+      return;
+    }
+    for (const { sequence } of [...this.#completedAhead, keys]) {
+      this.#lastForgotten = Math.max(this.#lastForgotten, sequence);
+    }
+    this.#completedAhead = [];
+    this.#rememberedKeys = 0;
+  }
+
+  #forgetUpTo(sequence: number): void {
+    this.#completedAhead = this.#completedAhead.filter((ahead) => ahead.sequence > sequence);
+    this.#rememberedKeys = this.#completedAhead.reduce((sum, { count }) => sum + count, 0);
   }
 }

@@ -47,7 +47,7 @@ export class FailedRequests {
     this.#inFlight = parts.inFlight;
     this.#loop = parts.loop;
     this.#schedule = parts.schedule;
-    this.#retry = new RetryPolicy(parts.options.retry, () => parts.loop.random());
+    this.#retry = new RetryPolicy(parts.options.retry, () => parts.loop.random(), parts.loop.nowMs());
   }
 
   /** Ends the wait before the next attempt; none comes. */
@@ -104,11 +104,9 @@ export class FailedRequests {
       request.failedAttempts++;
       this.#options.reads?.unanswered(request);
       if (error.outcome === "unknown" && !isRead(request.kind)) request.outcomeUnknown = true;
-      if (mightSeeLater(request, leader, error)) {
-        this.#completion.fail(
-          request,
-          error.concerning({ ...this.#completion.place(request), outcome: "not-applied" }),
-        );
+      if (error.outcome === "unknown" && isOlder(request, leader)) {
+        const outcome = isRead(request.kind) ? "not-applied" : "unknown";
+        this.#completion.fail(request, error.concerning({ ...this.#completion.place(request), outcome }));
       } else if (!request.settled) {
         requests.push(request);
       }
@@ -146,9 +144,10 @@ export class FailedRequests {
 }
 
 /**
- * Whether a read that was to be answered from a write which the leader then superseded could, asked of the store, see
- * the leader's write: its own may be given up before it is sent again.
+ * Whether the request is a write that the leader superseded, or a read that was to be answered from one. Where the
+ * leader's may have been applied and its call is given up before it is sent again, such a write would put its older
+ * value over the leader's, and such a read could see the leader's.
  */
-function mightSeeLater(request: Request, leader: Request, error: StateError): boolean {
-  return error.outcome === "unknown" && isRead(request.kind) && !isRead(leader.kind) && request.order < leader.order;
+function isOlder(request: Request, leader: Request): boolean {
+  return !isRead(leader.kind) && request.order < leader.order;
 }

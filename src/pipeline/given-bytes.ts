@@ -24,6 +24,14 @@ export function keepGivenBytes(batch: Batch): void {
   });
 }
 
+/** What was never sent need not be kept until the queue comes to it. */
+export function letGoOfBytes(request: Request): void {
+  // The batch of an earlier attempt may still be under way.
+  if (request.failedAttempts > 0 || request.batchSequence !== 0) return;
+  request.value = undefined;
+  request.detail = request.kind === Kind.transaction ? [] : undefined;
+}
+
 function keepBytesOf(request: Request, copyOf: Map<unknown, Value>): void {
   const kept = <T extends Value | null>(value: T): T =>
     value instanceof Uint8Array ? (copied(value, copyOf) as T) : value;

@@ -4,7 +4,7 @@ import { AbortedError, type Outcome, type StateError, TimeoutError } from "../co
 import type { EventLoop } from "../core/event-loop.js";
 import { type Completion, isRead } from "./completion.js";
 import { DeadlineTimer } from "./deadline-timer.js";
-import { keepGivenBytes } from "./given-bytes.js";
+import { keepGivenBytes, letGoOfBytes } from "./given-bytes.js";
 import type { RequestsUnderWay } from "./requests-under-way.js";
 
 interface WatchedRequest {
@@ -82,8 +82,21 @@ export class GivingUp {
     const requests: WatchedRequest[] = [];
     const onAbort = (): void => {
       this.#signals.delete(signal);
+      const concerned = new Set<Batch>();
+      let queued = 0;
       // Each that is answered leaves the list.
-      for (const { request } of [...requests]) this.#abort(request, signal);
+      for (const { request } of [...requests]) {
+        const batch = this.#underWay.sentBatchOf(request);
+        this.#abort(request, batch, signal);
+        if (batch !== undefined) {
+          concerned.add(batch);
+        } else {
+          letGoOfBytes(request);
+          queued++;
+        }
+      }
+      this.#underWay.dropAnswered(queued);
+      for (const batch of concerned) this.#abandon(batch);
       this.#onGivenUp();
     };
     const forget = (): void => {
@@ -96,8 +109,7 @@ export class GivingUp {
     return watched;
   }
 
-  #abort(request: Request, signal: AbortSignal): void {
-    const batch = this.#underWay.sentBatchOf(request);
+  #abort(request: Request, batch: Batch | undefined, signal: AbortSignal): void {
     const details = {
       ...this.#completion.place(request),
       outcome: outcomeOf(request, batch !== undefined),
@@ -105,7 +117,10 @@ export class GivingUp {
       cause: signal.reason,
     };
     this.#completion.fail(request, new AbortedError("the caller's signal aborted it", details), batch);
-    if (batch === undefined) return;
+  }
+
+  /** Callers of requests in this batch have their answers and their bytes back. */
+  #abandon(batch: Batch): void {
     keepGivenBytes(batch);
     this.#underWay.abandoned(batch);
   }
@@ -123,17 +138,21 @@ export class GivingUp {
       this.#completion.fail(request, this.#timeoutError(request, wasSent), batch);
       return true;
     };
-    this.#underWay.forEachQueued((request) => check(request, false));
+    let queued = 0;
+    this.#underWay.forEachQueued((request) => {
+      if (!check(request, false)) return;
+      letGoOfBytes(request);
+      queued++;
+    });
     // No batch takes them out while the store is away, and calls go on.
-    this.#underWay.dropAnswered();
+    this.#underWay.dropAnswered(queued);
     this.#underWay.forEachBatch((batch, wasSent) => {
       let abandoned = false;
       batch.forEachRequest((request) => {
-        abandoned = check(request, wasSent, batch) || abandoned;
+        // One that failed there may be in the queue again, or in a later batch.
+        if (request.batchSequence === batch.sequence) abandoned = check(request, wasSent, batch) || abandoned;
       });
-      if (!abandoned) return;
-      keepGivenBytes(batch);
-      this.#underWay.abandoned(batch);
+      if (abandoned) this.#abandon(batch);
     });
     this.#onGivenUp();
     if (nextMs !== Number.POSITIVE_INFINITY) this.#timer.arm(nextMs);

@@ -56,7 +56,9 @@ export class Pipeline implements BatchOwner {
   readonly #breaker: CircuitBreaker | undefined;
   /** Operations called and not settled. */
   #pending = 0;
-  #sequence = 0;
+  #sequence = 1;
+  /** A driver, or who subscribed to what it is told, has the turn: calls made meanwhile leave after it. */
+  #isHandingOver = false;
   #scheduled = false;
   readonly #turnWatch: TurnWatch;
   #runningAlone = false;
@@ -192,7 +194,8 @@ export class Pipeline implements BatchOwner {
           this.#runningAlone = false;
           this.#schedule();
         };
-        work().then(resolve, reject).finally(ended);
+        // A driver of somebody else may throw rather than reject.
+        (async () => await work())().then(resolve, reject).finally(ended);
       });
     });
   }
@@ -264,7 +267,8 @@ export class Pipeline implements BatchOwner {
 
   #retire(batch: Batch): void {
     if (channels.batchCompleted.hasSubscribers) publishCompleted(this.#driver.name, batch, this.nowUs());
-    if (!batch.hasFailed) this.#breaker?.succeeded();
+    // Of an empty one all was given up before it was sent.
+    if (!batch.hasFailed && batch.size > 0) this.#breaker?.succeeded();
     const oldest = this.#inFlight.remove(batch);
     this.#codec?.batchCodec.observeSettled(batch.size, this.#pending === 0);
     this.#queue.release(batch);
@@ -291,7 +295,7 @@ export class Pipeline implements BatchOwner {
   };
 
   #dispatch(): void {
-    if (this.#failed.isPausing || this.#turnWatch.isHeld) return;
+    if (this.#isHandingOver || this.#failed.isPausing || this.#turnWatch.isHeld) return;
     while (!this.#runningAlone && this.#inFlight.count < this.#maxInFlight) {
       if (this.#turnWatch.isUsedUp()) return;
       if (this.#queue.marks.waiting) {
@@ -301,9 +305,9 @@ export class Pipeline implements BatchOwner {
       // Some drivers take the next question for a need.
       if (this.#queue.size === 0 || this.#gathersMore()) return;
       if (this.#driver.isWritable !== undefined && !this.#driver.isWritable()) return;
-      const batch = this.#queue.plan();
+      const batch = this.#queue.plan(this.#sequence);
       if (batch === undefined) return;
-      batch.sequence = this.#sequence++;
+      this.#sequence++;
       batch.plannedAtUs = this.nowUs();
       batch.sentAtUs = batch.plannedAtUs;
       this.#inFlight.add(batch);
@@ -335,9 +339,14 @@ export class Pipeline implements BatchOwner {
   }
 
   #handOver(batch: Batch): void {
-    this.#reads?.handedOver(batch);
-    if (channels.batchSent.hasSubscribers) publishSent(this.#driver.name, batch);
-    this.#driver.execute(batch);
+    this.#isHandingOver = true;
+    try {
+      this.#reads?.handedOver(batch);
+      if (channels.batchSent.hasSubscribers) publishSent(this.#driver.name, batch);
+      this.#driver.execute(batch);
+    } finally {
+      this.#isHandingOver = false;
+    }
   }
 
   /** Hands over a batch that waited for its values to be compressed. */

@@ -1,5 +1,5 @@
 import type { Batch, BatchOwner } from "../backends/batch.js";
-import { Kind, type Request, type TransactionStep } from "../backends/request.js";
+import { detailUnits, Kind, type Request, type TransactionStep } from "../backends/request.js";
 import type { CanonicalKey } from "../core/key.js";
 import { Ring } from "../core/ring.js";
 import { BatchPlanner, forgetPlan } from "./batch-planner.js";
@@ -29,6 +29,8 @@ export class RequestQueue {
   #returning: Request[] = [];
   /** Requests that have left for good: the position of order marks. */
   #taken = 0;
+  /** Of those in the ring, at most so many have been answered there. */
+  #answered = 0;
   #ordinal = 0;
 
   constructor(owner: BatchOwner, limits: QueueLimits, onCut: (cut: BatchCut) => void) {
@@ -53,6 +55,7 @@ export class RequestQueue {
     for (const request of requests) {
       if (request.isReturning) continue;
       request.isReturning = true;
+      request.batchSequence = 0;
       this.#returning.push(request);
     }
   }
@@ -66,18 +69,22 @@ export class RequestQueue {
   /** Passes the marks that are reached; held requests were called before them and have not left. */
   passMarks(batchesInFlight: number, lastSequence: number): void {
     this.#takeBack();
-    this.dropAnswered();
+    this.#dropFirstAnswered();
     if (this.marks.waiting && this.#held.isEmpty) this.marks.pass(this.#taken, batchesInFlight, lastSequence);
   }
 
-  /** The next batch; undefined: nothing may leave now. */
-  plan(): Batch | undefined {
+  /**
+   * The next batch; undefined: nothing may leave now.
+   * @param sequence its place in the order of batches, from 1
+   */
+  plan(sequence: number): Batch | undefined {
     this.#takeBack();
     const ring = this.#ring;
     if (ring.size === 0) return undefined;
     const { maxSize, maxBytes } = this.#limits;
     const planner = new BatchPlanner(this.#owner, this.#keys);
     const batch = planner.batch;
+    batch.sequence = sequence;
     let cut: BatchCut = "turn";
     while (ring.size > 0) {
       if (this.marks.waiting && this.marks.blocks(this.#taken)) break;
@@ -88,7 +95,8 @@ export class RequestQueue {
         this.#take();
         continue;
       }
-      const bytes = request.keyUnits + request.valueUnits;
+      let bytes = request.keyUnits + request.valueUnits;
+      if (request.detail !== undefined) bytes += detailUnits(request.kind, request.detail);
       if (batch.size > 0 && batch.bytes + bytes > maxBytes) {
         cut = "bytes";
         break;
@@ -98,6 +106,7 @@ export class RequestQueue {
         break;
       }
       this.#take();
+      request.batchSequence = sequence;
       batch.size++;
       batch.bytes += bytes;
       if (request.kind === Kind.compareAndSwap) this.#held.hold(request.key);
@@ -146,8 +155,21 @@ export class RequestQueue {
     this.#held.forEachWaiting(visit);
   }
 
-  /** Takes out what has been answered, up to the first that has not. */
-  dropAnswered(): void {
+  /**
+   * Frees the room of requests that were answered here, so that one which waits for long does not keep all behind it.
+   * @param answered how many have been since the last time
+   */
+  dropAnswered(answered: number): void {
+    this.#dropFirstAnswered();
+    const ring = this.#ring;
+    this.#answered = Math.min(this.#answered + answered, ring.size);
+    // Marks count what stands before them.
+    if (this.marks.waiting || this.#answered * 2 <= ring.size) return;
+    ring.keepOnly((request) => !request.settled);
+    this.#answered = 0;
+  }
+
+  #dropFirstAnswered(): void {
     while (this.#ring.peek()?.settled === true) this.#take();
   }
 

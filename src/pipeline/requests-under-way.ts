@@ -23,9 +23,9 @@ export class RequestsUnderWay {
     this.#queue.forEach(visit);
   }
 
-  /** Frees what stands at the head of the queue and has been answered. */
-  dropAnswered(): void {
-    this.#queue.dropAnswered();
+  /** Frees what so many requests have left in the queue that were answered there. */
+  dropAnswered(answered: number): void {
+    this.#queue.dropAnswered(answered);
   }
 
   forEachBatch(visit: (batch: Batch, wasSent: boolean) => void): void {
@@ -34,7 +34,7 @@ export class RequestsUnderWay {
 
   /** The batch in which the request was handed to the driver; undefined: it was not, and now never will be. */
   sentBatchOf(request: Request): Batch | undefined {
-    const batch = this.#inFlight.holding(request);
+    const batch = request.batchSequence === 0 ? undefined : this.#inFlight.find(request.batchSequence);
     if (batch === undefined || !this.#isWaiting(batch)) return batch;
     batch.isStale = true;
     return undefined;

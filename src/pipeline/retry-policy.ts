@@ -22,12 +22,14 @@ export class RetryPolicy {
   readonly #options: RetryOptions;
   readonly #random: () => number;
   #tokens = BUDGET_RESERVE;
+  /** Operations that had settled when the window began. */
   #earned = 0;
-  #windowEndsMs = 0;
+  #windowBeganMs: number;
 
-  constructor(options: RetryOptions, random: () => number) {
+  constructor(options: RetryOptions, random: () => number, nowMs: number) {
     this.#options = options;
     this.#random = random;
+    this.#windowBeganMs = nowMs;
   }
 
   /**
@@ -39,11 +41,14 @@ export class RetryPolicy {
     return isRead(leader.kind) || error.outcome === "not-applied" || isRepeatable(leader);
   }
 
-  /** Takes one retry from the budget, a fifth of the operations of the last ten seconds or so. */
+  /** Takes one retry from the budget: a fifth of the operations that ten seconds have had of late. */
   spend(nowMs: number, settledOperations: number): boolean {
-    if (nowMs >= this.#windowEndsMs) {
-      this.#windowEndsMs = nowMs + BUDGET_WINDOW_MS;
-      this.#tokens = Math.max(BUDGET_RESERVE, (settledOperations - this.#earned) * BUDGET_SHARE);
+    const elapsedMs = nowMs - this.#windowBeganMs;
+    if (elapsedMs >= BUDGET_WINDOW_MS) {
+      // Nothing may have failed for hours: a window's part of what settled since.
+      const settled = (settledOperations - this.#earned) * (BUDGET_WINDOW_MS / elapsedMs);
+      this.#tokens = Math.max(BUDGET_RESERVE, settled * BUDGET_SHARE);
+      this.#windowBeganMs = nowMs;
       this.#earned = settledOperations;
     }
     if (this.#tokens < 1) return false;

@@ -148,3 +148,31 @@ test("bytes whose call was given up may be used again: nothing that is still und
   batch!.complete();
   assert.equal(String(endings.find(({ name }) => name === "key:0")?.result), "given");
 });
+
+test("a call that was never sent lets go of its bytes when it is given up, whatever waits before it", async () => {
+  const { pipeline, pass, endings, turns } = scene(true);
+  const requests: Request[] = [];
+  const call = (key: string, kind: Kind, timeoutMs: number, detail?: RequestDetail): void => {
+    const request = new Request(kind, key, kind === Kind.put ? "v".repeat(100) : undefined, 0, detail, 0, timeoutMs);
+    request.resolve = () => {};
+    request.reject = (error) => endings.push({ name: key, code: (error as StateError).code, atMs: 0 });
+    requests.push(request);
+    pipeline.submit(request);
+  };
+  call("patient", Kind.put, 600_000);
+  call("put", Kind.put, 100);
+  call("swap", Kind.compareAndSwap, 100, { expected: "a", next: "b" });
+  call("transaction", Kind.transaction, 100, [{ type: "put", key: "x", value: "v", ttlMs: 0 }]);
+  await turns();
+  await pass(200);
+  assert.equal(endings.length, 3);
+  assert.deepEqual(
+    requests.map(({ value, detail }) => [value?.length, detail]),
+    [
+      [100, undefined],
+      [undefined, undefined],
+      [undefined, undefined],
+      [undefined, []],
+    ],
+  );
+});

@@ -27,19 +27,19 @@ test("what waited for a swap that failed stays behind it, though the swap came b
   const queue = queueOf(512);
   const first = swap("key");
   queue.push(first);
-  const batch = queue.plan()!;
+  const batch = queue.plan(1)!;
   const second = get("key");
   queue.push(second);
-  assert.equal(queue.plan(), undefined);
+  assert.equal(queue.plan(1), undefined);
   queue.putBack([first]);
   // The swap is taken back, and then there is nothing that it could be sent over.
   queue.passMarks(1, 0);
   queue.release(batch);
-  const next = queue.plan()!;
+  const next = queue.plan(1)!;
   assert.deepEqual([next.others, next.reads], [[first], []]);
-  assert.equal(queue.plan(), undefined);
+  assert.equal(queue.plan(1), undefined);
   queue.release(next);
-  assert.deepEqual(queue.plan()!.reads, [second]);
+  assert.deepEqual(queue.plan(1)!.reads, [second]);
 });
 
 test("those that come back one after the other leave in the order in which they were called", () => {
@@ -48,13 +48,33 @@ test("those that come back one after the other leave in the order in which they 
   for (const call of calls) queue.push(call);
   const plans = () => {
     const reads: Request[] = [];
-    for (let batch = queue.plan(); batch !== undefined; batch = queue.plan()) reads.push(...batch.reads);
+    for (let batch = queue.plan(1); batch !== undefined; batch = queue.plan(1)) reads.push(...batch.reads);
     return reads.map(({ key }) => key).join("");
   };
   assert.equal(plans(), "abcdef");
   queue.putBack([calls[2]!, calls[0]!, calls[1]!]);
-  assert.deepEqual(queue.plan()!.reads, [calls[0], calls[1]]);
+  assert.deepEqual(queue.plan(1)!.reads, [calls[0], calls[1]]);
   queue.putBack([calls[5]!, calls[3]!]);
   queue.push(get("g"));
   assert.equal(plans(), "cdfg");
+});
+
+test("what was answered behind one that waits is let go, unless something waits for its place in the order", () => {
+  for (const isMarked of [false, true]) {
+    const queue = queueOf(512);
+    const calls = Array.from({ length: 10_000 }, (_, index) => get(`k${index}`));
+    for (const call of calls) queue.push(call);
+    let passed = false;
+    if (isMarked) queue.mark(false, () => (passed = true));
+    for (const call of calls.slice(1, -1)) call.settled = true;
+    queue.dropAnswered(calls.length - 2);
+    assert.equal(queue.size, isMarked ? calls.length : 2);
+    queue.push(get("later"));
+    assert.deepEqual(
+      queue.plan(1)!.reads.map(({ key }) => key),
+      isMarked ? ["k0", "k9999"] : ["k0", "k9999", "later"],
+    );
+    queue.passMarks(0, 0);
+    assert.equal(passed, isMarked);
+  }
 });
