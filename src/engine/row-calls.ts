@@ -104,7 +104,7 @@ export abstract class RowCalls {
 
   async backup(path: string): Promise<void> {
     const { driver, pipeline } = this.#core;
-    if (typeof path !== "string" || path === "" || path.includes("\0")) {
+    if (typeof path !== "string" || path === "" || path.includes("\0") || !path.isWellFormed()) {
       const message = `the path must be that of a directory; got ${nameOfType(path)}`;
       throw new InvalidArgumentError(message, { operation: "backup", backend: driver.name, reason: "ERR_PATH" });
     }

@@ -20,8 +20,8 @@ export async function writeBackup(store: LmdbStore, directory: string): Promise<
     await mkdir(directory, { recursive: true });
     const found = await readdir(directory);
     if (found.length > 0) throw new Error(`the directory is not empty: ${found[0]}`);
-    isOurs = true;
     await mkdir(unfinished);
+    isOurs = true;
     await store.copyTo(unfinished);
     await checkDataFile(unfinished);
     await sync(join(unfinished, DATA_FILE));

@@ -28,7 +28,7 @@ interface Outcome {
   readonly failure: StateError | undefined;
 }
 
-type State = "idle" | "scheduled" | "committing" | "closed";
+type State = "idle" | "scheduled" | "held" | "committing" | "closed";
 
 /**
  * Puts batches, in their order, into write transactions: one at a time, and all that has come together meanwhile in the
@@ -61,6 +61,7 @@ export class CommitQueue {
   #handingOut = false;
   /** So many batches are to be committed each by itself, because together they found no room. */
   #apart = 0;
+  #holds = 0;
 
   constructor(store: LmdbStore, clock: Clock, limits: { freeBytes: () => number; maxBytes: number }) {
     this.#store = store;
@@ -95,6 +96,17 @@ export class CommitQueue {
     return new Promise((resolve, reject) => this.#enqueue({ run: work, resolve, reject }));
   }
 
+  /** Resolves when no transaction is under way; none begins until `release`, which is to follow each call. */
+  async hold(): Promise<void> {
+    this.#holds++;
+    await this.#commit;
+  }
+
+  release(): void {
+    this.#holds--;
+    if (this.#holds === 0 && this.#state === "held") this.#start();
+  }
+
   /** Fails what has not begun and waits for the commit under way. */
   async close(): Promise<void> {
     const waiting = this.#queue;
@@ -122,6 +134,10 @@ export class CommitQueue {
   }
 
   #start(): void {
+    if (this.#holds > 0) {
+      this.#state = "held";
+      return;
+    }
     this.#store.nowMs = this.#clock.wallMs();
     const first = this.#queue[0];
     if (first !== undefined && !(first instanceof BatchWork)) {

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConnectionError } from "../../core/errors.js";
@@ -13,6 +13,11 @@ import { findTreeDamage } from "./tree-check.js";
  *   48 tree of free pages   96 tree of databases (48 bytes each)   144 u64 last page   152 u64 transaction
  */
 export const DATA_FILE = "data.mdb";
+/** Two meta pages, the tree of databases and the first page of each; LMDB's files never become shorter. */
+const LEAST_BYTES = [
+  [DATA_FILE, 5 * 4096],
+  ["lock.mdb", 1],
+] as const;
 const MAGIC = 0xbeefc0de;
 const MAGIC_AT = 24;
 const PAGE_SIZE_AT = 48;
@@ -46,6 +51,19 @@ export async function checkDataFile(directory: string): Promise<void> {
   }
 }
 
+/** Whether a store can be opened there without a write to its files. */
+export async function isStoreComplete(directory: string): Promise<boolean> {
+  for (const [name, leastBytes] of LEAST_BYTES) {
+    try {
+      if ((await stat(join(directory, name))).size < leastBytes) return false;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+      throw error;
+    }
+  }
+  return true;
+}
+
 async function findDamage(path: string): Promise<string | undefined> {
   let file: FileHandle;
   try {
@@ -56,6 +74,8 @@ async function findDamage(path: string): Promise<string | undefined> {
   }
   try {
     const { size } = await file.stat();
+    // As LMDB sees it: made, and left before anything was written, as when the process or the power ended just then.
+    if (size === 0) return undefined;
     const first = Buffer.alloc(META_BYTES);
     await file.read(first, 0, META_BYTES, 0);
     if (size < META_BYTES || first.readUInt32LE(MAGIC_AT) !== MAGIC) return "it does not begin like an LMDB file";

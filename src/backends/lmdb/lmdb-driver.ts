@@ -8,12 +8,13 @@ import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, Sca
 import { placeError } from "../located-error.js";
 import { OPERATION_NAMES } from "../request.js";
 import { writeBackup } from "./backup.js";
+import { directoryIdentity, forgetQueue, openBetweenCommits } from "./between-commits.js";
 import { CommitQueue } from "./commit-queue.js";
-import { checkDataFile } from "./file-check.js";
+import { checkDataFile, isStoreComplete } from "./file-check.js";
 import { type LmdbLibrary, type LmdbRootDatabase, loadLmdb } from "./lmdb-library.js";
 import { LmdbStore } from "./lmdb-store.js";
 import type { LmdbOptions } from "./options.js";
-import { freeBytesOfVolume } from "./room.js";
+import { freeBytesOfVolume, requireRoomForStore } from "./room.js";
 import { MAX_STORED_KEY_BYTES } from "./stored-key.js";
 import { Sweeper } from "./sweeper.js";
 
@@ -34,6 +35,7 @@ const CAPABILITIES: Capabilities = Object.freeze({
 });
 
 interface Session {
+  readonly directory: string;
   readonly store: LmdbStore;
   readonly queue: CommitQueue;
   readonly sweeper: Sweeper;
@@ -61,10 +63,12 @@ class LmdbDriver implements Driver {
     if (this.#session !== undefined) throw new ConfigError("this LMDB driver serves another engine already");
     this.#closing = undefined;
     const library = await loadLmdb();
-    const root = await openDirectory(library, this.#path);
-    const store = new LmdbStore(root, context);
-    const queue = new CommitQueue(store, this.#clock, this.#limits);
-    this.#session = { store, queue, sweeper: new Sweeper(store, queue, this.#clock, context.logger) };
+    const directory = await this.#directory();
+    this.#session = await openBetweenCommits(directory, () => {
+      const store = this.#openStore(library, context);
+      const queue = new CommitQueue(store, this.#clock, this.#limits);
+      return { directory, store, queue, sweeper: new Sweeper(store, queue, this.#clock, context.logger) };
+    });
   }
 
   execute(batch: Batch): void {
@@ -147,7 +151,9 @@ class LmdbDriver implements Driver {
 
   async serverInfo(): Promise<Record<string, string>> {
     const { store } = this.#opened("serverInfo");
+    // Both in one turn: of a store that is closed meanwhile nothing can be asked.
     const statistics = store.statistics();
+    const usedBytes = store.usedBytes();
     return {
       server: "lmdb",
       version: (await loadLmdb()).version.versionString,
@@ -155,7 +161,7 @@ class LmdbDriver implements Driver {
       entries: String(statistics.entries),
       mapSize: String(statistics.mapBytes),
       fileSize: String(statistics.fileBytes),
-      usedSize: String(store.usedBytes()),
+      usedSize: String(usedBytes),
       ...(this.#limits.maxBytes === Number.POSITIVE_INFINITY ? {} : { maxSize: String(this.#limits.maxBytes) }),
       lastTransaction: String(statistics.lastTransaction),
       readers: String(statistics.readers),
@@ -176,8 +182,48 @@ class LmdbDriver implements Driver {
     this.#session = undefined;
     if (session === undefined) return;
     await session.queue.close();
+    forgetQueue(session.directory, session.queue);
     await session.sweeper.stop();
     await session.store.close();
+  }
+
+  /** @throws ConnectionError where no store is and none can be made */
+  async #directory(): Promise<string> {
+    const path = this.#path;
+    try {
+      await mkdir(path, { recursive: true });
+      await checkDataFile(path);
+      if (!(await isStoreComplete(path))) requireRoomForStore(this.#limits.freeBytes());
+      return await directoryIdentity(path);
+    } catch (cause) {
+      throw cannotOpen(path, cause);
+    }
+  }
+
+  /** @throws ConnectionError */
+  #openStore(library: LmdbLibrary, context: DriverContext): LmdbStore {
+    const path = this.#path;
+    let root: LmdbRootDatabase | undefined;
+    try {
+      root = library.open({
+        path,
+        // Otherwise a directory with a dot in its name would be taken for a file.
+        noSubdir: false,
+        maxDbs: 8,
+        // A commit is to be on the disk when its promise resolves; overlapping syncs resolve before that.
+        overlappingSync: false,
+        // The commit queue decides what shares a transaction. And with it on, a failed commit also rejects a promise that
+        // nobody outside the library can reach, which ends the process.
+        eventTurnBatching: false,
+        encoding: "binary",
+        keyEncoding: "binary",
+      });
+      return new LmdbStore(root, context);
+    } catch (cause) {
+      // What is told is why it could not be opened, not how the rest of it then closes.
+      root?.close().catch(() => {});
+      throw cannotOpen(path, cause);
+    }
   }
 
   #opened(operation: string): Session {
@@ -186,33 +232,14 @@ class LmdbDriver implements Driver {
   }
 }
 
-/** @throws ConnectionError */
-async function openDirectory(library: LmdbLibrary, path: string): Promise<LmdbRootDatabase> {
-  try {
-    await mkdir(path, { recursive: true });
-    await checkDataFile(path);
-    return library.open({
-      path,
-      // Otherwise a directory with a dot in its name would be taken for a file.
-      noSubdir: false,
-      maxDbs: 8,
-      // A commit is to be on the disk when its promise resolves; overlapping syncs resolve before that.
-      overlappingSync: false,
-      // The commit queue decides what shares a transaction. And with it on, a failed commit also rejects a promise that
-      // nobody outside the library can reach, which ends the process.
-      eventTurnBatching: false,
-      encoding: "binary",
-      keyEncoding: "binary",
-    });
-  } catch (cause) {
-    if (cause instanceof StateError) throw cause;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new ConnectionError(`the directory ${path} cannot be opened as a store: ${message}`, {
-      reason: "ERR_OPEN",
-      backend: NAME,
-      cause,
-    });
-  }
+function cannotOpen(path: string, cause: unknown): StateError {
+  if (cause instanceof StateError) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new ConnectionError(`the directory ${path} cannot be opened as a store: ${message}`, {
+    reason: "ERR_OPEN",
+    backend: NAME,
+    cause,
+  });
 }
 
 /** null: gone or expired; undefined: there, its value was not asked for. */

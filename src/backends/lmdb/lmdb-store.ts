@@ -135,10 +135,10 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
       const value = request.value!;
       const expiresAtMs = ttlMs === 0 ? 0 : this.nowMs + ttlMs;
       if (!writer.hasRoom(keyUnits + value.length)) writer.release(this.#passRecord);
-      // A key that may be too long is put by itself, so that it fails by itself.
-      const isShort = keyUnits * 3 + this.keys.prefix.length <= MAX_STORED_KEY_BYTES;
-      if (isShort && writer.gather(key, keyUnits, value, expiresAtMs)) continue;
       try {
+        // A key that may be too long is put by itself, so that it fails by itself.
+        const isShort = keyUnits * 3 + this.keys.prefix.length <= MAX_STORED_KEY_BYTES;
+        if (isShort && writer.gather(key, keyUnits, value, expiresAtMs)) continue;
         this.#write(key, writer.write(this.#checksum.of(key), value, expiresAtMs), expiresAtMs);
       } catch (error) {
         failed(request, error);
@@ -180,8 +180,10 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
 
   /** Up to `limit` stored keys of the range after `after`, expired ones included. */
   keysAfter(prefix: string, after: Buffer | undefined, limit: number): Buffer[] {
+    const span = this.keys.range(prefix);
+    if (span === undefined) return [];
     this.readLatest();
-    const { start, end } = this.keys.range(prefix);
+    const { start, end } = span;
     const range = { start: after ?? start, exclusiveStart: after !== undefined, limit };
     return [...this.data.getKeys(end === undefined ? range : { ...range, end })];
   }

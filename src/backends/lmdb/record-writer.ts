@@ -5,6 +5,7 @@ import type { Value } from "../../core/value.js";
 import { RECORD_HEADER_BYTES, writeRecordHeader } from "./record.js";
 
 const SLAB_BYTES = 256 * 1024;
+const NO_SLAB = Buffer.alloc(0);
 const MOST_GATHERED = 1024;
 /** Bytes of a small value's header, and of rounding. */
 const FRAME_ROOM_BYTES = 16;
@@ -28,7 +29,7 @@ export class RecordWriter {
   readonly #expiries = new Float64Array(MOST_GATHERED);
   #gathered = 0;
   #gatheredBytes = 0;
-  #slab = Buffer.alloc(0);
+  #slab = NO_SLAB;
   #at = 0;
 
   constructor(codec: ValueCodec, region: SealingRegion | undefined) {
@@ -41,7 +42,7 @@ export class RecordWriter {
     const start = this.#at;
     writeRecordHeader(this.#slab, start, expiresAtMs);
     this.#at = this.#codec.encodeInto(this.#slab, start + RECORD_HEADER_BYTES, keyChecksum, value);
-    return this.#slab.subarray(start, this.#at);
+    return this.#taken(start);
   }
 
   writeEncoded(stored: Buffer, expiresAtMs: number): Buffer {
@@ -49,7 +50,7 @@ export class RecordWriter {
     const start = this.#at;
     writeRecordHeader(this.#slab, start, expiresAtMs);
     this.#at = start + RECORD_HEADER_BYTES + stored.copy(this.#slab, start + RECORD_HEADER_BYTES);
-    return this.#slab.subarray(start, this.#at);
+    return this.#taken(start);
   }
 
   /** Whether a put of so many UTF-16 units may be gathered with what is there; if not, `release` may make room. */
@@ -83,17 +84,29 @@ export class RecordWriter {
   release(pass: (key: CanonicalKey, record: Buffer, expiresAtMs: number) => void): void {
     const count = this.#gathered;
     if (count === 0) return;
-    const region = this.#region!;
-    region.seal();
-    const slab: MarkedBytes = Buffer.allocUnsafeSlow(this.#gatheredBytes);
-    region.bytes.copy(slab, 0, 0, this.#gatheredBytes);
+    const bytes = this.#gatheredBytes;
+    // Before anything that can fail: what is reported as failed must not leave with the next records.
     this.#gathered = 0;
     this.#gatheredBytes = 0;
+    const region = this.#region!;
+    region.seal();
+    const slab: MarkedBytes = Buffer.allocUnsafeSlow(bytes);
+    region.bytes.copy(slab, 0, 0, bytes);
     for (let i = 0; i < count; i++) {
       slab.start = this.#starts[i]!;
       slab.end = this.#ends[i]!;
       pass(this.#keys[i]!, slab, this.#expiries[i]!);
     }
+  }
+
+  /** The record written last. Memory that a large value asked for is not kept for the next one. */
+  #taken(start: number): Buffer {
+    const record = this.#slab.subarray(start, this.#at);
+    if (this.#slab.length > SLAB_BYTES) {
+      this.#slab = NO_SLAB;
+      this.#at = 0;
+    }
+    return record;
   }
 
   #reserve(bytes: number): void {

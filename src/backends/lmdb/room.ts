@@ -1,5 +1,5 @@
 import { statfsSync } from "node:fs";
-import { BackendError } from "../../core/errors.js";
+import { BackendError, ConnectionError } from "../../core/errors.js";
 import { keyByteLength } from "../../core/key.js";
 import type { Value } from "../../core/value.js";
 import type { Batch } from "../batch.js";
@@ -61,6 +61,18 @@ function neededBytes(batches: readonly Batch[], bytesOf: (batch: Batch) => numbe
   let needed = 0;
   for (const batch of batches) needed += writesOf(batch) * BYTES_PER_WRITE + PAGE_OVERHEAD * bytesOf(batch);
   return needed;
+}
+
+/**
+ * LMDB ends the process where it finds no room for the files of a new store.
+ * @throws ConnectionError with reason ERR_OPEN
+ */
+export function requireRoomForStore(freeBytes: number): void {
+  if (freeBytes >= MAINTENANCE_BYTES) return;
+  throw new ConnectionError(
+    `${freeBytes} bytes are free on the disk; to make a store there have to be ${MAINTENANCE_BYTES}`,
+    { reason: "ERR_OPEN", backend: "lmdb" },
+  );
 }
 
 /** @throws BackendError with reason ERR_FULL */

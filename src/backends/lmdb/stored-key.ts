@@ -31,9 +31,13 @@ export class StoredKeys implements KeyEncoder {
     return canonicalKeyOfBytes(stored.subarray(this.prefix.length));
   }
 
-  /** The stored keys that begin with `prefix` below the key prefix lie in [start, end); no end: to the last one. */
-  range(prefix: string): { start: LmdbKey; end: LmdbKey | undefined } {
+  /**
+   * The stored keys that begin with `prefix` below the key prefix lie in [start, end); no end: to the last one. Undefined:
+   * no key is long enough to begin so.
+   */
+  range(prefix: string): { start: LmdbKey; end: LmdbKey | undefined } | undefined {
     const start = Buffer.concat([this.prefix, Buffer.from(prefix, "utf8")]);
+    if (start.length > MAX_STORED_KEY_BYTES) return undefined;
     return { start: start.length === 0 ? Buffer.of(0) : start, end: successor(start) };
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.js";
+import { StateError } from "../../core/errors.js";
 import type { Logger } from "../contract.js";
 import type { CommitQueue } from "./commit-queue.js";
 import type { LmdbStore } from "./lmdb-store.js";
@@ -17,6 +18,8 @@ export class Sweeper {
   #timer: NodeJS.Timeout | undefined = undefined;
   #run: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** Of the last run, as far as it has been logged. */
+  #failure: string | undefined = undefined;
 
   constructor(store: LmdbStore, queue: CommitQueue, clock: Clock, logger: Logger) {
     this.#store = store;
@@ -50,10 +53,19 @@ export class Sweeper {
           this.#store.nowMs = this.#clock.wallMs();
           seen = this.#store.sweep(ENTRIES_PER_RUN);
         });
+        this.#failure = undefined;
       }
     } catch (error) {
-      if (!this.#stopped) this.#logger.warn({ error }, "expired records could not be removed; another attempt follows");
+      this.#warn(error);
     }
     this.#runAfter(seen === ENTRIES_PER_RUN ? BUSY_DELAY_MS : IDLE_DELAY_MS);
+  }
+
+  /** A disk that stays full would otherwise fill the log, once a second. */
+  #warn(error: unknown): void {
+    const failure = error instanceof StateError ? (error.reason ?? error.code) : String(error);
+    if (this.#stopped || failure === this.#failure) return;
+    this.#failure = failure;
+    this.#logger.warn({ error }, "expired records could not be removed; attempts go on");
   }
 }

@@ -31,7 +31,13 @@ test("a file cut in half is refused", (t) => refusesAfter(t, (file) => truncate(
 
 test("a file cut to one page is refused", (t) => refusesAfter(t, (file) => truncate(file, 4096)));
 
-test("an empty file is refused", (t) => refusesAfter(t, (file) => truncate(file, 0)));
+test("an empty file, as a process that ends while it makes a store leaves it, is taken for a new one", async (t) => {
+  const path = await temporaryFolder(t);
+  await writeFile(join(path, "data.mdb"), "");
+  const { driver } = await openLmdb(t, path);
+  await inOneBatch(driver, (probe) => probe.put("a", "1"));
+  assert.equal(String(await inOneBatch(driver, (probe) => probe.get("a"))), "1");
+});
 
 test("a file of something else is refused", (t) =>
   refusesAfter(t, (file) => writeFile(file, Buffer.alloc(100_000, "x"))));

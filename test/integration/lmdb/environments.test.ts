@@ -87,8 +87,20 @@ test("a backup is refused where something lies already, and where no directory c
   await assert.rejects(engine.backup(taken), { ...refused, message: /not empty/ });
   assert.deepEqual(readdirSync(taken), ["file"]);
   await assert.rejects(engine.backup(join(taken, "file", "below")), refused);
-  await assert.rejects(engine.backup(""), { code: "INVALID_ARGUMENT", reason: "ERR_PATH" });
+  for (const name of ["", "a\0", "a\ud800"]) {
+    await assert.rejects(engine.backup(name), { code: "INVALID_ARGUMENT", reason: "ERR_PATH" });
+  }
   assert.equal(existsSync(join(path, "live", "data.mdb")), true);
+});
+
+test("of two backups into one directory at once one is made, whole, and the other refused", async (t) => {
+  const path = await temporaryFolder(t);
+  const engine = await open(t, `lmdb:${path}?name=live`);
+  await engine.batchPut(Array.from({ length: 2000 }, (_, i) => [`key ${i}`, Buffer.alloc(500, i)] as const));
+  const ends = await Promise.allSettled([engine.backup(join(path, "copy")), engine.backup(join(path, "copy"))]);
+  assert.deepEqual(ends.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+  assert.deepEqual(readdirSync(join(path, "copy")), ["data.mdb"]);
+  assert.equal(await (await open(t, `lmdb:${path}?name=copy`)).count(), 2000);
 });
 
 test("stores that cannot be copied while they work refuse a backup", async (t) => {

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { temporaryFolder } from "../../support/lmdb-scope.js";
 
 const run = promisify(execFile);
-const MOUNTED = 'mount -t tmpfs -o size=24m tmpfs "$1" && exec "$2" "$3" "$1"';
+const MOUNTED = 'mount -t tmpfs -o size=24m tmpfs "$1" && exec "$2" "$3" "$1" "$4"';
 
 const lacking = await lacksMounts();
 if (lacking !== undefined) {
@@ -18,6 +18,25 @@ if (lacking !== undefined) {
     const { stdout } = await run("unshare", ["-m", "sh", "-c", MOUNTED, "sh", path, process.execPath, script]);
     assert.equal(stdout, "survived\n");
   });
+
+  for (const freeBytes of [0, 8192, 12_288, 20_480]) {
+    test(`a new store on a volume with ${freeBytes} bytes left is refused, and made there when there is room`, async (t) => {
+      const path = await temporaryFolder(t);
+      const script = fileURLToPath(new URL("fixtures/opens-on-full-volume.js", import.meta.url));
+      const { stdout } = await run("unshare", [
+        "-m",
+        "sh",
+        "-c",
+        MOUNTED,
+        "sh",
+        path,
+        process.execPath,
+        script,
+        String(freeBytes),
+      ]);
+      assert.equal(stdout, "opened\n");
+    });
+  }
 }
 
 async function lacksMounts(): Promise<string | undefined> {

@@ -202,3 +202,64 @@ test("more small values than are checked at once come back as they were", async 
     names.map((name) => name.repeat(20)),
   );
 });
+
+test("prefixes longer than any key find nothing and clear nothing", async (t) => {
+  const { driver } = await openLmdb(t, await temporaryFolder(t));
+  const longest = "k".repeat(driver.capabilities.maxKeyBytes - "state:".length);
+  await inOneBatch(driver, (probe) => Promise.all([probe.put(longest, "1"), probe.put("a", "1")]));
+  const keysOf = async (prefix: string): Promise<string[]> => {
+    const keys: string[] = [];
+    for await (const page of driver.scan(prefix, false)) keys.push(...page.keys);
+    return keys;
+  };
+  assert.deepEqual(await keysOf(longest), [longest]);
+  for (const prefix of [`${longest}k`, "k".repeat(4096), "€".repeat(4096)]) {
+    assert.deepEqual(await keysOf(prefix), []);
+    assert.equal(await driver.clear(prefix), 0);
+  }
+  assert.deepEqual(await keysOf(""), ["a", longest]);
+});
+
+test("what the server is asked for is read before a close that follows takes effect", async (t) => {
+  const { driver } = await openLmdb(t, await temporaryFolder(t));
+  const info = driver.serverInfo();
+  await driver.close();
+  assert.equal((await info).server, "lmdb");
+  // The library's timer for the snapshot of what was read comes round.
+  await delay(20);
+});
+
+for (const [what, spoil] of [
+  ["memory was transferred", (value) => void structuredClone(value.buffer, { transfer: [value.buffer] })],
+  ["memory shrank", (value) => value.buffer.resize(4)],
+] as const satisfies readonly (readonly [string, (value: Resizable) => void])[]) {
+  test(`a put whose ${what} after the call fails alone, is not applied then or later, and harms no neighbour`, async (t) => {
+    const { driver } = await openLmdb(t, await temporaryFolder(t));
+    await inOneBatch(driver, (probe) => Promise.all([probe.put("a", "old"), probe.put("spoilt", "old")]));
+    const ends = await inOneBatch(driver, (probe) => {
+      const value = new Uint8Array(Reflect.construct(ArrayBuffer, [8, { maxByteLength: 16 }]), 0, 8) as Resizable;
+      const puts = [
+        probe.put("a", "new"),
+        probe.put("spoilt", value),
+        probe.put("b", "new"),
+        probe.put("c", "1", 9000),
+      ];
+      spoil(value);
+      return Promise.allSettled(puts);
+    });
+    assert.deepEqual(
+      ends.map((end) => (end.status === "rejected" ? [end.reason.outcome, end.reason.key] : "done")),
+      ["done", ["not-applied", "spoilt"], "done", "done"],
+    );
+    const read = () =>
+      inOneBatch(driver, (probe) => Promise.all([probe.get("a"), probe.get("b"), probe.get("spoilt")]));
+    assert.deepEqual((await read()).map(String), ["new", "new", "old"]);
+    await inOneBatch(driver, (probe) => probe.delete("a"));
+    await inOneBatch(driver, (probe) => probe.put("d", "1"));
+    assert.deepEqual((await read()).map(String), ["null", "new", "old"]);
+  });
+}
+
+interface Resizable extends Uint8Array {
+  readonly buffer: ArrayBuffer & { resize(bytes: number): void };
+}

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { explainFailedCommit } from "../../../src/backends/lmdb/errors.js";
 import { createLmdbDriver } from "../../../src/backends/lmdb/lmdb-driver.js";
 import { freeBytesOfVolume } from "../../../src/backends/lmdb/room.js";
 import { BackendError } from "../../../src/core/errors.js";
 import { createEngine } from "../../../src/index.js";
-import { driverContext, inOneBatch } from "../../support/batch-probe.js";
+import { driverContext, FakeClock, inOneBatch } from "../../support/batch-probe.js";
 import { temporaryFolder } from "../../support/lmdb-scope.js";
 
 const MIB = 1 << 20;
@@ -115,4 +116,60 @@ test("text counts by its bytes against the quota, and only where it has to be me
   t.after(() => engine.close());
   await assert.rejects(engine.put("wide", "字".repeat(400_000)), { reason: "ERR_FULL", outcome: "not-applied" });
   await engine.put("narrow", "a".repeat(600_000));
+});
+
+test("a new store is not begun where there is no room for it, and opens later; one that is there opens", async (t) => {
+  const path = await temporaryFolder(t);
+  let freeBytes = MIB / 2;
+  const open = async (): Promise<void> => {
+    const driver = createLmdbDriver({ path, freeBytes: () => freeBytes });
+    await driver.open(driverContext());
+    await driver.close();
+  };
+  await assert.rejects(open(), { code: "CONNECTION", reason: "ERR_OPEN", outcome: "not-applied", message: /free/ });
+  assert.deepEqual(readdirSync(path), []);
+  freeBytes = 100 * MIB;
+  await open();
+  freeBytes = 0;
+  await open();
+});
+
+test("a sweep that finds no room says so once, and again only when it had worked in between", async (t) => {
+  const path = await temporaryFolder(t);
+  const clock = new FakeClock();
+  const warnings: string[] = [];
+  const logger = {
+    ...driverContext().logger,
+    warn: (_: object, message?: string) => void warnings.push(String(message)),
+  };
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let freeBytes = 100 * MIB;
+  let asked = 0;
+  const freeBytesAsked = (): number => {
+    asked++;
+    return freeBytes;
+  };
+  const driver = createLmdbDriver({ path, clock, freeBytes: freeBytesAsked });
+  await driver.open(driverContext({ logger }));
+  t.after(() => driver.close());
+  const tick = async (): Promise<void> => {
+    t.mock.timers.tick(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  const sweepTwice = async (): Promise<void> => {
+    for (const before = asked; asked < before + 2; ) await tick();
+  };
+  const passing = () => inOneBatch(driver, (probe) => probe.put("passing", "1", 1000));
+  await passing();
+  clock.advance(60_000);
+  freeBytes = 0;
+  await sweepTwice();
+  assert.equal(warnings.length, 1);
+  freeBytes = 100 * MIB;
+  while ((await driver.serverInfo()).entries !== "0") await tick();
+  await passing();
+  clock.advance(60_000);
+  freeBytes = 0;
+  await sweepTwice();
+  assert.equal(warnings.length, 2);
 });

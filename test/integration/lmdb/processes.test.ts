@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdir, symlink } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
@@ -88,4 +90,21 @@ test("worker threads and processes on one environment lose nothing of each other
       assert.equal(value?.toString(), `value of ${name} ${round}`);
     });
   }
+});
+
+test("a store opens in a thread whose other engines write to it, by whatever path", async (t) => {
+  const folder = await temporaryFolder(t);
+  const [path, link] = [join(folder, "store"), join(folder, "link")];
+  await mkdir(path);
+  await symlink(path, link);
+  const child = startFixture("opens-beside-itself", path, link);
+  // Where opening waits for a lock that only this thread of it would free, it never ends by itself.
+  const deadline = setTimeout(() => child.kill("SIGKILL"), 60_000);
+  let output = "";
+  child.stdout?.on("data", (text: Buffer) => {
+    output += text;
+  });
+  await once(child, "close");
+  clearTimeout(deadline);
+  assert.equal(output, "opened\n");
 });
