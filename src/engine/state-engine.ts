@@ -15,7 +15,7 @@ import type { Key, Value } from "../core/value.js";
 import type { SloReport } from "../observability/slo-report.js";
 import type { SlowOperation } from "../observability/slow-log.js";
 import { createTable } from "../tables/stored-table.js";
-import type { Table, TableCodec, TableFormat, TableOptions } from "../tables/table-contract.js";
+import type { Table, TableCodec, TableFormat, TableOptions, TableView } from "../tables/table-contract.js";
 import { BatchCalls } from "./batch-calls.js";
 import { CALL_OPTIONS, CallArguments, EXPIRING_OPTIONS, PUT_OPTIONS } from "./call-arguments.js";
 import { calledAs } from "./called-as.js";
@@ -137,34 +137,6 @@ export class StateEngine extends RowCalls implements Engine {
     return this.#send(Kind.compareAndSwap, canonical, next ?? undefined, ttlMs, { expected, next }, options);
   }
 
-  /** See `TableStore`. */
-  async compareAndSwapBy(
-    key: Key,
-    expected: Value,
-    next: Value | null,
-    isSame: (found: Buffer) => boolean,
-    options?: CallOptions & ExpiryOptions,
-  ): Promise<boolean> {
-    const { pipeline } = this.#core;
-    const startedAtUs = pipeline.nowUs();
-    if (await this.compareAndSwap(key, expected, next, options)) return true;
-    const withRest = <O extends CallOptions>(given: O): O => {
-      const leftMs = (given.timeoutMs ?? this.#operationMs) - ((pipeline.nowUs() - startedAtUs) | 0) / 1000;
-      // What is over is over by the next look at the clock.
-      return { ...given, timeoutMs: Math.max(leftMs, 0.001) };
-    };
-    const { ttlMs, ...callOptions } = options ?? {};
-    const canonical = this.#arguments.key("compareAndSwap", key);
-    let found: Buffer | null;
-    try {
-      found = await this.#send(Kind.get, canonical, undefined, 0, READ_TO_WRITE, withRest(callOptions));
-    } catch (error) {
-      throw calledAs(error, "compareAndSwap");
-    }
-    if (found === null || !isSame(found)) return false;
-    return this.compareAndSwap(key, found, next, withRest(options ?? {}));
-  }
-
   async increment(key: Key, by: number | bigint = 1, options?: CallOptions): Promise<bigint> {
     const canonical = this.#arguments.key("increment", key);
     const amount = this.#arguments.increment(canonical, by);
@@ -235,8 +207,11 @@ export class StateEngine extends RowCalls implements Engine {
   }
 
   table<T>(name: string, codec?: TableFormat | TableCodec<T> | TableOptions<T>): Table<T> {
-    const view = (prefix: string): StateEngine => new StateEngine(this.#core, this.#arguments.namespace(prefix));
-    return createTable(name, view, this.#core.driver.name, codec);
+    const viewOf = (prefix: string): TableView => {
+      const view = new StateEngine(this.#core, this.#arguments.namespace(prefix));
+      return { store: view, backend: this.#core.driver.name, swapByValue: (...given) => view.#swapByValue(...given) };
+    };
+    return createTable(name, viewOf, codec);
   }
 
   async healthCheck(): Promise<Health> {
@@ -334,6 +309,34 @@ export class StateEngine extends RowCalls implements Engine {
     // Less than the microsecond that latencies are counted in.
     pipeline.times.meters.latency[kind]!.record(0);
     return tier!.answer(kept);
+  }
+
+  /** See `SwapByValue`. */
+  async #swapByValue(
+    key: Key,
+    expected: Value,
+    next: Value | null,
+    isSame: (found: Buffer) => boolean,
+    options?: CallOptions & ExpiryOptions,
+  ): Promise<boolean> {
+    const { pipeline } = this.#core;
+    const startedAtUs = pipeline.nowUs();
+    if (await this.compareAndSwap(key, expected, next, options)) return true;
+    const withRest = <O extends CallOptions>(given: O): O => {
+      const leftMs = (given.timeoutMs ?? this.#operationMs) - ((pipeline.nowUs() - startedAtUs) | 0) / 1000;
+      // What is over is over by the next look at the clock.
+      return { ...given, timeoutMs: Math.max(leftMs, 0.001) };
+    };
+    const { ttlMs, ...callOptions } = options ?? {};
+    const canonical = this.#arguments.key("compareAndSwap", key);
+    let found: Buffer | null;
+    try {
+      found = await this.#send(Kind.get, canonical, undefined, 0, READ_TO_WRITE, withRest(callOptions));
+    } catch (error) {
+      throw calledAs(error, "compareAndSwap");
+    }
+    if (found === null || !isSame(found)) return false;
+    return this.compareAndSwap(key, found, next, withRest(options ?? {}));
   }
 
   #refuseUnsupported(key: CanonicalKey, options: PutOptions): void {

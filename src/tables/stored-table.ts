@@ -3,17 +3,27 @@ import type { CallOptions, ExpiryOptions, PutOptions } from "../core/call-option
 import { SerializationError } from "../core/errors.js";
 import { type Key, type Value, valueToBuffer } from "../core/value.js";
 import { RecordCodec } from "./record-codec.js";
-import type { Table, TableCodec, TableFormat, TableOptions, TableStore } from "./table-contract.js";
+import type {
+  SwapByValue,
+  Table,
+  TableCodec,
+  TableFormat,
+  TableOptions,
+  TableStore,
+  TableView,
+} from "./table-contract.js";
 import { checkTableName, parseTableOptions } from "./table-options.js";
 
 class StoredTable<T> implements Table<T> {
   readonly name: string;
   readonly #store: TableStore;
+  readonly #swapByValue: SwapByValue;
   readonly #codec: RecordCodec<T>;
 
-  constructor(name: string, store: TableStore, codec: RecordCodec<T>) {
+  constructor(name: string, { store, swapByValue }: TableView, codec: RecordCodec<T>) {
     this.name = name;
     this.#store = store;
+    this.#swapByValue = swapByValue;
     this.#codec = codec;
   }
 
@@ -92,7 +102,7 @@ class StoredTable<T> implements Table<T> {
     const decode = (record: Buffer): T => this.#codec.decode("compareAndSwap", key, record);
     // Compared as both would be read: an expected Date is the text that JSON makes of it.
     const isSame = (record: Buffer): boolean => isDeepStrictEqual(decode(record), decode(valueToBuffer(from)));
-    return this.#store.compareAndSwapBy(key, from, to, isSame, options);
+    return this.#swapByValue(key, from, to, isSame, options);
   }
 
   keys(prefix?: string): AsyncIterable<string> {
@@ -145,18 +155,14 @@ function keyOf(error: SerializationError): { key?: string } {
   return error.key === undefined ? {} : { key: error.key };
 }
 
-/**
- * @param view the part of the engine that has the keys of this table, and no others
- * @param backend the store's name, for errors
- * @throws InvalidArgumentError for a name or options that make no sense
- */
+/** @throws InvalidArgumentError for a name or options that make no sense */
 export function createTable<T>(
   name: string,
-  view: (prefix: string) => TableStore,
-  backend: string,
+  viewOf: (prefix: string) => TableView,
   codec: TableFormat | TableCodec<T> | TableOptions<T> | undefined,
 ): Table<T> {
   checkTableName(name);
   const schema = parseTableOptions(name, codec);
-  return new StoredTable<T>(name, view(`${name}:`), new RecordCodec<T>(name, backend, schema));
+  const view = viewOf(`${name}:`);
+  return new StoredTable<T>(name, view, new RecordCodec<T>(name, view.backend, schema));
 }

@@ -106,21 +106,30 @@ export interface TableStore {
     next: Value | null,
     options?: CallOptions & ExpiryOptions,
   ): Promise<boolean>;
-  /**
-   * As `compareAndSwap`, for values that may be the same with other bytes: if the store has none of `expected`'s, what it
-   * has is read, and swapped if `isSame` says so and it has not changed since. The deadline is one for all of it, and
-   * nothing stands in for the store's answer.
-   */
-  compareAndSwapBy(
-    key: Key,
-    expected: Value,
-    next: Value | null,
-    isSame: (found: Buffer) => boolean,
-    options?: CallOptions & ExpiryOptions,
-  ): Promise<boolean>;
   keys(prefix?: string): AsyncIterable<string>;
   entries(prefix?: string): AsyncIterable<[string, Buffer]>;
   listKeys(prefix?: string): Promise<string[]>;
   count(prefix?: string): Promise<number>;
   clear(prefix?: string): Promise<number>;
+}
+
+/**
+ * As `compareAndSwap`, for values that may be the same with other bytes: if the store does not have `expected`, what it
+ * has is read, and swapped if `isSame` says so and it has not changed since. The deadline is one for all of it, and
+ * nothing stands in for the store's answer.
+ */
+export type SwapByValue = (
+  key: Key,
+  expected: Value,
+  next: Value | null,
+  isSame: (found: Buffer) => boolean,
+  options?: CallOptions & ExpiryOptions,
+) => Promise<boolean>;
+
+/** The part of the engine that has the keys of one table, and no others. */
+export interface TableView {
+  readonly store: TableStore;
+  /** The store's name, for errors. */
+  readonly backend: string;
+  readonly swapByValue: SwapByValue;
 }
