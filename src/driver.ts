@@ -6,6 +6,7 @@ export { BatchRun } from "./backends/batch-run.js";
 export { type EntryAccess, executeOther, type FoundEntry } from "./backends/conditional-operations.js";
 export type {
   Capabilities,
+  ChangeListener,
   ConnectionCounts,
   Driver,
   DriverContext,
@@ -20,9 +21,20 @@ export {
   Kind,
   OPERATION_NAMES,
   type OperationName,
+  type PutDetail,
   type Request as DriverRequest,
   type TransactionStep,
 } from "./backends/request.js";
-export type { ValueCodec } from "./codec/value-codec.js";
+export type {
+  BulkEntry,
+  BulkLoading,
+  EntryWithMetadata,
+  Metadata,
+  MetadataAccess,
+  TableMaintenance,
+  TableStats,
+} from "./backends/row-store.js";
+export type { CompressionHint } from "./codec/compression-hint.js";
+export type { CodecStatistics, ValueCodec } from "./codec/value-codec.js";
 export { type CanonicalKey, canonicalKeyOfBytes, keyBytes } from "./core/key.js";
 export type { Value } from "./core/value.js";

@@ -2,7 +2,7 @@ export type { AdminServerOptions } from "./admin/admin-options.js";
 export { type AdminServer, createAdminServer } from "./admin/admin-server.js";
 export type { Batch } from "./backends/batch.js";
 export type { Capabilities, Driver, DriverContext, Health, Logger, ScanPage } from "./backends/contract.js";
-export type { Request as DriverRequest, TransactionStep } from "./backends/request.js";
+export type { OperationName, Request as DriverRequest, TransactionStep } from "./backends/request.js";
 export type { Metadata, TableStats } from "./backends/row-store.js";
 export {
   AbortedError,
@@ -14,6 +14,7 @@ export {
   ConnectionError,
   CorruptValueError,
   type ErrorCode,
+  type ErrorDetails,
   FencedError,
   InvalidArgumentError,
   LockLostError,
@@ -76,6 +77,8 @@ export type {
   TableFormat,
   TableOptions,
 } from "./tables/table-contract.js";
+export type { DegradedReadsStatistics } from "./tier/degraded-reads.js";
+export type { ReadTierStatistics } from "./tier/read-tier.js";
 export type {
   CodecJobCounts,
   CodecPoolStatistics,

@@ -3,7 +3,7 @@ import { parseSlo, type Slo } from "./slo.js";
 import { UsageError } from "./usage-error.js";
 
 export interface BenchOptions {
-  /** null: everything but the soak. */
+  /** null: all cells, the trace and the targets; the other parts run only when they are named. */
   readonly workloads: readonly string[] | null;
   /** null: all. */
   readonly peers: readonly string[] | null;

@@ -55,7 +55,7 @@ export function beginEventStream(response: ServerResponse): void {
   response.flushHeaders();
 }
 
-/** JSON has no infinities, and a bigint would make `stringify` throw. */
+/** A bigint would make `stringify` throw. An infinity it writes as null. */
 function plainNumbers(_name: string, value: unknown): unknown {
   if (typeof value === "bigint") return value.toString();
   return value;

@@ -62,10 +62,11 @@ interface OptionAt {
   readonly field: Field<unknown, unknown>;
 }
 
-/** Every option that one variable can set: those in a list have no names of their own. */
+/** Every option that one variable can set: those in a list have no names of their own, and some no text. */
 function optionsBelow(fields: Fields, parent: string): OptionAt[] {
   return Object.entries(fields).flatMap(([name, field]) => {
     const path = pathOf(parent, name);
+    if (field.codeOnly === true) return [];
     if (field.fields === undefined || field.type.startsWith("list of")) return [{ path, field }];
     const below = optionsBelow(field.fields, path);
     return field.type === "group" ? below : [{ path, field }, ...below];

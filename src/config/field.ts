@@ -14,6 +14,8 @@ export interface Field<Value, Input = Value> {
   readonly limits: string;
   readonly unit: string;
   readonly doc: string;
+  /** True: an object that only code can give; no variable stands for it. */
+  readonly codeOnly?: boolean;
   /** The rows below this one, when it is a group. */
   readonly fields?: Fields;
   /** @throws ConfigError that names `path`, what was received and what is allowed */

@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import * as zlib from "node:zlib";
 
 /**
  * CRC-32 (IEEE 802.3, reflected polynomial 0xEDB88320, as in zlib), continuable: feed the result of one run as the
@@ -18,8 +18,8 @@ const T7 = 1792;
 const NATIVE_FROM_BYTES = 512;
 
 type NativeCrc32 = (data: Uint8Array, seed: number) => number;
-// Absent before Node 20.15; looked up once so that importing this module never fails.
-const nativeCrc32 = (createRequire(import.meta.url)("node:zlib") as { crc32?: NativeCrc32 }).crc32;
+// Absent before Node 20.15, and an import by its name would fail there.
+const nativeCrc32 = (zlib as { crc32?: NativeCrc32 }).crc32;
 
 /** The CRC of `bytes[start, end)` continued from `seed`, as an unsigned 32-bit number. */
 export function crc32(bytes: Uint8Array, start = 0, end = bytes.length, seed = 0): number {

@@ -3,6 +3,9 @@ import { printableKey } from "./printable-key.js";
 /** Whether a failed operation may have changed the store. Reads are always `not-applied`. */
 export type Outcome = "not-applied" | "unknown";
 
+/** Shared by all copies of the package in a process. */
+const STATE_ERROR = Symbol.for("millrace.StateError");
+
 export const ERROR_CODES = [
   "CONFIG",
   "INVALID_ARGUMENT",
@@ -36,8 +39,8 @@ export interface ErrorDetails {
 }
 
 /**
- * Root of every error this library throws. Match on `code` (and `reason`), never on the message:
- * two copies of the package may be loaded, and messages may improve.
+ * Root of every error this library throws. Recognise one with `StateError.is`, which also knows those of another copy
+ * of the package, as `instanceof` does not; then match on `code` and `reason`, never on the message, which may improve.
  */
 export abstract class StateError extends Error {
   abstract readonly code: ErrorCode;
@@ -59,6 +62,15 @@ export abstract class StateError extends Error {
     this.operation = details.operation;
     this.key = details.key === undefined ? undefined : printableKey(details.key);
     this.backend = details.backend;
+  }
+
+  get [STATE_ERROR](): true {
+    return true;
+  }
+
+  /** Whether this is an error of millrace, of whichever copy of the package and of whichever class. */
+  static is(error: unknown): error is StateError {
+    return typeof error === "object" && error !== null && (error as { [STATE_ERROR]?: unknown })[STATE_ERROR] === true;
   }
 
   /** The same failure as it concerns another operation. */

@@ -18,7 +18,13 @@ export const compression = group(
       doc: "Smaller values are stored as they are.",
     }),
   },
-  { doc: "Compression of values." },
+  {
+    doc: "Compression of values.",
+    rules: [
+      ({ codec, level }) =>
+        level !== undefined && codec !== "zstd" ? `level is for codec 'zstd'; got codec '${codec}'` : undefined,
+    ],
+  },
 );
 
 export const checksum = oneOf(["crc32", "none"], {

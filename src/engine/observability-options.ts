@@ -15,7 +15,8 @@ export const logger: Field<Logger> = {
   type: "Logger",
   limits: "methods debug, info, warn and error, called with (details, message) as pino's",
   unit: "",
-  doc: "Receives the engine's log lines; values and passwords never enter them.",
+  doc: "Receives the engine's log lines; values and passwords never enter them. Given in code only.",
+  codeOnly: true,
   read(received, path) {
     const missing = missingMethod(received, LOGGER_METHODS);
     if (missing === undefined) return received as Logger;

@@ -23,8 +23,10 @@ import { StateEngine } from "./state-engine.js";
  * Opens an engine and resolves when its store has answered.
  *
  * @param input the store's URL, or options; default: embedded, durable, in `./.millrace`
- * @throws ConfigError for options that make no sense, ConnectionError when the store does not answer within
- *   `timeouts.connectMs`
+ * @throws ConfigError for options that make no sense, or where LMDB has no binary for this platform;
+ *   UnsupportedOperationError for a store or an option that this release, or this store, does not have;
+ *   ConnectionError when the store does not answer within `timeouts.connectMs`, and at once when it refuses the
+ *   connection or the login; BackendError when PostgreSQL will not have the engine's tables made
  */
 export async function createEngine(input?: string | EngineOptions): Promise<Engine> {
   const options = parseEngineOptions(input);

@@ -1,4 +1,5 @@
 import { type Environment, mistypedVariables, settingsFromVariables } from "../config/environment.js";
+import { isPlainObject } from "../config/field.js";
 import { LayeredSettings, nested } from "../config/layers.js";
 import { parseTomlFile } from "../config/toml-file.js";
 import { type EngineOptions, engineOptionFields, parseEngineOptions } from "./options.js";
@@ -7,7 +8,10 @@ export const VARIABLE_PREFIX = "MILLRACE_";
 
 /** Where options may stand; what comes later here wins, option by option. */
 export interface OptionSources {
-  /** A TOML file whose names are those of the options: its text, or what has been read from it already. */
+  /**
+   * A TOML file whose names are those of the options: its text, or what has been read from it already. Its table
+   * `[admin]`, which is for `millrace serve`, is passed over.
+   */
   readonly file?:
     | { readonly name: string; readonly text: string }
     | { readonly name: string; readonly settings: Readonly<Record<string, unknown>> };
@@ -38,8 +42,12 @@ export function readEngineOptions(sources: OptionSources): EngineOptions {
   return layers.settings as EngineOptions;
 }
 
+/** Without the table `[admin]`: the same file may serve `millrace serve`, which reads it. */
 function settingsOf(file: NonNullable<OptionSources["file"]>): Readonly<Record<string, unknown>> {
-  return "settings" in file ? file.settings : parseTomlFile(file.name, file.text);
+  const all = "settings" in file ? file.settings : parseTomlFile(file.name, file.text);
+  if (!isPlainObject(all.admin)) return all;
+  const { admin: _, ...settings } = all;
+  return settings;
 }
 
 /** Variables that look like mistyped options, with what was probably meant. */

@@ -80,8 +80,11 @@ const optionTable = group(
           : undefined,
       ({ cache, degraded }) =>
         degraded.reads === "stale" && cache === false ? "degraded.reads 'stale' needs a cache" : undefined,
+      ({ replicas, replicaLagMs: lagMs }) =>
+        replicas.length === 0 && lagMs !== replicaLagMs.fallback ? "replicaLagMs needs replicas" : undefined,
       ({ backend, tls }) =>
-        Object.values(tls).some((value) => typeof value === "string") && !("tls" in backend && backend.tls)
+        (Object.values(tls).some((value) => typeof value === "string") || !tls.rejectUnauthorized) &&
+        !("tls" in backend && backend.tls)
           ? "tls options are for rediss:// URLs"
           : undefined,
     ],

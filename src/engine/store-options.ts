@@ -23,14 +23,14 @@ const DRIVER_METHODS = [
 export const backend: Field<BackendChoice, string | Driver> = {
   fallback: Object.freeze({ kind: "lmdb", path: "./.millrace" }),
   type: "URL | Driver",
-  limits: "memory:, lmdb:, redis:, rediss:, redis+sentinel:, redis+cluster:, postgres:",
+  limits: "memory:, lmdb:, redis:, rediss:, postgres:; this release refuses redis+sentinel: and redis+cluster:",
   unit: "",
-  doc: "The store: a URL, or an object that implements Driver.",
+  doc: "The store: a URL as a string, or an object that implements Driver.",
   read(received, path) {
     if (typeof received === "string") return Object.freeze(parseBackendUrl(received, path));
     const missing = missingMethod(received, DRIVER_METHODS);
     if (missing === undefined) return Object.freeze({ kind: "driver", driver: received as Driver });
-    return refuse(path, `must be a URL or a Driver; got ${shown(received)} without ${missing}()`);
+    return refuse(path, `must be a URL as a string, or a Driver; got ${shown(received)} without ${missing}()`);
   },
   show: (choice) => (choice.kind === "driver" ? `driver ${choice.driver.name}` : describeAddress(choice)),
 };

@@ -31,8 +31,9 @@ export interface FormattedTableOptions<T> extends TableVersions {
   /** How records are written; records in either format are read. Default "json". */
   readonly codec?: TableFormat;
   /**
-   * From each version to the next: `{ 1: (old) => …, 2: (old) => … }` for version 3, without gaps. Applied on read, the
-   * record itself is left as it is. The entry 0 takes values without a record header, written by other programs.
+   * From each version to the next, without gaps: `{ 1: (old: UserV1): UserV2 => …, 2: (old: UserV2): User => … }` for
+   * version 3; each names the type of what it takes. Applied on read, the record itself is left as it is. The entry 0
+   * takes values without a record header, written by other programs.
    */
   readonly migrations?: { readonly [fromVersion: number]: (old: never) => unknown };
   /** Checks what was read and gives it its type; what it throws becomes a SerializationError. Default: none. */

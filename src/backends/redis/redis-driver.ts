@@ -1,5 +1,5 @@
-import { createRequire } from "node:module";
 import { ClosedError, ConnectionError, StateError } from "../../core/errors.js";
+import { VERSION } from "../../core/version.js";
 import type { Batch } from "../batch.js";
 import type {
   Capabilities,
@@ -29,8 +29,6 @@ export interface RedisSettings {
 const LOADING_WAIT_MS = 100;
 
 const PASSING_REFUSALS = new Set(["LOADING", "BUSY", "MASTERDOWN"]);
-
-const { version: LIBRARY_VERSION } = createRequire(import.meta.url)("millrace/package.json") as { version: string };
 
 export function createRedisDriver(address: ControlAddress, settings: RedisSettings): Driver {
   return new RedisDriver(address, settings);
@@ -80,7 +78,7 @@ class RedisDriver implements Driver {
       context,
       limits: this.#settings.pool,
       retry: this.#settings.retry,
-      libraryVersion: LIBRARY_VERSION,
+      libraryVersion: VERSION,
       feed: listener === undefined ? undefined : new ChangeFeed(keyPrefix, listener, context.logger),
       tls: () => this.#tls(),
       beforeChange: () => this.#spread.sendHeld(this.#pool.lanes),

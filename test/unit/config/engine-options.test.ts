@@ -110,6 +110,7 @@ const refused: readonly (readonly [string, unknown, RegExp])[] = [
   ["a timeout of 0", { timeouts: { operationMs: 0 } }, /^timeouts\.operationMs: .*in 1\.\.1800000; got 0$/],
   ["a timeout of NaN", { timeouts: { connectMs: Number.NaN } }, /^timeouts\.connectMs: .* got NaN$/],
   ["a level no codec has", { compression: { level: 100 } }, /^compression\.level: .*in 1\.\.19; got 100$/],
+  ["a level beside a codec without", { compression: { level: 3 } }, /^compression: level is for .* codec 'lz4'$/],
   ["a level of NaN", { compression: { level: Number.NaN } }, /^compression\.level: .* got NaN$/],
   ["an unknown codec", { compression: { codec: "gzip" } }, /^compression\.codec: must be one of 'lz4'.* got "gzip"$/],
   ["a negative threshold", { compression: { thresholdBytes: -1 } }, /^compression\.thresholdBytes: .* got -1$/],
@@ -120,7 +121,7 @@ const refused: readonly (readonly [string, unknown, RegExp])[] = [
   [
     "an object that is no driver",
     { backend: {} },
-    /^backend: must be a URL or a Driver; got an object without open\(\)$/,
+    /^backend: must be a URL as a string, or a Driver; got an object without open\(\)$/,
   ],
   ["a backend of null", { backend: null }, /got null/],
   ["a function as logger", { logger: console.log }, /^logger: .* got a function without debug\(\)$/],
@@ -128,6 +129,12 @@ const refused: readonly (readonly [string, unknown, RegExp])[] = [
   ["a label name Prometheus keeps for itself", { metrics: { labels: { __name__: "x" } } }, /^metrics\.labels: /],
   ["an objective for an unknown operation", { slo: [{ operation: "fly" }] }, /^slo\[0\]\.operation: /],
   ["replicas beside a store without", { backend: "memory:", replicas: ["postgres://a/b"] }, /^replicas are /],
+  ["a lag of replicas without replicas", { replicaLagMs: 5000 }, /^replicaLagMs needs replicas$/],
+  [
+    "certificates unchecked where there is no TLS",
+    { backend: "redis://a", tls: { rejectUnauthorized: false } },
+    /^tls options are for rediss:\/\/ URLs$/,
+  ],
   ["null for all options", null, /must be a plain object of options; got null$/],
 ];
 

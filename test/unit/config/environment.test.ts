@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeEngineOptions } from "../../../src/engine/options.js";
 import { ConfigError, readEngineOptions } from "../../../src/index.js";
+import { readDocument } from "../docs/document.js";
 
 test("every option that is a text, a number or a switch has its variable", () => {
   const samples: Readonly<Record<string, readonly [text: string, value: unknown]>> = {
@@ -28,6 +29,29 @@ test("every option that is a text, a number or a switch has its variable", () =>
     assert.deepEqual(read, value, variable);
   }
   assert.ok(describeEngineOptions().length > 40);
+});
+
+test("the logger, which is no text, has no variable", () => {
+  assert.deepEqual(readEngineOptions({ environment: { MILLRACE_LOGGER: "console" } }), {});
+});
+
+test("the file of the document is read, its table for `serve` passed over", () => {
+  const [, text] = /^```toml\n(.*?)^```$/ms.exec(readDocument("docs/command-line.md"))!;
+  assert.match(text!, /^\[admin\]/m);
+  const { slo, ...options } = readEngineOptions({ file: { name: "millrace.toml", text: text! } });
+  assert.deepEqual(options, {
+    backend: "redis://cache.local:6379/0",
+    keyPrefix: "orders:",
+    circuitBreaker: false,
+    batching: { maxSize: 256 },
+  });
+  assert.equal(slo?.[0]?.percentile, 99);
+  for (const text of ["admin = 5", "[admins]\nport = 1"]) {
+    assert.throws(
+      () => readEngineOptions({ file: { name: "a.toml", text } }),
+      /^ConfigError: admins?: there is no such/,
+    );
+  }
 });
 
 test("an empty variable is none", () => {

@@ -80,6 +80,7 @@ async function compile(path: string, all: readonly Program[]): Promise<void> {
     rootDir: ".",
     declaration: false,
     sourceMap: false,
+    inlineSources: false,
     typeRoots: [join(ROOT, "node_modules", "@types")],
   };
   const settings = { extends: join(ROOT, "tsconfig.json"), compilerOptions, include: ["*.ts"] };
