@@ -1,4 +1,3 @@
-import type { ValueCodec } from "../../codec/value-codec.js";
 import { ConnectionError, type StateError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
 import type { Batch } from "../batch.js";
@@ -12,24 +11,24 @@ import {
   PositionalExchange,
   PutExchange,
   RemoveExchange,
-  tooLargeError,
+  ReplicaExchange,
   ValuesExchange,
 } from "./exchanges.js";
 import { LoadedEntries } from "./loaded-entries.js";
 import type { Statements } from "./statements.js";
+import { type ValueLimits, valueAnswers } from "./value-answers.js";
 import { StatementSlab } from "./wire/statement-slab.js";
 import type { Exchange, WireSession } from "./wire/wire-session.js";
+
+const NONE: readonly Request[] = [];
 
 export interface ReadReplicas {
   /** A session to read from, and which keys it may not be asked for; undefined: none is fresh enough. */
   choose(): { readonly session: WireSession; readonly mayLack: (key: CanonicalKey) => boolean } | undefined;
 }
 
-export interface JobSurroundings {
-  readonly codec: ValueCodec;
+export interface JobSurroundings extends ValueLimits {
   readonly keyPrefix: string;
-  readonly maxValueBytes: number;
-  readonly maxStoredBytes: number;
   /** Where reads may go; undefined: to the primary alone. */
   readonly replicas?: ReadReplicas;
   statements(): Statements;
@@ -37,47 +36,64 @@ export interface JobSurroundings {
   isBeingWritten(key: CanonicalKey): boolean;
 }
 
+/** Is told how far a batch has come. */
+export interface JobOwner {
+  /** All that was asked of the primary is answered, and reads are elsewhere still. */
+  leftPrimary(job: BatchJob): void;
+  /** A replica has left reads unanswered: the job is to be sent once more, for those, or to be failed. */
+  unanswered(job: BatchJob): void;
+  ended(job: BatchJob): void;
+}
+
 /**
  * A batch on its way: one statement a group, each in a transaction of its own, and one transaction for the operations
- * that read before they write. The statements leave together and are answered in their order.
+ * that read before they write. The statements leave together and are answered in their order. Reads may go to a replica
+ * beside it; those that it leaves unanswered are sent again, to the primary.
  */
 export class BatchJob implements BatchProgress {
   readonly batch: Batch;
   readonly #surroundings: JobSurroundings;
   readonly #others: readonly Request[];
   readonly #lifetimes: readonly Request[];
-  readonly #onEnded: (job: BatchJob) => void;
+  readonly #owner: JobOwner;
   #session: WireSession | undefined;
   #open = 0;
   #stampedChunk = -1;
+  #reading: readonly (readonly Request[])[];
   #readKeys: Set<CanonicalKey> | undefined;
+  /** Reads that are with a replica, or that it has left unanswered. */
+  #elsewhere: readonly Request[] = NONE;
+  #isUnanswered = false;
+  /** Everything but `#elsewhere` is answered. */
+  #hasLeftPrimary = false;
   /** A request was given up before anything was sent. */
   isStale = false;
   /** Some of its reads are with a replica, which knows no order with the connection that it has. */
   readsElsewhere = false;
 
-  constructor(batch: Batch, surroundings: JobSurroundings, onEnded: (job: BatchJob) => void) {
+  constructor(batch: Batch, surroundings: JobSurroundings, owner: JobOwner) {
     this.batch = batch;
     this.#surroundings = surroundings;
-    this.#onEnded = onEnded;
+    this.#owner = owner;
     const { others } = batch;
     const hasLifetimes = others.some((request) => request.kind === Kind.ttl);
-    this.#lifetimes = hasLifetimes ? others.filter((request) => request.kind === Kind.ttl) : [];
+    this.#lifetimes = hasLifetimes ? others.filter((request) => request.kind === Kind.ttl) : NONE;
     this.#others = hasLifetimes ? others.filter((request) => request.kind !== Kind.ttl) : others;
+    this.#reading = [batch.reads, batch.probes, this.#lifetimes];
   }
 
   /** Nothing else may run on its connection meanwhile. */
   get isDialog(): boolean {
-    return this.#others.length > 0;
+    return !this.#hasLeftPrimary && this.#others.length > 0;
   }
 
   get hasWrites(): boolean {
     const { deletes, puts, expiringPuts } = this.batch;
-    return deletes.length + puts.length + expiringPuts.length + this.#others.length > 0;
+    return !this.#hasLeftPrimary && deletes.length + puts.length + expiringPuts.length + this.#others.length > 0;
   }
 
   get hasReads(): boolean {
-    return this.batch.reads.length + this.batch.probes.length + this.#lifetimes.length > 0;
+    return this.#reading.some((group) => group.length > 0);
   }
 
   /** Whether it has been sent, in part at least. */
@@ -97,7 +113,7 @@ export class BatchJob implements BatchProgress {
   }
 
   forEachReadKey(visit: (key: CanonicalKey) => void): void {
-    for (const group of [this.batch.reads, this.batch.probes, this.#lifetimes]) {
+    for (const group of this.#reading) {
       for (let i = 0; i < group.length; i++) visit(group[i]!.key);
     }
   }
@@ -116,20 +132,21 @@ export class BatchJob implements BatchProgress {
     const slab = session.takeSlab(() => this.#newSlab());
     const exchanges: Exchange[] = [];
     try {
-      this.#encode(slab, session, exchanges);
+      if (this.#hasLeftPrimary) this.#read(slab, session, this.#elsewhere, exchanges);
+      else this.#encode(slab, session, exchanges);
     } catch (error) {
       // The codec refused a value, or memory ran out: nothing of it has left, no statement was prepared.
       session.prepared?.clear();
       this.#failAll(error);
-      if (this.#open === 0) this.#end();
+      if (this.#open === 0) this.#proceed();
       return;
     }
     this.#open += exchanges.length;
     if (exchanges.length > 0) session.send(slab, exchanges);
-    else if (this.#open === 0) this.#end();
+    else if (this.#open === 0) this.#proceed();
   }
 
-  /** Nothing of it was sent. */
+  /** Nothing of it was sent, or nothing but what is answered. */
   fail(error: unknown): void {
     this.#failAll(error);
     this.#end();
@@ -147,17 +164,53 @@ export class BatchJob implements BatchProgress {
   }
 
   exchangeEnded(): void {
-    if (--this.#open === 0) this.#end();
+    if (--this.#open === 0) this.#proceed();
+  }
+
+  /** Nothing is under way on the connection that it has. */
+  #proceed(): void {
+    if (!this.readsElsewhere) {
+      this.#end();
+    } else if (!this.#hasLeftPrimary) {
+      this.#hasLeftPrimary = true;
+      this.#reading = [this.#elsewhere];
+      this.#readKeys = undefined;
+      this.#owner.leftPrimary(this);
+      if (this.#isUnanswered) this.#askAgain();
+    }
+  }
+
+  #replicaEnded(unanswered: readonly Request[]): void {
+    this.#elsewhere = unanswered;
+    this.#isUnanswered = unanswered.length > 0;
+    if (!this.#isUnanswered) this.readsElsewhere = false;
+    if (!this.#hasLeftPrimary) return;
+    if (this.#isUnanswered) this.#askAgain();
+    else this.#end();
+  }
+
+  /** Until now whoever writes one of these keys has waited; from now on its place keeps the order. */
+  #askAgain(): void {
+    this.#reading = [this.#elsewhere];
+    this.#readKeys = undefined;
+    this.readsElsewhere = false;
+    this.#owner.unanswered(this);
   }
 
   #failAll(error: unknown): void {
+    const fail = (request: Request) => this.batch.fail(request, locateError(error, request, BACKEND, "not-applied"));
+    if (this.#hasLeftPrimary) {
+      this.#elsewhere.forEach(fail);
+      return;
+    }
+    const elsewhere = new Set(this.#elsewhere);
     this.batch.forEachLeader((request) => {
-      this.batch.fail(request, locateError(error, request, BACKEND, "not-applied"));
+      if (!elsewhere.has(request)) fail(request);
     });
   }
 
   #end(): void {
-    this.#onEnded(this);
+    this.#owner.ended(this);
     this.batch.complete();
   }
 
@@ -195,47 +248,34 @@ export class BatchJob implements BatchProgress {
     if (there.length === 0) return undefined;
     const slab = session.takeSlab(() => this.#newSlab());
     const exchanges: Exchange[] = [];
-    this.#read(slab, session, there, exchanges);
+    this.#read(slab, session, there, exchanges, true);
+    this.#elsewhere = there;
     this.readsElsewhere = true;
-    this.#open++;
     session.send(slab, exchanges);
     return rest;
   }
 
-  #read(slab: StatementSlab, session: WireSession, reads: readonly Request[], exchanges: Exchange[]): void {
+  #read(
+    slab: StatementSlab,
+    session: WireSession,
+    reads: readonly Request[],
+    exchanges: Exchange[],
+    isReplica = false,
+  ): void {
     if (reads.length === 0) return;
-    const { codec, maxValueBytes, maxStoredBytes } = this.#surroundings;
+    const { maxValueBytes, maxStoredBytes } = this.#surroundings;
     const checksums = new Uint32Array(reads.length);
     slab.begin(this.#surroundings.statements().read, 2, session.prepared);
     slab.keys(reads, checksums);
     slab.int4(maxStoredBytes);
     slab.execute();
     slab.sync();
-    const { batch } = this;
-    let defers: boolean | undefined;
     const scanned = maxValueBytes >= MAX_SCANNED_VALUE_BYTES ? checksums : undefined;
+    const answer = valueAnswers(this.batch, checksums, this.#surroundings);
     exchanges.push(
-      new ValuesExchange(this, reads, scanned, (request, index, bytes, at, length) => {
-        if (length < 0) {
-          batch.succeed(request, null);
-          return;
-        }
-        let value: Buffer;
-        try {
-          if (length > maxStoredBytes) throw tooLargeError(maxValueBytes);
-          const rawBytes = codec.claimedRawBytes(bytes, at, at + length);
-          if (rawBytes >= 0) defers ??= batch.defersDecoding(rawBytes);
-          if (rawBytes >= 0 && defers === true) {
-            batch.succeedStored(request, Buffer.from(bytes.subarray(at, at + length)), checksums[index]!);
-            return;
-          }
-          value = codec.decode(bytes, at, at + length, checksums[index]!);
-        } catch (error) {
-          batch.fail(request, locateError(error, request, BACKEND));
-          return;
-        }
-        batch.succeed(request, value);
-      }),
+      isReplica
+        ? new ReplicaExchange(this, reads, scanned, answer, (unanswered) => this.#replicaEnded(unanswered))
+        : new ValuesExchange(this, reads, scanned, answer),
     );
   }
 

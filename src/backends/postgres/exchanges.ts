@@ -131,6 +131,31 @@ export class ValuesExchange extends PositionalExchange {
   }
 }
 
+/** Values of keys that a replica has: what it does not answer, for whatever reason, is asked elsewhere. */
+export class ReplicaExchange extends ValuesExchange {
+  readonly #ended: (unanswered: readonly Request[]) => void;
+
+  /** @param ended called once, instead of `exchangeEnded` of `progress` */
+  constructor(
+    progress: BatchProgress,
+    requests: readonly Request[],
+    checksums: Uint32Array | undefined,
+    answer: ConstructorParameters<typeof ValuesExchange>[3],
+    ended: (unanswered: readonly Request[]) => void,
+  ) {
+    super(progress, requests, checksums, answer);
+    this.#ended = ended;
+  }
+
+  override settled(): void {
+    this.#ended(this.requests.slice(this.answered));
+  }
+
+  override lost(): void {
+    this.#ended(this.requests.slice(this.answered));
+  }
+}
+
 const DELETE_ROW_BYTES = 2 + 4 + 8 + 4 + 1;
 
 /** Deletes: what was there is told row by row, and holds once it is committed. */

@@ -65,6 +65,12 @@ export class Placement {
     this.#forget(job);
   }
 
+  /** What it asked of its lane is answered: only reads elsewhere are under way, and nobody but their writers waits. */
+  leftLane(job: BatchJob): void {
+    this.laneOf(job)?.ended(job);
+    this.#forgetWriter(job);
+  }
+
   advance(): void {
     for (;;) {
       const job = this.#held[0];
@@ -141,7 +147,11 @@ export class Placement {
     const index = this.#placed.findIndex((placed) => placed.job === job);
     if (index < 0) return;
     this.#placed.splice(index, 1);
-    if (!job.hasWrites || this.#writers.size === 0) return;
+    this.#forgetWriter(job);
+  }
+
+  #forgetWriter(job: BatchJob): void {
+    if (this.#writers.size === 0) return;
     job.forEachWrittenKey((key) => {
       const hash = keyHash(key);
       if (this.#writers.find(key, hash)?.placed.job === job) this.#writers.delete(key, hash);

@@ -16,11 +16,13 @@ import { BulkLoad } from "./bulk-load.js";
 import { ChangeFeed } from "./change-feed.js";
 import { ControlPlane } from "./control-plane.js";
 import { BACKEND, connectionError } from "./errors.js";
+import { JobEnds } from "./job-ends.js";
 import { JOBS_PER_LANE, Lane } from "./lane.js";
 import { LanePool } from "./lane-pool.js";
 import { MetadataQueries } from "./metadata-queries.js";
 import type { PostgresOptions } from "./options.js";
 import { Placement } from "./placement.js";
+import { SESSIONS_PER_REPLICA } from "./replica.js";
 import { ReplicaSet } from "./replica-set.js";
 import { migrate, migrationError } from "./schema.js";
 import { ServerReport } from "./server-report.js";
@@ -50,6 +52,7 @@ interface Opened {
   readonly pool: LanePool;
   readonly report: ServerReport;
   readonly placement: Placement;
+  readonly jobEnds: JobEnds;
   readonly surroundings: JobSurroundings;
   readonly scans: TableScans;
   readonly metadata: MetadataQueries;
@@ -151,17 +154,7 @@ export class PostgresDriver implements Driver {
       this.#failAll(batch, this.#refusal ?? connectionError(this.#place, "not connected"));
     } else {
       opened.pool.batchBegins();
-      opened.placement.take(
-        new BatchJob(batch, opened.surroundings, (job) => {
-          const lane = opened.placement.laneOf(job);
-          if (opened.replicas !== undefined && job.hasWrites) {
-            job.forEachWrittenKey((key) => opened.replicas!.writes.add(key));
-          }
-          opened.placement.ended(job);
-          lane?.advance();
-          opened.placement.advance();
-        }),
-      );
+      opened.placement.take(new BatchJob(batch, opened.surroundings, opened.jobEnds));
     }
   }
 
@@ -213,7 +206,7 @@ export class PostgresDriver implements Driver {
 
   connections(): ConnectionCounts {
     const opened = this.#opened;
-    const limit = this.#connections;
+    const limit = this.#connections + (this.#options.replicas ?? []).length * SESSIONS_PER_REPLICA;
     if (opened === undefined) return { active: 0, idle: 0, limit };
     const lanes = opened.pool.counts();
     const replicas = opened.replicas?.connections ?? { active: 0, idle: 0 };
@@ -285,6 +278,7 @@ export class PostgresDriver implements Driver {
       pool,
       report: new ServerReport(control, tables, pool, this.#place),
       placement,
+      jobEnds: new JobEnds(placement, pool, replicas?.writes, this.#place),
       surroundings: {
         codec: context.codec,
         keyPrefix: context.keyPrefix,

@@ -5,21 +5,28 @@ export type LogPosition = bigint;
 
 /** Beyond so many keys they are no longer told apart: all are read from the primary until replicas have caught up. */
 const MAX_KEYS = 200_000;
+/** So many ends of generations may be asked for in vain before those generations are no longer told apart. */
+const MAX_UNPLACED = 1000;
 
+/** Writes that were acknowledged between two questions for the primary's position. */
 interface Generation {
-  readonly keys: Set<CanonicalKey>;
-  /** Everything counts as written: by a call on many keys, or because there were too many. */
-  hasAll: boolean;
-  /** Where the log was after the last of these writes had been acknowledged; undefined: not asked yet. */
+  /** Where the log was after the last of them, or later; undefined: not known yet. */
   position: LogPosition | undefined;
 }
 
 /**
- * Keys that this engine wrote and replicas may not have yet, in generations. A generation ends when the primary is asked
- * for its position, and is forgotten when every replica in use has come by it.
+ * Keys that this engine wrote and replicas may not have yet. A generation of them ends when the primary is asked for its
+ * position, and is forgotten when every replica that may be read has come by that.
  */
 export class RecentWrites {
-  #generations: Generation[] = [newGeneration()];
+  /** The last generation that wrote each key, the oldest generation first. */
+  readonly #writers = new Map<CanonicalKey, Generation>();
+  /** Of this one and those before it everything counts as written: by a call on many keys, or because there were too many. */
+  #everything: Generation | undefined;
+  #current: Generation = { position: undefined };
+  #hasCurrent = false;
+  /** Generations that have ended and have no position, the oldest first. */
+  #unplaced: Generation[] = [];
   /** What replicas must have reached to be used: generations up to here are forgotten. */
   #floor: LogPosition = 0n;
 
@@ -28,49 +35,68 @@ export class RecentWrites {
   }
 
   add(key: CanonicalKey): void {
-    const current = this.#generations[this.#generations.length - 1]!;
-    if (current.hasAll) return;
-    current.keys.add(key);
-    if (current.keys.size > MAX_KEYS) this.addAll();
+    const current = this.#current;
+    if (this.#everything === current) return;
+    const earlier = this.#writers.get(key);
+    if (earlier === current) return;
+    // Set anew it stands at the end.
+    if (earlier !== undefined) this.#writers.delete(key);
+    this.#writers.set(key, current);
+    this.#hasCurrent = true;
+    if (this.#writers.size > MAX_KEYS) this.addAll();
   }
 
   addAll(): void {
-    const current = this.#generations[this.#generations.length - 1]!;
-    current.hasAll = true;
-    current.keys.clear();
+    this.#everything = this.#current;
+    this.#hasCurrent = true;
+    this.#writers.clear();
+    this.#unplaced = [];
   }
 
-  /** What is written from now on belongs to the next generation; the result takes the position that is asked for now. */
+  /**
+   * What is written from now on belongs to the next generation. The result takes the position that is asked for now, if it
+   * comes; the next question is asked after that.
+   */
   seal(): (position: LogPosition) => void {
-    const sealed = this.#generations[this.#generations.length - 1]!;
-    if (sealed.hasAll || sealed.keys.size > 0) this.#generations.push(newGeneration());
+    if (this.#hasCurrent) {
+      if (this.#unplaced.length === MAX_UNPLACED) this.addAll();
+      this.#unplaced.push(this.#current);
+      this.#current = { position: undefined };
+      this.#hasCurrent = false;
+    }
+    const asked = this.#unplaced.length;
     return (position) => {
-      if (sealed.position === undefined && (sealed.hasAll || sealed.keys.size > 0)) sealed.position = position;
+      for (const generation of this.#unplaced.splice(0, asked)) generation.position = position;
     };
   }
 
-  /** Forgets what all replicas in use have. */
+  /** Forgets what has been in the log up to here: replicas that are not there yet must come by it before they are used. */
   reached(position: LogPosition): void {
-    while (this.#generations.length > 1) {
-      const oldest = this.#generations[0]!;
-      if (oldest.position === undefined || oldest.position > position) return;
-      if (oldest.position > this.#floor) this.#floor = oldest.position;
-      this.#generations.shift();
+    for (const [key, generation] of this.#writers) {
+      if (!isIn(generation, position)) break;
+      this.#raiseFloor(generation);
+      this.#writers.delete(key);
     }
+    if (this.#everything === undefined || !isIn(this.#everything, position)) return;
+    this.#raiseFloor(this.#everything);
+    this.#everything = undefined;
   }
 
   /** Whether a replica that has come so far may lack a write of this key. */
   mayLack(key: CanonicalKey, reached: LogPosition): boolean {
-    for (const { keys, hasAll, position } of this.#generations) {
-      if (position !== undefined && position <= reached) continue;
-      if (hasAll || keys.has(key)) return true;
-    }
-    return false;
+    if (this.#everything !== undefined && !isIn(this.#everything, reached)) return true;
+    const generation = this.#writers.get(key);
+    return generation !== undefined && !isIn(generation, reached);
+  }
+
+  #raiseFloor({ position }: Generation): void {
+    if (position! > this.#floor) this.#floor = position!;
   }
 }
 
-function newGeneration(): Generation {
-  return { keys: new Set(), hasAll: false, position: undefined };
+/** Whether all of it was in the log at a position. */
+function isIn({ position }: Generation, reached: LogPosition): boolean {
+  return position !== undefined && position <= reached;
 }
 
 /** @param text as the server writes it: two hexadecimal halves */

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
-import { createEngine, type Engine } from "../../../src/index.js";
+import { createEngine, type Engine, type EngineOptions } from "../../../src/index.js";
 import { type PostgresServer, startPostgres } from "../../../src/testing/index.js";
 import { nothingEscapes } from "../../support/outcomes.js";
 import { postgresIsThere, type TestScope } from "../../support/stores.js";
@@ -27,8 +29,13 @@ async function openScene(t: TestScope): Promise<Scene> {
   return { primary, replica, ask: async (text) => (await client.query(text)).rows };
 }
 
-async function openEngine(t: TestScope, { primary, replica }: Scene, replicaLagMs: number): Promise<Engine> {
-  const engine = await createEngine({ backend: primary.url, replicas: [replica.url], replicaLagMs });
+async function openEngine(
+  t: TestScope,
+  { primary, replica }: Scene,
+  replicaLagMs: number,
+  options: Omit<EngineOptions, "backend"> = {},
+): Promise<Engine> {
+  const engine = await createEngine({ replicas: [replica.url], ...options, backend: primary.url, replicaLagMs });
   t.after(() => engine.close());
   return engine;
 }
@@ -104,5 +111,69 @@ if (await postgresIsThere("replicas of PostgreSQL")) {
     const again = { ...scene, ask: async (text: string) => (await client.query(text)).rows };
     await until("the replica is read again", () => readsFromReplica(engine, again));
     await client.end();
+  });
+
+  test("what a replica that stands still does not answer is asked of the primary, in its order", async (t) => {
+    const scene = await openScene(t);
+    const engine = await openEngine(t, scene, 500, { retry: { retries: 0 }, timeouts: { operationMs: 30_000 } });
+    const writer = await createEngine(scene.primary.url);
+    t.after(() => writer.close());
+    await writer.batchPut([
+      ["a", "one"],
+      ["b", "one"],
+    ]);
+    await until("the replica is read", () => readsFromReplica(engine, scene));
+    await until("it has the values", async () => (await textAt(engine, "b")) === "one");
+    scene.replica.pause();
+    try {
+      const reads = [textAt(engine, "a"), textAt(engine, "b"), textAt(engine, "absent")];
+      const put = engine.put("a", "two");
+      assert.deepEqual(await Promise.all(reads), ["one", "one", undefined]);
+      await put;
+      assert.equal(await textAt(engine, "a"), "two");
+      assert.equal(engine.stats().operationsFailed, 0);
+    } finally {
+      scene.replica.resume();
+    }
+    await until("the replica is read again", () => readsFromReplica(engine, scene));
+  });
+
+  test("a batch whose writes are done holds up nobody, though a replica has not answered its reads", async (t) => {
+    const scene = await openScene(t);
+    const patience = { connectMs: 300_000, operationMs: 300_000 };
+    const engine = await openEngine(t, scene, 60_000, { timeouts: patience });
+    await until("the replica is read", () => readsFromReplica(engine, scene));
+    scene.replica.pause();
+    let read: Promise<Buffer | null> | undefined;
+    try {
+      read = engine.get("with the replica");
+      assert.equal(await engine.increment("n"), 1n);
+      const second = engine.increment("n");
+      assert.equal(await Promise.race([second, delay(10_000, "held up", { ref: false })]), 2n);
+      assert.equal(await textAt(engine, "n"), "2", "known as written");
+    } finally {
+      scene.replica.resume();
+    }
+    assert.equal(await read, null);
+  });
+
+  test("a replica that accepts connections and says nothing does not keep another one from being read", async (t) => {
+    const scene = await openScene(t);
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => sockets.push(socket.on("error", () => {})));
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as { port: number };
+    const replicas = [scene.replica.url, `postgres://millrace@127.0.0.1:${port}/postgres?sslmode=disable`];
+    const engine = await openEngine(t, scene, 300, { replicas, timeouts: { connectMs: 30_000 } });
+    try {
+      for (let i = 0; i < 3; i++) {
+        await until("the healthy replica is read", () => readsFromReplica(engine, scene), 10_000);
+        // Longer than what it said once would do for.
+        await delay(600);
+      }
+    } finally {
+      silent.close();
+      for (const socket of sockets) socket.destroy();
+    }
   });
 }

@@ -1,0 +1,103 @@
+import type { PostgresAddress } from "../../config/postgres-url.js";
+import type { DriverContext } from "../contract.js";
+import { ControlPlane } from "./control-plane.js";
+import { BACKEND, connectionError } from "./errors.js";
+import { Lane } from "./lane.js";
+import { type LogPosition, logPosition } from "./recent-writes.js";
+import { SessionKeeper } from "./session-keeper.js";
+import type { TlsChoice } from "./tls-options.js";
+import type { WireSession } from "./wire/wire-session.js";
+
+export const SESSIONS_PER_REPLICA = 2;
+
+export interface ReplicaSettings {
+  readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+  /** Milliseconds after which what it has not answered is asked elsewhere. */
+  readonly silenceMs: number;
+}
+
+/** Where the primary's log was when it was asked; monotonic ms. */
+export interface Mark {
+  readonly atMs: number;
+  readonly position: LogPosition;
+}
+
+/** A server that follows the primary, the connections to it, and how far it has come. */
+export class Replica {
+  readonly lanes: readonly Lane[];
+  readonly #control: ControlPlane;
+  readonly #keeper: SessionKeeper;
+  #reached: LogPosition = 0n;
+  #currentAsOfMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    address: PostgresAddress,
+    tls: readonly TlsChoice[],
+    { retry, silenceMs }: ReplicaSettings,
+    { connectTimeoutMs, logger }: DriverContext,
+  ) {
+    this.#control = new ControlPlane(address, tls, { connectTimeoutMs, operationTimeoutMs: silenceMs });
+    this.#keeper = new SessionKeeper({
+      session: { address, tls, connectTimeoutMs, silenceMs, onDrained: () => {} },
+      retry,
+      logger,
+      onOpened: () => {},
+      // One that was restarted begins again at an earlier place in the log.
+      onLost: () => this.#forgetPosition(),
+      // Nothing is written here.
+      endProcess: async () => true,
+    });
+    this.lanes = Array.from({ length: SESSIONS_PER_REPLICA }, () => new Lane());
+    for (const lane of this.lanes) this.#keeper.reopen(lane);
+  }
+
+  get reached(): LogPosition {
+    return this.#reached;
+  }
+
+  /** When the primary was where this replica is now; monotonic ms. */
+  get currentAsOfMs(): number {
+    return this.#currentAsOfMs;
+  }
+
+  /** The session with the least to do; undefined: there is none. */
+  get session(): WireSession | undefined {
+    let best: WireSession | undefined;
+    for (const { session } of this.lanes) {
+      if (session?.isWritable === true && (best === undefined || session.due < best.due)) best = session;
+    }
+    return best;
+  }
+
+  /** @param marks oldest first; of the time of the answer */
+  async askPosition(marks: () => readonly Mark[]): Promise<void> {
+    const [row] = await this.#control.query<{ position: string | null }>(
+      "replicas",
+      "SELECT pg_last_wal_replay_lsn()::text AS position WHERE pg_is_in_recovery()",
+    );
+    // No row: it has become a primary of its own and follows nobody.
+    if (row?.position == null) {
+      this.#forgetPosition();
+      return;
+    }
+    const reached = logPosition(row.position);
+    if (reached < this.#reached) this.#forgetPosition();
+    this.#reached = reached;
+    const mark = marks().findLast(({ position }) => position <= reached);
+    if (mark !== undefined && mark.atMs > this.#currentAsOfMs) this.#currentAsOfMs = mark.atMs;
+  }
+
+  async close(): Promise<void> {
+    const closing = this.#keeper.close();
+    for (const { session } of this.lanes) {
+      if (session?.due === 0) session.close();
+      else session?.destroy(connectionError(BACKEND, "the engine was closed"));
+    }
+    await closing;
+    await this.#control.close();
+  }
+
+  #forgetPosition(): void {
+    this.#currentAsOfMs = Number.NEGATIVE_INFINITY;
+  }
+}
