@@ -21,6 +21,8 @@ export class BatchSpread {
   readonly #options: BatchSpreadOptions;
   /** Not sent yet: first one whose transaction needs all lanes, then what came behind it. */
   #held: Batch[] = [];
+  /** Was held, and has been sent over this lane, whatever the lanes of its keys: nothing else may be sent before it ends. */
+  #alone: { readonly batch: Batch; readonly lane: Lane } | undefined;
 
   constructor(options: BatchSpreadOptions) {
     this.#options = options;
@@ -28,7 +30,7 @@ export class BatchSpread {
 
   /** @param lanes at least two */
   send(batch: Batch, lanes: readonly Lane[]): void {
-    if (this.#held.length > 0) {
+    if (this.#alone !== undefined || this.#held.length > 0) {
       this.#held.push(batch);
       return;
     }
@@ -47,14 +49,23 @@ export class BatchSpread {
     batch.stampWritten();
   }
 
-  /** Sends the first batch that waits, now that nothing is due; false: none waits. */
+  /** Sends the first batch that waits, now that nothing is due; false: nothing was sent, and none waits. */
   sendHeld(lanes: readonly Lane[]): boolean {
-    const batch = this.#held.shift();
-    if (batch === undefined) return false;
-    const lane = lanes.find(({ isOpen }) => isOpen);
-    if (lane === undefined) this.#fail(batch, this.#options.notConnected());
-    else lane.send(batch, false);
-    return lane !== undefined || this.sendHeld(lanes);
+    this.#alone = undefined;
+    for (;;) {
+      const batch = this.#held.shift();
+      if (batch === undefined) return false;
+      const lane = lanes.find(({ isOpen }) => isOpen);
+      if (lane === undefined) {
+        this.#fail(batch, this.#options.notConnected());
+        continue;
+      }
+      this.#alone = { batch, lane };
+      lane.send(batch, false);
+      // One that could not be encoded has failed at once, and no reply would be waited for.
+      if (lane.isOpen && !lane.isIdle) return true;
+      this.#alone = undefined;
+    }
   }
 
   /** A request of this batch was given up: what has not left this process must never leave. */
@@ -63,6 +74,10 @@ export class BatchSpread {
     if (held >= 0) {
       this.#held.splice(held, 1);
       this.#fail(batch, cause());
+      return;
+    }
+    if (batch === this.#alone?.batch) {
+      if (this.#alone.lane.hasUnsentBytes) this.#alone.lane.destroy(cause());
       return;
     }
     if (!lanes.some(({ hasUnsentBytes }) => hasUnsentBytes)) return;
