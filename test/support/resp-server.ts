@@ -49,6 +49,11 @@ export class RespServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
+  /** How many connections there are at this moment. */
+  get open(): number {
+    return this.#sockets.size;
+  }
+
   /** The names of the commands received, without the handshakes'. */
   get names(): string[] {
     const handshake = new Set(["HELLO", "AUTH", "SELECT", "PING", "COMMAND", "INFO", "CLIENT"]);

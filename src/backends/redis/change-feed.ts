@@ -1,7 +1,8 @@
 import { ConnectionError } from "../../core/errors.js";
 import { canonicalKeyOfBytes } from "../../core/key.js";
 import type { ChangeListener, Logger } from "../contract.js";
-import type { ServerFacts } from "./wire/handshake.js";
+import { isPassing } from "./redis-errors.js";
+import { HandshakeRefused, type ServerFacts } from "./wire/handshake.js";
 import { ErrorReply } from "./wire/protocol-error.js";
 import type { PushReply, Reply } from "./wire/reply-parser.js";
 
@@ -58,6 +59,7 @@ export class ChangeFeed {
       this.#listener.linkUp();
       return true;
     }
+    if (isPassing(refusal)) throw new HandshakeRefused("CLIENT TRACKING", refusal);
     const cause = refusal instanceof ErrorReply ? refusal.message : "the server does not speak RESP3";
     if (!this.#isRefused) {
       this.#logger.warn(

@@ -2,7 +2,7 @@ import { ConnectionError, StateError } from "../../core/errors.js";
 import type { DriverContext } from "../contract.js";
 import type { ChangeFeed } from "./change-feed.js";
 import { connectionFailure } from "./connection-failure.js";
-import type { ControlAddress } from "./control-plane.js";
+import type { ControlAddress } from "./control-connection.js";
 import { hostPortOf, Lane } from "./lane.js";
 import type { ServerFacts } from "./wire/handshake.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
@@ -98,7 +98,7 @@ export class ConnectionPool {
 
   /** As `Driver.outage`. */
   get outage(): StateError | undefined {
-    return this.#lastFailure === undefined || this.#openLanes().length > 0 ? undefined : this.#lastFailure;
+    return this.isAsleep || this.#openLanes().length > 0 ? undefined : this.#lastFailure;
   }
 
   /** Whether there is none because none was needed. */
@@ -204,8 +204,11 @@ export class ConnectionPool {
   #connectAfter(delayMs: number, attempt: number): void {
     this.#attemptTimer = setTimeout(() => {
       this.#attemptTimer = undefined;
-      // Perhaps nobody needs it any more.
-      if (this.#openLanes().length + this.#joining.length >= this.#target()) return;
+      // Perhaps nobody needs it any more. What the next one meets is another matter.
+      if (this.#openLanes().length + this.#joining.length >= this.#target()) {
+        this.#forgetFailures();
+        return;
+      }
       this.#connect(this.#options.context.connectTimeoutMs).then(
         () => this.#grow(),
         (error: unknown) => this.#failed(error, attempt),
@@ -228,6 +231,11 @@ export class ConnectionPool {
     this.#connectAfter(this.#delayMs(next), next);
   }
 
+  #forgetFailures(): void {
+    this.#refusal = undefined;
+    this.#lastFailure = undefined;
+  }
+
   #delayMs(attempt: number): number {
     const { baseDelayMs, maxDelayMs, jitter } = this.#options.retry;
     const spread = 1 - jitter * Math.random();
@@ -237,26 +245,17 @@ export class ConnectionPool {
   }
 
   async #connect(connectTimeoutMs: number): Promise<void> {
-    const { address, context, feed, libraryVersion } = this.#options;
     this.#isConnecting = true;
     try {
       const tls = await this.#options.tls();
       if (this.#isClosed) throw this.#closedError();
-      const lane = new Lane({
-        ...{ address, tls, context, libraryVersion, feed, connectTimeoutMs },
-        onLost: (lost, cause) => this.#lost(lost, cause),
-        onBatchEnded: this.batchEnded,
-        onReplied: () => {
-          if (this.#isChanging) this.#checkSoon();
-        },
-      });
+      const lane = this.#newLane(tls, connectTimeoutMs);
       this.#opening = lane;
       const ended = [...this.#unfenced];
       await lane.open(ended, () => this.#openLanes().length === 0);
       for (const facts of ended) this.#unfenced.delete(facts);
       this.#joining.push(lane);
-      this.#refusal = undefined;
-      this.#lastFailure = undefined;
+      this.#forgetFailures();
       // That may have taken longer than `idleMs`.
       this.#markNeeded(this.#openLanes().length + this.#joining.length);
       this.#isChanging = true;
@@ -265,6 +264,23 @@ export class ConnectionPool {
     } finally {
       this.#isConnecting = false;
       this.#opening = undefined;
+    }
+  }
+
+  #newLane(tls: TlsMaterial | undefined, connectTimeoutMs: number): Lane {
+    const { address, context, feed, libraryVersion } = this.#options;
+    try {
+      return new Lane({
+        ...{ address, tls, context, libraryVersion, feed, connectTimeoutMs },
+        onLost: (lost, cause) => this.#lost(lost, cause),
+        onBatchEnded: this.batchEnded,
+        onReplied: () => {
+          if (this.#isChanging) this.#checkSoon();
+        },
+      });
+    } catch (error) {
+      // TLS material that does not fit: Node.js refuses it before there is a connection.
+      throw connectionFailure(hostPortOf(address), error);
     }
   }
 
@@ -332,6 +348,8 @@ export class ConnectionPool {
     if (this.#lanes.length > 0) {
       this.#isAwaited = false;
       this.#isRecovering = false;
+    } else if (this.isAsleep) {
+      this.#forgetFailures();
     }
     if (wasEmpty && this.#lanes.length > 0) onReconnected();
     else onWritable();

@@ -1,15 +1,12 @@
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import PQueue from "p-queue";
 import type { ValueCodec } from "../../codec/value-codec.js";
 import { crc32 } from "../../core/crc32.js";
 import { ClosedError, ConnectionError, StateError } from "../../core/errors.js";
 import { canonicalKeyOfBytes } from "../../core/key.js";
 import type { DriverContext, ScanPage } from "../contract.js";
-import { connectionFailure } from "./connection-failure.js";
-import { errorOfReply } from "./redis-errors.js";
-import { HandshakeRefused } from "./wire/handshake.js";
-import { type TlsMaterial, tlsOptions } from "./wire/open-socket.js";
-import { ErrorReply } from "./wire/protocol-error.js";
+import { type ControlAddress, ControlConnection } from "./control-connection.js";
+import type { TlsMaterial } from "./wire/open-socket.js";
 
 const PAGE_KEYS = 512;
 /** Values are fetched so many at a time at first, then as many as come to about so many bytes: memory stays bounded. */
@@ -17,27 +14,16 @@ const FIRST_VALUES = 8;
 const VALUE_BYTES_PER_PAGE = 4 * 1024 * 1024;
 const CONCURRENT_JOBS = 4;
 
-export interface ControlAddress {
-  readonly host: string;
-  readonly port: number;
-  readonly database: number;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-  readonly tls: boolean;
-}
-
-/**
- * Scans and administration, through ioredis. It connects on first need. ioredis would resend, retry and queue by
- * itself; all of that is switched off, because only the engine knows what may be sent twice.
- */
+/** Scans and administration, through ioredis. It connects on first need. */
 export class ControlPlane {
   readonly #address: ControlAddress;
   readonly #context: DriverContext;
   readonly #tls: () => Promise<TlsMaterial | undefined>;
   readonly #prefix: Buffer;
   readonly #jobs = new PQueue({ concurrency: CONCURRENT_JOBS });
-  #client: Promise<Redis> | undefined;
-  #lastError: Error | undefined;
+  #connection: Promise<ControlConnection> | undefined;
+  /** Connects at this moment. */
+  #opening: ControlConnection | undefined;
   #closed = false;
 
   constructor(address: ControlAddress, context: DriverContext, tls: () => Promise<TlsMaterial | undefined>) {
@@ -48,7 +34,7 @@ export class ControlPlane {
   }
 
   get connections(): number {
-    return this.#client === undefined ? 0 : 1;
+    return this.#connection === undefined ? 0 : 1;
   }
 
   async *scan(prefix: string, withValues: boolean): AsyncIterable<ScanPage> {
@@ -108,11 +94,10 @@ export class ControlPlane {
 
   async close(): Promise<void> {
     this.#closed = true;
-    const opening = this.#client;
-    this.#client = undefined;
-    if (opening === undefined) return;
-    const client = await opening.catch(() => undefined);
-    if (client !== undefined) cut(client);
+    this.#opening?.cut();
+    const connection = await this.#connection?.catch(() => undefined);
+    this.#connection = undefined;
+    connection?.cut();
   }
 
   async *#pages(prefix: string): AsyncIterable<Buffer[]> {
@@ -154,93 +139,59 @@ export class ControlPlane {
   /** @param fits false of a reply that cannot be the answer: after one too many, none that follows would be */
   #job<T>(operation: string, work: (client: Redis) => Promise<T>, fits: (reply: T) => boolean): Promise<T> {
     return this.#jobs.add(async () => {
+      let connection: ControlConnection | undefined;
       try {
-        const client = await this.#connected();
-        const reply = await work(client);
-        if (!fits(reply)) throw this.#distrusted(operation, client);
+        connection = await this.#connected();
+        const reply = await work(connection.client);
+        if (!fits(reply)) throw this.#distrusted(operation, connection);
         return reply;
       } catch (error) {
-        throw this.#translate(operation, error);
+        if (error instanceof StateError) throw error.concerning({ operation });
+        throw connection === undefined ? error : connection.explain(error).concerning({ operation });
       }
     });
   }
 
-  #distrusted(operation: string, client: Redis): ConnectionError {
-    this.#client = undefined;
-    cut(client);
+  #distrusted(operation: string, connection: ControlConnection): ConnectionError {
+    connection.cut();
     const message = `${this.#address.host}:${this.#address.port}: the replies cannot be trusted any more: not the answer of ${operation}`;
     return new ConnectionError(message, { operation, backend: "redis", retryable: true, reason: "ERR_CONNECTION" });
   }
 
-  #connected(): Promise<Redis> {
-    if (this.#closed) {
-      const details = { backend: "redis", reason: "ERR_CLOSED" };
-      return Promise.reject(new ClosedError("the engine was closed", details));
-    }
-    this.#client ??= this.#connect().catch((error: unknown) => {
-      this.#client = undefined;
-      throw error;
-    });
-    return this.#client;
-  }
-
-  async #connect(): Promise<Redis> {
-    const { host, port, database, username, password } = this.#address;
-    const { connectTimeoutMs, operationTimeoutMs } = this.#context;
-    const tls = await this.#tls();
-    this.#lastError = undefined;
-    const client = new Redis({
-      host,
-      port,
-      db: database,
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-      ...(tls === undefined ? {} : { tls: tlsOptions(host, tls) }),
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      autoResendUnfulfilledCommands: false,
-      connectTimeout: connectTimeoutMs,
-      commandTimeout: operationTimeoutMs,
-      // Below the command's, so that a silent socket is closed before its commands are given up one by one.
-      socketTimeout: Math.max(1, Math.floor(operationTimeoutMs * 0.9)),
-      maxLoadingRetryTime: 500,
-      // A broken client is thrown away and replaced on next need.
-      retryStrategy: () => null,
-    });
-    client.on("error", (error: Error) => {
-      this.#lastError = error;
-    });
-    client.on("end", () => {
-      if (this.#client !== undefined) this.#client = undefined;
-    });
-    try {
-      await client.connect();
-    } catch (error) {
-      cut(client);
-      throw error;
-    }
-    return client;
-  }
-
-  #translate(operation: string, error: unknown): StateError {
-    if (error instanceof StateError) return error;
-    const failure = error as Error & { name?: string };
-    if (failure.name === "ReplyError")
-      return errorOfReply(new ErrorReply(failure.message), { operation, backend: "redis" });
-    // ioredis hides the socket's own error behind "Connection is closed."; its commands carry the arguments, which
-    // may be values, so only messages are kept.
-    const cause: Error & { code?: string } = this.#lastError ?? failure;
-    const hostPort = `${this.#address.host}:${this.#address.port}`;
-    if (cause.name === "ReplyError") {
-      return connectionFailure(hostPort, new HandshakeRefused("login", new ErrorReply(cause.message))).concerning({
-        operation,
+  #connected(): Promise<ControlConnection> {
+    if (this.#closed) return Promise.reject(closedError());
+    if (this.#connection === undefined) {
+      // By the time it ends, its successor may be there.
+      const forget = (): void => {
+        if (this.#connection === opening) this.#connection = undefined;
+      };
+      const opening: Promise<ControlConnection> = this.#open(forget).catch((error: unknown) => {
+        forget();
+        throw error;
       });
+      this.#connection = opening;
     }
-    if (cause.code !== undefined) return connectionFailure(hostPort, cause).concerning({ operation });
-    const details = { operation, backend: "redis", retryable: true, reason: "ERR_CONNECTION" };
-    return new ConnectionError(`${hostPort}: ${cause.message}`, details);
+    return this.#connection;
   }
+
+  async #open(forget: () => void): Promise<ControlConnection> {
+    const tls = await this.#tls();
+    if (this.#closed) throw closedError();
+    const connection = new ControlConnection(this.#address, this.#context, tls, forget);
+    this.#opening = connection;
+    try {
+      await connection.open();
+    } catch (error) {
+      throw this.#closed ? closedError() : error;
+    } finally {
+      this.#opening = undefined;
+    }
+    return connection;
+  }
+}
+
+function closedError(): ClosedError {
+  return new ClosedError("the engine was closed", { backend: "redis", reason: "ERR_CLOSED" });
 }
 
 function isPage(reply: unknown): boolean {
@@ -249,13 +200,6 @@ function isPage(reply: unknown): boolean {
 
 function isInfo(reply: unknown): boolean {
   return typeof reply === "string" && reply.startsWith("#");
-}
-
-/** At once: by itself ioredis gives a server that does not answer two seconds to end its side. */
-function cut(client: Redis): void {
-  const { stream } = client;
-  client.disconnect();
-  stream?.destroy();
 }
 
 /** The text as a pattern that matches only itself. */

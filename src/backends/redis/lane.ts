@@ -5,7 +5,8 @@ import { placeError } from "../located-error.js";
 import { Kind, OPERATION_NAMES, type Request } from "../request.js";
 import type { ChangeFeed } from "./change-feed.js";
 import { connectionFailure } from "./connection-failure.js";
-import type { ControlAddress } from "./control-plane.js";
+import type { ControlAddress } from "./control-connection.js";
+import { isPassing } from "./redis-errors.js";
 import { type EncodedBatch, encodeBatch, encodeSwap } from "./wire/batch-encoder.js";
 import { BatchReader } from "./wire/batch-reader.js";
 import { CommandSlab, encodedCommand } from "./wire/command-slab.js";
@@ -19,6 +20,9 @@ import { type Expectation, WireConnection } from "./wire/wire-connection.js";
 const BULK_OVERHEAD_BYTES = 64;
 /** The longest bulk a stock server sends; above it a length is damage, not data. */
 export const MAX_BULK_BYTES = 512 * 1024 * 1024;
+
+/** A server that cannot end a connection for now is asked again after so long. */
+const ASK_AGAIN_MS = 50;
 
 const PING = encodedCommand(["PING"]);
 
@@ -159,12 +163,18 @@ export class Lane {
     this.#sendForReply(slab, () => {});
   }
 
-  /** Has the server end another connection; `done` when it has, or would not. Not called if this one is lost before. */
-  end({ clientId }: ServerFacts, done: () => void): void {
+  /**
+   * Has the server end another connection; `done` when it has, or never would. One that cannot for now is asked again:
+   * what it holds of that connection it would carry out later. Not called if this one is lost before.
+   */
+  end(facts: ServerFacts, done: () => void): void {
+    if (!this.isOpen) return;
     const slab = this.#connection.takeSlab(() => this.#newSlab());
-    slab.constant(encodedCommand(["CLIENT", "KILL", "ID", String(clientId)]));
+    slab.constant(encodedCommand(["CLIENT", "KILL", "ID", String(facts.clientId)]));
     this.#sendForReply(slab, (reply) => {
-      if (!(reply instanceof StateError)) done();
+      if (reply instanceof StateError) return;
+      if (isPassing(reply)) setTimeout(() => this.end(facts, done), ASK_AGAIN_MS).unref();
+      else done();
     });
   }
 

@@ -13,7 +13,8 @@ import type {
 import { BatchSpread } from "./batch-spread.js";
 import { ChangeFeed } from "./change-feed.js";
 import { ConnectionPool, type PoolLimits } from "./connection-pool.js";
-import { type ControlAddress, ControlPlane } from "./control-plane.js";
+import type { ControlAddress } from "./control-connection.js";
+import { ControlPlane } from "./control-plane.js";
 import { failAll, hostPortOf, MAX_BULK_BYTES, notConnected } from "./lane.js";
 import { readTlsMaterial, type TlsSettings } from "./tls-material.js";
 import type { TlsMaterial } from "./wire/open-socket.js";

@@ -1,5 +1,5 @@
 import { BackendError, type ErrorDetails, type StateError } from "../../core/errors.js";
-import type { ErrorReply } from "./wire/protocol-error.js";
+import { ErrorReply } from "./wire/protocol-error.js";
 
 /** The server refused, and may accept the same thing in a while. */
 const PASSING = new Set([
@@ -14,6 +14,11 @@ const PASSING = new Set([
   "ASK",
 ]);
 
+/** Whether this is a refusal of something that the server may accept in a while. */
+export function isPassing(reply: unknown): reply is ErrorReply {
+  return reply instanceof ErrorReply && PASSING.has(reply.token);
+}
+
 /**
  * An error reply means the command was not executed. The reason is the server's own first word, such as `OOM`,
  * `WRONGTYPE` or `NOPERM`.
@@ -23,6 +28,6 @@ export function errorOfReply(reply: ErrorReply, details: ErrorDetails): StateErr
     ...details,
     reason: reply.token,
     outcome: "not-applied",
-    retryable: PASSING.has(reply.token),
+    retryable: isPassing(reply),
   });
 }

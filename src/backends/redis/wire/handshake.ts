@@ -1,3 +1,4 @@
+import { isPassing } from "../redis-errors.js";
 import { ErrorReply } from "./protocol-error.js";
 import type { Reply } from "./reply-parser.js";
 
@@ -40,6 +41,28 @@ export class HandshakeRefused extends Error {
 }
 
 /**
+ * Logs in, in the protocol that is asked for if the server knows it, and selects the database.
+ * @returns what the server says of itself; undefined: it knows RESP2 only
+ * @throws HandshakeRefused
+ */
+export async function logIn(ask: Ask, login: Login, protocol: 2 | 3): Promise<Map<string, string> | undefined> {
+  const { username, password, database } = login;
+  const isNamed = username !== undefined || password !== undefined;
+  // A user without a password is one all the same: logged in as nobody we would be the default user.
+  const credentials = isNamed ? ["AUTH", username ?? "default", password ?? ""] : [];
+  const hello = await ask("HELLO", String(protocol), ...credentials);
+  if (hello instanceof ErrorReply) {
+    if (!/unknown command|NOPROTO/i.test(hello.message)) throw new HandshakeRefused("login", hello);
+    if (isNamed) {
+      const names = username === undefined ? [] : [username];
+      accept("login", await ask("AUTH", ...names, password ?? ""));
+    }
+  }
+  if (database !== 0) accept(`SELECT ${database}`, await ask("SELECT", String(database)));
+  return Array.isArray(hello) ? pairs(hello) : undefined;
+}
+
+/**
  * Logs in, in RESP3 where the server knows it, selects the database and introduces the client.
  *
  * A connection that was given up may have bytes at the server that it has not read, a frozen server above all: read
@@ -54,17 +77,7 @@ export async function shakeHands(
   libraryVersion: string,
   ended: readonly ServerFacts[] = [],
 ): Promise<ServerFacts> {
-  const credentials = login.password === undefined ? [] : ["AUTH", login.username ?? "default", login.password];
-  const hello = await ask("HELLO", "3", ...credentials);
-  const greeting = Array.isArray(hello) ? pairs(hello) : undefined;
-  if (hello instanceof ErrorReply) {
-    if (!/unknown command|NOPROTO/i.test(hello.message)) throw new HandshakeRefused("login", hello);
-    if (login.password !== undefined) {
-      const names = login.username === undefined ? [] : [login.username];
-      accept("login", await ask("AUTH", ...names, login.password));
-    }
-  }
-  if (login.database !== 0) accept(`SELECT ${login.database}`, await ask("SELECT", String(login.database)));
+  const greeting = await logIn(ask, login, 3);
   const [ping, msetex, info, clientId] = await Promise.all([
     ask("PING"),
     ask("COMMAND", "INFO", "MSETEX"),
@@ -75,12 +88,15 @@ export async function shakeHands(
     ask("CLIENT", "SETINFO", "LIB-VER", libraryVersion),
   ]);
   accept("PING", ping);
+  // Without these facts a later connection could not have this one ended.
+  refuseForNow("INFO", info);
+  refuseForNow("CLIENT ID", clientId);
   const lines = infoLines(info);
   const runId = lines.get("run_id");
   for (const previous of ended) {
     // The id of a connection to another run of the server may be somebody else's by now.
     if (previous.clientId === undefined || runId === undefined || previous.runId !== runId) continue;
-    await ask("CLIENT", "KILL", "ID", String(previous.clientId));
+    refuseForNow("CLIENT KILL", await ask("CLIENT", "KILL", "ID", String(previous.clientId)));
   }
   const facts = greeting ?? lines;
   return {
@@ -95,6 +111,11 @@ export async function shakeHands(
 
 function accept(step: string, reply: Reply): void {
   if (reply instanceof ErrorReply) throw new HandshakeRefused(step, reply);
+}
+
+/** A server that will not at all is taken as it is, one that will soon is asked again. */
+function refuseForNow(step: string, reply: Reply): void {
+  if (isPassing(reply)) throw new HandshakeRefused(step, reply);
 }
 
 function pairs(reply: readonly Reply[]): Map<string, string> {

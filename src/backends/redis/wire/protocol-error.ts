@@ -3,13 +3,16 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
 
-/** An error reply of the server: its first word (`OOM`, `WRONGTYPE`, …) and the whole text. */
+/** Before the arguments of a command that the server does not know: values, or a password. */
+const ARGUMENTS = /, with args beginning with:.*$/s;
+
+/** An error reply of the server: its first word (`OOM`, `WRONGTYPE`, …) and the text, without what we had sent. */
 export class ErrorReply extends Error {
   override readonly name = "ErrorReply";
   readonly token: string;
 
   constructor(text: string) {
-    super(text);
+    super(text.replace(ARGUMENTS, ""));
     this.token = /^[A-Z][A-Z0-9]*/.exec(text)?.[0] ?? "ERR";
   }
 }

@@ -3,7 +3,7 @@ import type { ReadSlab } from "../../read-slab.js";
 import type { Request } from "../../request.js";
 import { answerScanned, BLOCK_BYTES, copyOfRun, MAX_SCANNED_VALUE_BYTES } from "../../scanned-values.js";
 import { type EncodedBatch, endOfRun } from "./batch-encoder.js";
-import { ProtocolError } from "./protocol-error.js";
+import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { ReaderContext } from "./reader-context.js";
 import { refusalOf, tooLarge, undecodable } from "./reply-errors.js";
 import { INCOMPLETE } from "./reply-parser.js";
@@ -28,8 +28,8 @@ export class ValueReader {
   #index = 0;
   /** Index behind the last read of the MGET whose values are coming. */
   #runEnd = 0;
-  /** The server has said that it will remember the keys of the MGET whose reply is due. */
-  #isTracking = false;
+  /** Whether the server will remember the keys of the MGET whose reply is due, as it says; undefined: not asked. */
+  #tracking: "OK" | ErrorReply | undefined;
   #skipBytes = 0;
   /** Values in a row that belonged to the key before theirs. */
   #displaced = 0;
@@ -183,12 +183,12 @@ export class ValueReader {
     }
     if (slab.start >= slab.end) return false;
     const { tracked } = this.#encoded;
-    if (this.#index < tracked && !this.#isTracking) return this.#readTracking(slab);
-    this.#isTracking = false;
+    if (this.#index < tracked && this.#tracking === undefined) return this.#readTracking(slab);
     const count = endOfRun(this.#index, tracked, reads.length) - this.#index;
     if (slab.bytes[slab.start] === MINUS) {
       const reply = this.#context.parser.takeAnswer(slab);
       if (reply === INCOMPLETE) return false;
+      this.#tracking = undefined;
       this.#runEnd = this.#index + count;
       while (this.#index < this.#runEnd) {
         const request = reads[this.#index++]!;
@@ -196,6 +196,8 @@ export class ValueReader {
       }
       return true;
     }
+    // Values whose changes nobody would tell of must not be taken for others: the connection ends.
+    if (this.#tracking instanceof ErrorReply) throw new ProtocolError("the server does not track what is read");
     const expected = `*${count}\r\n`;
     if (slab.end - slab.start < expected.length) return false;
     for (let i = 0; i < expected.length; i++) {
@@ -204,16 +206,17 @@ export class ValueReader {
       }
     }
     slab.start += expected.length;
+    this.#tracking = undefined;
     this.#runEnd = this.#index + count;
     return true;
   }
 
-  /** Values whose changes nobody would tell of must not be taken for others: the connection ends. */
+  /** A refusal says nothing yet: the server may well refuse the MGET behind it for the same reason. */
   #readTracking(slab: ReadSlab): boolean {
     const reply = this.#context.parser.takeAnswer(slab);
     if (reply === INCOMPLETE) return false;
-    if (reply !== "OK") throw new ProtocolError("the server does not track what is read");
-    this.#isTracking = true;
+    if (reply !== "OK" && !(reply instanceof ErrorReply)) throw new ProtocolError("not the answer of CLIENT CACHING");
+    this.#tracking = reply;
     return true;
   }
 
