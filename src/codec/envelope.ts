@@ -36,6 +36,9 @@ const CODEC_IDS = { lz4: 1, zstd: 2, snappy: 3 } as const;
 /** What byte 6 holds where a `FrameSealer` has been at work. */
 const SEALED_VERSION_AND_CODEC = (VERSION << 4) | CODEC_IDS.lz4;
 
+/** Digits and sign of the least 64-bit integer: stores that add to a counter by themselves know it uncompressed only. */
+const LONGEST_COUNTER = 20;
+
 export interface EnvelopeOptions {
   readonly checksum: "crc32" | "none";
   /** Compresses what is written; undefined: nothing is compressed. */
@@ -75,7 +78,7 @@ export class Envelope implements ValueCodec {
   constructor(options: EnvelopeOptions) {
     this.#checksummed = options.checksum === "crc32";
     this.#compressor = options.compressor;
-    this.#thresholdBytes = options.thresholdBytes;
+    this.#thresholdBytes = Math.max(options.thresholdBytes, LONGEST_COUNTER + 1);
     this.#maxValueBytes = options.maxValueBytes;
     this.#observer = options.observer;
     for (const decompressor of options.decompressors) this.#decompressors[CODEC_IDS[decompressor.name]] = decompressor;

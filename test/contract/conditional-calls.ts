@@ -126,6 +126,14 @@ export function testConditionalCalls(store: Store): void {
     });
   }
 
+  test(`${store.name}: a number that was put counts on, however short the values are that are compressed`, async (t) => {
+    const engine = await (await store.place(t)).open({ compression: { thresholdBytes: 0 } });
+    for (const number of [12n, 1_000_000_000_000_000_000n, -1_111_111_111_111_111_111n]) {
+      await engine.put("a", String(number));
+      assert.equal(await engine.increment("a"), number + 1n);
+    }
+  });
+
   test(`${store.name}: increments add up from zero, down again and by any amount`, async (t) => {
     const engine = await (await store.place(t)).open();
     assert.equal(await engine.increment("a"), 1n);

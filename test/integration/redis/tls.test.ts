@@ -62,6 +62,18 @@ if (await redisIsThere("TLS")) {
     await engine.close();
   });
 
+  test("a certificate and a key that do not belong together are told of like any other trouble with TLS", async (t) => {
+    const { url, certificates } = await openServer(t);
+    const folder = await temporaryFolder();
+    t.after(() => folder.remove());
+    const other = await makeCertificates(folder.path);
+    const { ca, certFile } = certificates;
+    for (const key of [other.keyFile, certFile]) {
+      const error = await connectFailure({ backend: url, tls: { ca, cert: certFile, key } });
+      assert.deepEqual([error.reason, error.retryable], ["ERR_CERTIFICATE", false]);
+    }
+  });
+
   test("a certificate for other names is refused, and accepted under the name that it has", async (t) => {
     const { url, certificates } = await openServer(t, ["DNS:cache.internal"]);
     const error = await connectFailure({ backend: url, tls: { ca: certificates.ca } });

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import type { Socket } from "node:net";
 import { test } from "node:test";
 import { failureOf, settled } from "../../support/outcomes.js";
+import { bulk } from "../../support/resp-server.js";
+import { until } from "../../support/until.js";
 import { openScene } from "../../support/wire-scene.js";
 
 test("MSETEX is used where the server has it, one command for each lifetime", async (t) => {
@@ -119,4 +122,33 @@ test("where MULTI and every step are refused, nothing was applied", async (t) =>
   server.intercept = ([name]) => (name === "PING" ? undefined : "-NOPERM no permission\r\n");
   const error = await failureOf(engine.transaction([{ type: "put", key: "a", value: "1" }]));
   assert.deepEqual([error.reason, error.outcome], ["NOPERM", "not-applied"]);
+});
+
+test("a lifetime beyond 2^53 ms is a number like any other", async (t) => {
+  const { server, engine } = await openScene(t);
+  server.intercept = ([name]) => (name === "PTTL" ? ":91000000000000000\r\n" : undefined);
+  const [sum, lifetime] = await Promise.all([engine.increment("n"), engine.ttl("a")]);
+  assert.deepEqual([sum, lifetime], [1n, 91_000_000_000_000_000]);
+  assert.equal(server.connections, 1);
+});
+
+test("a compare-and-swap that was given up before its second step does not write any more", async (t) => {
+  const { server, engine } = await openScene(t);
+  const expected = "x".repeat(5000);
+  await engine.put("a", expected);
+  let swapping: Socket | undefined;
+  server.intercept = ([name], socket) => {
+    if (name !== "EVAL") return undefined;
+    swapping ??= socket;
+    return "silence";
+  };
+  const controller = new AbortController();
+  const swap = failureOf(engine.compareAndSwap("a", expected, "next", { signal: controller.signal }));
+  await until("it was sent", () => swapping !== undefined);
+  controller.abort();
+  assert.deepEqual([(await swap).code, (await swap).outcome], ["ABORTED", "unknown"]);
+  swapping!.write(Buffer.from(`*1\r\n${bulk(server.data.get("a")!)}`, "latin1"));
+  assert.equal(await engine.get("absent"), null);
+  assert.equal(await engine.get("absent"), null);
+  assert.equal(server.names.filter((name) => name === "EVAL").length, 1);
 });

@@ -174,3 +174,16 @@ test("a connection that breaks in the moment it is ready is replaced", async (t)
   assert.equal(String(await engine.get("a")), "1");
   assert.equal(server.connections, 3);
 });
+
+test("a stall of this process is not taken for silence of the server", async (t) => {
+  const operationMs = 200;
+  const { server, engine } = await openScene(t, {}, { timeouts: { operationMs } });
+  await engine.put("a", "1");
+  server.deliver = (reply, socket) => {
+    // It is in the client's socket now, and nobody can read it.
+    socket.write(reply);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, operationMs * 2);
+  };
+  assert.equal(String(await engine.get("a", { timeoutMs: 30_000 })), "1");
+  assert.equal(server.connections, 1);
+});

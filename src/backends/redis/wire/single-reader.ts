@@ -84,7 +84,8 @@ export class SingleReader {
         batch.succeed(request, reply === 1);
         break;
       case Kind.ttl:
-        if (typeof reply !== "number") throw new ProtocolError("not a lifetime");
+        // Beyond 2^53 ms it comes as a bigint.
+        if (typeof reply !== "number" && typeof reply !== "bigint") throw new ProtocolError("not a lifetime");
         batch.succeed(request, reply === -2 ? null : reply === -1 ? Number.POSITIVE_INFINITY : Number(reply));
         break;
       case Kind.getAndDelete:
@@ -146,6 +147,11 @@ export class SingleReader {
       return;
     }
     if (expected === null || !copyOfValue(expected).equals(current)) {
+      batch.succeed(request, false);
+      return;
+    }
+    // Given up meanwhile by its caller, who may have gone on: what was not sent is not sent any more.
+    if (request.settled) {
       batch.succeed(request, false);
       return;
     }
