@@ -51,10 +51,6 @@ function tlsTrouble(error: SocketFailure): string | undefined {
     case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
     case "CERT_UNTRUSTED":
       return `the server's certificate is signed by no authority that is trusted here (${code}); give that authority's in tls.ca`;
-    case "ERR_OSSL_X509_KEY_VALUES_MISMATCH":
-      return "tls.key is not the key of the certificate in tls.cert";
-    case "ERR_OSSL_PEM_NO_START_LINE":
-      return "tls.cert holds no certificate, or tls.key no key";
     case "CERT_HAS_EXPIRED":
       return "the server's certificate has expired";
     case "CERT_NOT_YET_VALID":
@@ -64,6 +60,8 @@ function tlsTrouble(error: SocketFailure): string | undefined {
   if (code.endsWith("CERT_ALTNAME_INVALID")) {
     return `the server's certificate is for other names (${error.reason ?? code}); give one of them in tls.servername`;
   }
+  if (code.endsWith("X509_KEY_VALUES_MISMATCH")) return "tls.key is not the key of the certificate in tls.cert";
+  if (code.endsWith("PEM_NO_START_LINE")) return "tls.cert holds no certificate, or tls.key no key";
   if (/wrong.version.number|packet.length.too.long/i.test(`${code} ${error.message}`)) {
     return "the server does not speak TLS at this port; redis:// connects without";
   }
