@@ -10,7 +10,7 @@ type State =
   | { readonly kind: "given"; readonly engine: Engine }
   | { readonly kind: "unopened" }
   | { readonly kind: "opened"; readonly engine: Promise<Engine> }
-  | { readonly kind: "closed" };
+  | { readonly kind: "closed"; readonly done: Promise<void> };
 
 /** The engine behind an adapter whose interface has no moment for opening: options are opened by the first call. */
 export class EngineSource {
@@ -38,13 +38,19 @@ export class EngineSource {
     return engine;
   }
 
-  /** Closes the engine if it was opened here. */
-  async close(): Promise<void> {
+  /** Closes the engine if it was opened here. Each call waits until it is closed. */
+  close(): Promise<void> {
     const state = this.#state;
-    if (state.kind === "given") return;
-    this.#state = { kind: "closed" };
-    if (state.kind !== "opened") return;
-    const opened = await state.engine.catch(() => undefined);
-    await opened?.close();
+    if (state.kind === "given") return Promise.resolve();
+    if (state.kind === "closed") return state.done;
+    const done = state.kind === "opened" ? closeOpened(state.engine) : Promise.resolve();
+    this.#state = { kind: "closed", done };
+    return done;
   }
+}
+
+async function closeOpened(engine: Promise<Engine>): Promise<void> {
+  // One that could not be opened has told its callers so.
+  const opened = await engine.catch(() => undefined);
+  await opened?.close();
 }

@@ -9,15 +9,16 @@ const MAX_TTL_MS = 315_360_000_000;
 export interface KeyvEntry {
   readonly key: string;
   readonly value: string;
-  readonly ttl?: number | undefined;
+  readonly ttl?: number | null | undefined;
 }
 
 /**
  * A storage adapter for Keyv 5: `new Keyv({ store: new KeyvStore("redis://…") })`. Calls that are under way together
  * share batches, Keyv's many-key calls included.
  *
- * Keyv writes the namespace before the keys and sets it here; `clear` and `iterator` keep to it. Two Keyvs that share
- * one adapter overwrite each other's namespace, so each is given an adapter of its own, which may share one engine.
+ * Keyv writes the namespace before the keys and sets it here; `clear` and `iterator` keep to it. With `useKeyPrefix: false`
+ * Keyv leaves that to the adapter. Two Keyvs that share one adapter overwrite each other's namespace, so each is given an
+ * adapter of its own, which may share one engine.
  */
 export class KeyvStore extends EventEmitter {
   /** Keyv 5 iterates only stores that say one of the dialects it knows. */
@@ -31,11 +32,12 @@ export class KeyvStore extends EventEmitter {
   }
 
   async get(key: string, options?: CallOptions): Promise<string | undefined> {
+    const stored = this.#key(key);
     const engine = await this.#source.engine();
     // Keyv may hand on options of its own.
     const { timeoutMs, signal } = options ?? {};
     return text(
-      await engine.get(key, {
+      await engine.get(stored, {
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
         ...(signal === undefined ? {} : { signal }),
       }),
@@ -43,15 +45,17 @@ export class KeyvStore extends EventEmitter {
   }
 
   async getMany(keys: readonly string[]): Promise<(string | undefined)[]> {
+    const stored = keys.map((key) => this.#key(key));
     const engine = await this.#source.engine();
-    return (await engine.batchGet(keys)).map(text);
+    return (await engine.batchGet(stored)).map(text);
   }
 
-  /** @param ttl milliseconds; absent: the engine's `defaultTtlMs` */
-  async set(key: string, value: string, ttl?: number): Promise<boolean> {
+  /** @param ttl milliseconds; absent or null: the engine's `defaultTtlMs` */
+  async set(key: string, value: string, ttl?: number | null): Promise<boolean> {
+    const stored = this.#key(key);
     const engine = await this.#source.engine();
-    if (ttl !== undefined && ttl <= 0) await engine.delete(key);
-    else await engine.put(key, value, lifetime(ttl));
+    if (typeof ttl === "number" && ttl <= 0) await engine.delete(stored);
+    else await engine.put(stored, value, lifetime(ttl ?? undefined));
     return true;
   }
 
@@ -60,24 +64,28 @@ export class KeyvStore extends EventEmitter {
   }
 
   async delete(key: string): Promise<boolean> {
+    const stored = this.#key(key);
     const engine = await this.#source.engine();
-    return engine.delete(key);
+    return engine.delete(stored);
   }
 
   /** Whether all of them existed. */
   async deleteMany(keys: readonly string[]): Promise<boolean> {
+    const stored = keys.map((key) => this.#key(key));
     const engine = await this.#source.engine();
-    return (await engine.batchDelete(keys)) === keys.length;
+    return (await engine.batchDelete(stored)) === keys.length;
   }
 
   async has(key: string): Promise<boolean> {
+    const stored = this.#key(key);
     const engine = await this.#source.engine();
-    return engine.contains(key);
+    return engine.contains(stored);
   }
 
   async hasMany(keys: readonly string[]): Promise<boolean[]> {
+    const stored = keys.map((key) => this.#key(key));
     const engine = await this.#source.engine();
-    return Promise.all(keys.map((key) => engine.contains(key)));
+    return Promise.all(stored.map((key) => engine.contains(key)));
   }
 
   async clear(): Promise<void> {
@@ -95,6 +103,12 @@ export class KeyvStore extends EventEmitter {
   /** Closes the engine if the adapter opened it. */
   disconnect(): Promise<void> {
     return this.#source.close();
+  }
+
+  /** As Keyv does it: a key that begins with its namespace has it already. */
+  #key(key: string): string {
+    const scope = this.#scope(this.namespace);
+    return scope === undefined || typeof key !== "string" || key.startsWith(scope) ? key : scope + key;
   }
 
   #scope(namespace: string | undefined): string | undefined {

@@ -118,13 +118,16 @@ function milliseconds(seconds: number): number {
 
 function rawBytes(key: string, value: unknown): Value {
   if (typeof value === "string" || value instanceof Uint8Array) return value;
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  throw new InvalidArgumentError(`a raw item must be text or bytes; got ${typeof value}`, {
-    operation: "setItemRaw",
-    key,
-    reason: "ERR_VALUE_TYPE",
-  });
+  const place = { operation: "setItemRaw", key };
+  try {
+    if (value instanceof ArrayBuffer) return new Uint8Array(value);
+    if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  } catch (cause) {
+    const message = "the raw item's memory is detached; copy it first";
+    throw new InvalidArgumentError(message, { ...place, reason: "ERR_VALUE_UNSTABLE", cause });
+  }
+  const message = `a raw item must be text or bytes; got ${typeof value}`;
+  throw new InvalidArgumentError(message, { ...place, reason: "ERR_VALUE_TYPE" });
 }
 
 // What resolves drivers by the name of their module asks for the default export.

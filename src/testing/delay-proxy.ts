@@ -14,33 +14,57 @@ export interface DelayProxy {
   close(): Promise<void>;
 }
 
+interface Piece {
+  readonly bytes: Buffer;
+  readonly dueMs: number;
+}
+
 /** A way to a server on which replies are late: order and bytes stay as they are. */
 export async function startDelayProxy(options: DelayProxyOptions): Promise<DelayProxy> {
   const sockets = new Set<Socket>();
-  let stalledUntil = 0;
+  let stalledUntilMs = 0;
 
-  const server: Server = createServer({ noDelay: true }, (client) => {
-    const upstream = connect({ host: options.host, port: options.port, noDelay: true });
-    let freeAt = 0;
+  // Half-open on purpose: an end is passed on behind the pieces that are still held.
+  const server: Server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => {
+    const { host, port } = options;
+    const upstream = connect({ host, port, noDelay: true, allowHalfOpen: true });
+    const held: Piece[] = [];
+    let ends = false;
+    // One for all pieces: timers keep whole milliseconds, so that of a later piece may be over first.
+    let timer: NodeJS.Timeout | undefined;
+    const pass = (): void => {
+      timer = undefined;
+      while (held.length > 0) {
+        const waitMs = Math.max(held[0]!.dueMs, stalledUntilMs) - performance.now();
+        if (waitMs > 0) {
+          timer = setTimeout(pass, waitMs);
+          return;
+        }
+        client.write(held.shift()!.bytes);
+      }
+      if (ends) client.end();
+    };
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on("error", () => socket.destroy());
-      socket.on("close", () => {
-        sockets.delete(socket);
-        client.destroy();
-        upstream.destroy();
-      });
+      socket.on("close", () => sockets.delete(socket));
     }
+    client.on("close", () => {
+      clearTimeout(timer);
+      upstream.destroy();
+    });
+    upstream.on("close", () => {
+      if (!ends) client.destroy();
+    });
     client.on("data", (chunk) => upstream.write(chunk));
-    upstream.on("data", (chunk) => {
-      const now = performance.now();
-      const due = Math.max(freeAt, stalledUntil, now + options.delayMs());
-      if (due <= now) {
-        client.write(chunk);
-        return;
-      }
-      freeAt = due;
-      setTimeout(() => client.write(chunk), due - now);
+    client.on("end", () => upstream.end());
+    upstream.on("data", (bytes) => {
+      held.push({ bytes, dueMs: performance.now() + options.delayMs() });
+      if (timer === undefined) pass();
+    });
+    upstream.on("end", () => {
+      ends = true;
+      if (timer === undefined) pass();
     });
   });
   await new Promise<void>((resolve, reject) => {
@@ -52,7 +76,7 @@ export async function startDelayProxy(options: DelayProxyOptions): Promise<Delay
   return {
     port: address.port,
     stall(ms) {
-      stalledUntil = performance.now() + ms;
+      stalledUntilMs = performance.now() + ms;
     },
     async close() {
       for (const socket of sockets) socket.destroy();

@@ -5,13 +5,28 @@
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const pending = new Set<() => void>();
 
+/** Each runs, whatever becomes of the others; what failed is thrown afterwards. */
 function runAll(): void {
-  for (const cleanup of pending) cleanup();
+  const failures: unknown[] = [];
+  for (const cleanup of pending) {
+    try {
+      cleanup();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
   pending.clear();
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) throw new AggregateError(failures, `${failures.length} clean-ups failed`);
 }
 
 function onSignal(signal: NodeJS.Signals): void {
-  runAll();
+  try {
+    runAll();
+  } catch (error) {
+    // Thrown it would be lost with the process, or become another ending than the one that was asked for.
+    console.error(error);
+  }
   process.off(signal, onSignal);
   // With another listener the process is meant to live on or to end itself in its own way.
   if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);

@@ -33,7 +33,7 @@ export class ServerProcess {
     return this.#running().pid!;
   }
 
-  /** @throws Error with the end of its log when it does not get ready. */
+  /** @throws Error with the end of its log when it does not get ready; whatever `isReady` throws. It does not run then. */
   async start(): Promise<void> {
     const { command, args, user, isReady } = this.#options;
     if (this.#child !== null) throw new Error(`${command} runs already`);
@@ -53,13 +53,17 @@ export class ServerProcess {
     this.#child = child;
     this.#forget = atExit(() => child.kill("SIGKILL"));
     const deadlineMs = performance.now() + START_TIMEOUT_MS;
-    while (!(await isReady())) {
-      const hasEnded = failure !== undefined || child.exitCode !== null || child.signalCode !== null;
-      if (hasEnded || performance.now() > deadlineMs) {
-        await this.kill();
-        throw new Error(`${command} did not start: ${failure?.message ?? ""}\n${log}`);
+    try {
+      while (!(await isReady())) {
+        const hasEnded = failure !== undefined || child.exitCode !== null || child.signalCode !== null;
+        if (hasEnded || performance.now() > deadlineMs) {
+          throw new Error(`${command} did not start: ${failure?.message ?? ""}\n${log}`);
+        }
+        await delay(10);
       }
-      await delay(10);
+    } catch (error) {
+      await this.kill();
+      throw error;
     }
   }
 

@@ -27,7 +27,7 @@ async function carryOut(proxy: LocalFaultProxy, id: number, order: Order): Promi
       await proxy.close();
       // Nothing else keeps the thread alive once its sockets are gone.
       setImmediate(() => port?.close());
-      return undefined;
+      return proxy.statistics();
   }
 }
 

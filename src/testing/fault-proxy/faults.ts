@@ -2,7 +2,7 @@
 export interface DirectionFaults {
   /**
    * Takes the bytes and passes none on, as a half-open connection does; neither side hears of the other's end. A
-   * connection that has lost bytes in this way is reset once this is no longer set: its stream has a hole.
+   * connection that has lost bytes, or an end, in this way is reset once this is no longer set: its stream has a hole.
    */
   readonly swallow?: boolean;
   /** Holds every piece back so long; order stays. */
@@ -81,6 +81,9 @@ export interface FaultProxy {
   /** Resolves when the fault lies in wait: it meets the next traffic it fits. */
   arm(fault: SingleFault): Promise<ArmedFault>;
   statistics(): Promise<FaultProxyStatistics>;
-  /** Resets all connections and stops listening. Idempotent. */
+  /**
+   * Resets all connections and stops listening. Idempotent. Afterwards `statistics` tells what was counted until then,
+   * `cut` finds nothing to cut, and whatever would set a fault is refused.
+   */
   close(): Promise<void>;
 }

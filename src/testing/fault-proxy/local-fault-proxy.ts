@@ -23,6 +23,8 @@ interface Pair {
   /** Undefined: accepted and left alone. */
   readonly upstream: Socket | undefined;
   readonly lanes: readonly Lane[];
+  /** One side has ended, and the other was not to hear of it. */
+  endSwallowed: boolean;
 }
 
 /** The proxy in the thread of its caller; `startFaultProxy` can put it in another. */
@@ -35,6 +37,7 @@ export class LocalFaultProxy implements FaultProxy {
   #faults: Faults = {};
   #armed: Armed[] = [];
   #cutter: NodeJS.Timeout | undefined;
+  #closed = false;
   #accepted = 0;
   #cuts = 0;
   #bytesToServer = 0;
@@ -54,6 +57,7 @@ export class LocalFaultProxy implements FaultProxy {
   }
 
   async set(faults: Faults): Promise<void> {
+    this.#refuseWhenClosed();
     const before = this.#faults;
     this.#faults = faults;
     clearInterval(this.#cutter);
@@ -83,6 +87,7 @@ export class LocalFaultProxy implements FaultProxy {
   }
 
   async arm(fault: SingleFault): Promise<ArmedFault> {
+    this.#refuseWhenClosed();
     const happened = new Promise<boolean>((settle) => this.#armed.push({ fault, settle }));
     return { happened };
   }
@@ -101,10 +106,15 @@ export class LocalFaultProxy implements FaultProxy {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#cutter);
     this.#disarm();
     await this.cut();
     await this.#unlisten();
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw new Error("the proxy is closed");
   }
 
   async #listen(): Promise<void> {
@@ -115,6 +125,8 @@ export class LocalFaultProxy implements FaultProxy {
       server.listen(this.port, this.host, resolve);
     });
     this.#server = server;
+    // Closed while it was about to listen again.
+    if (this.#closed) await this.#unlisten();
     const address = server.address();
     if (address === null || typeof address === "string") throw new Error("the proxy has no port");
     this.port = address.port;
@@ -135,13 +147,13 @@ export class LocalFaultProxy implements FaultProxy {
       return;
     }
     if (accept === "silence") {
-      this.#watch({ client, upstream: undefined, lanes: [] });
+      this.#watch({ client, upstream: undefined, lanes: [], endSwallowed: false });
       return;
     }
     const upstream = connect({ ...this.#target, noDelay: true, allowHalfOpen: true });
     const toServer = new Lane(client, upstream, () => this.#faults.toServer ?? NO_FAULTS);
     const toClient = new Lane(upstream, client, () => this.#faults.toClient ?? NO_FAULTS);
-    const pair = { client, upstream, lanes: [toServer, toClient] };
+    const pair: Pair = { client, upstream, lanes: [toServer, toClient], endSwallowed: false };
     this.#watch(pair);
     client.on("data", (bytes: Buffer) => {
       this.#bytesToServer += bytes.length;
@@ -152,8 +164,12 @@ export class LocalFaultProxy implements FaultProxy {
       const passed = this.#armed.length === 0 ? bytes : this.#damage(bytes, pair);
       if (passed !== undefined) toClient.push(passed);
     });
-    client.on("end", () => toServer.end());
-    upstream.on("end", () => toClient.end());
+    const passEnd = (lane: Lane): void => {
+      if (this.#swallows) pair.endSwallowed = true;
+      else lane.end();
+    };
+    client.on("end", () => passEnd(toServer));
+    upstream.on("end", () => passEnd(toClient));
   }
 
   #watch(pair: Pair): void {
@@ -180,7 +196,7 @@ export class LocalFaultProxy implements FaultProxy {
 
   #resetTorn(): void {
     for (const pair of this.#pairs) {
-      const isTorn = pair.lanes.some((lane) => lane.swallowedBytes > 0);
+      const isTorn = pair.endSwallowed || pair.lanes.some((lane) => lane.swallowedBytes > 0);
       if (isTorn || pair.client.destroyed || pair.upstream?.destroyed === true) this.#reset(pair);
     }
   }

@@ -24,7 +24,9 @@ class ThreadFaultProxy implements FaultProxy {
   readonly #waiting = new Map<number, Waiting>();
   readonly #fates = new Map<number, (happened: boolean) => void>();
   #ids = 0;
-  #closing: Promise<void> | undefined;
+  #closing: Promise<FaultProxyStatistics> | undefined;
+  /** Why no order is answered any more. */
+  #ended: Error | undefined;
 
   private constructor(worker: Worker, port: number) {
     this.#worker = worker;
@@ -45,18 +47,22 @@ class ThreadFaultProxy implements FaultProxy {
   }
 
   async set(faults: Faults): Promise<void> {
+    this.#refuseWhenClosed();
     await this.#order({ name: "set", faults });
   }
 
   async clear(): Promise<void> {
+    this.#refuseWhenClosed();
     await this.#order({ name: "clear" });
   }
 
   async cut(): Promise<number> {
+    if (this.#closing !== undefined) return this.#closing.then(() => 0);
     return (await this.#order({ name: "cut" })) as number;
   }
 
   async arm(fault: SingleFault): Promise<ArmedFault> {
+    this.#refuseWhenClosed();
     const id = ++this.#ids;
     const happened = new Promise<boolean>((resolve) => this.#fates.set(id, resolve));
     await this.#order({ name: "arm", fault }, id);
@@ -64,23 +70,31 @@ class ThreadFaultProxy implements FaultProxy {
   }
 
   async statistics(): Promise<FaultProxyStatistics> {
+    if (this.#closing !== undefined) return this.#closing;
     return (await this.#order({ name: "statistics" })) as FaultProxyStatistics;
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#closing ??= this.#close();
-    return this.#closing;
+    await this.#closing;
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closing !== undefined) throw new Error("the proxy is closed");
   }
 
   /** The thread ends by itself: `terminate` while sockets are being reset spins for ever in Node.js 20. */
-  async #close(): Promise<void> {
-    const exited = once(this.#worker, "exit");
-    await this.#order({ name: "close" });
-    this.#worker.ref();
-    await exited;
+  async #close(): Promise<FaultProxyStatistics> {
+    const closed = this.#order({ name: "close" }).then((last) => {
+      this.#worker.ref();
+      return last as FaultProxyStatistics;
+    });
+    const [last] = await Promise.all([closed, once(this.#worker, "exit")]);
+    return last;
   }
 
   #order(order: Order, id = ++this.#ids): Promise<Answered["result"]> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       // Somebody awaits this answer, so the process has a reason to live until it is there.
@@ -103,6 +117,7 @@ class ThreadFaultProxy implements FaultProxy {
   }
 
   #failAll(error: Error): void {
+    this.#ended ??= error;
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
     for (const settle of this.#fates.values()) settle(false);

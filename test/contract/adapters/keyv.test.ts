@@ -4,8 +4,12 @@ import keyvTestSuite, { keyvIteratorTests } from "@keyv/test-suite";
 import Keyv from "keyv";
 import { KeyvStore } from "../../../src/adapters/keyv.js";
 import type { Engine } from "../../../src/index.js";
-import { onEveryStore } from "../../support/stores.js";
+import { memoryStore, onEveryStore, type TestScope } from "../../support/stores.js";
 import { suiteTest } from "./suite-runner.js";
+
+async function opened(t: TestScope): Promise<Engine> {
+  return (await memoryStore.place(t)).open();
+}
 
 await onEveryStore("Keyv adapter", (store) => {
   describe(`Keyv's own suites on ${store.name}`, () => {
@@ -56,6 +60,30 @@ await onEveryStore("Keyv adapter", (store) => {
     await keyv.set("d", 2, -1);
     assert.equal(await engine.contains("n:d"), false);
   });
+});
+
+test("without Keyv's prefix, namespaces have their keys to themselves all the same", async (t) => {
+  const engine = await opened(t);
+  const open = (namespace: string): Keyv => new Keyv({ store: new KeyvStore(engine), namespace, useKeyPrefix: false });
+  const [a, b] = [open("a"), open("b")];
+  await a.set("k", 1);
+  await b.setMany([{ key: "k", value: 2 }]);
+  assert.deepEqual(await Promise.all([a.get("k"), b.get("k"), a.has("k")]), [1, 2, true]);
+  assert.deepEqual(await b.getMany(["k", "none"]), [2, undefined]);
+  assert.deepEqual(await b.hasMany(["k", "none"]), [true, false]);
+  assert.deepEqual((await engine.listKeys()).sort(), ["a:k", "b:k"]);
+  await a.clear();
+  assert.deepEqual(await engine.listKeys(), ["b:k"]);
+  assert.equal(await b.delete(["k"]), true);
+  assert.equal(await engine.count(), 0);
+});
+
+test("a lifetime of null is none, and takes nothing away", async (t) => {
+  const engine = await opened(t);
+  const adapter = new KeyvStore(engine);
+  assert.equal(await adapter.set("k", "v", null), true);
+  assert.deepEqual(await adapter.setMany([{ key: "l", value: "w", ttl: null }]), [true]);
+  assert.deepEqual(await adapter.getMany(["k", "l"]), ["v", "w"]);
 });
 
 test("an adapter given a URL opens its engine with the first call and closes it when it is disconnected", async () => {

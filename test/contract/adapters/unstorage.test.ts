@@ -172,6 +172,16 @@ test("an option that the driver does not know is refused, before a store of its 
   millraceDriver({ driver: "millrace/unstorage", engine: "memory:" } as never);
 });
 
+test("a raw item whose memory has been given away is a typed error", async () => {
+  const driver = millraceDriver({ engine: "memory:" });
+  const bytes = new Uint8Array(8);
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  for (const item of [bytes, bytes.buffer]) {
+    await assert.rejects(driver.setItemRaw("k", item), { code: "INVALID_ARGUMENT", reason: "ERR_VALUE_UNSTABLE" });
+  }
+  await driver.dispose();
+});
+
 test("disposing a driver leaves an engine that it was given open", async (t) => {
   const { engine, storage } = await open(t, (await import("../../support/stores.js")).memoryStore);
   await storage.setItem("a", "x");

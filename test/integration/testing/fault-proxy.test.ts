@@ -113,6 +113,26 @@ test("is stopped with its thread, after which nothing listens", async (t) => {
   assert.equal((await dial()).end, "reset");
 });
 
+for (const thread of [false, true]) {
+  const where = thread ? "in its own thread" : "in the caller's thread";
+
+  test(`${where}: a proxy that is closed settles every call`, async (t) => {
+    const { proxy, pair } = await place(t, { thread });
+    await pair();
+    const closing = proxy.close();
+    assert.equal(await proxy.cut(), 0);
+    await closing;
+    const { accepted, open, bytesToServer } = await proxy.statistics();
+    assert.deepEqual([accepted, open, bytesToServer], [1, 0, 1]);
+    assert.equal(await proxy.cut(), 0);
+    const refused = { message: "the proxy is closed" };
+    await assert.rejects(proxy.set({ accept: "refuse" }), refused);
+    await assert.rejects(proxy.arm({ kind: "lost-ack" }), refused);
+    await assert.rejects(proxy.clear(), refused);
+    await proxy.close();
+  });
+}
+
 test("swallows what one direction says, and resets the connection afterwards because its stream has a hole", async (t) => {
   const { proxy, pair } = await place(t);
   const { client, server } = await pair();
@@ -139,6 +159,24 @@ test("lets neither side hear of the other's end while it swallows", async (t) =>
   await proxy.clear();
   await until("the server hears of it", () => server.end === "reset");
 });
+
+for (const [from, to] of [
+  ["client", "server"],
+  ["server", "client"],
+] as const) {
+  test(`keeps it from the ${to} while it swallows that the ${from} has ended, and resets the pair afterwards`, async (t) => {
+    const { proxy, pair } = await place(t, { thread: false });
+    const { [from]: ending, [to]: other } = await pair();
+    await proxy.set({ toClient: { swallow: true } });
+    ending.socket.end();
+    // Nothing tells of an end that is swallowed: a connection made later shows that the proxy has come past it.
+    await pair();
+    await pair();
+    assert.equal(other.end, "open");
+    await proxy.clear();
+    await until("the other side hears of it", () => other.end === "reset");
+  });
+}
 
 test("delays, throttles and trickles without changing a byte", async (t) => {
   const { proxy, pair } = await place(t);
