@@ -103,8 +103,12 @@ function transaction<Entry extends FoundEntry>(
   access: EntryAccess<Entry>,
   steps: readonly TransactionStep[],
 ): undefined {
-  // Encoding is all that can fail for one request alone, so it comes before the first change.
-  const encoded = steps.map((step) => (step.type === "put" ? access.encode(step.key, step.value) : undefined));
+  // What can fail for one request alone comes before the first change: a value with no form, an entry that is damaged.
+  const encoded = steps.map((step) => {
+    if (step.type === "put") return access.encode(step.key, step.value);
+    access.find(step.key);
+    return undefined;
+  });
   steps.forEach((step, index) => {
     if (step.type === "put") {
       access.putEncoded(step.key, encoded[index]!, expiryAfter(access.nowMs, step.ttlMs));

@@ -5,6 +5,7 @@ import { executeOther, timeToLive } from "../conditional-operations.js";
 import { locateError } from "../located-error.js";
 import { Kind, type Request, type TransactionStep } from "../request.js";
 import type { LmdbStore, UndecodedValue } from "./lmdb-store.js";
+import type { Room } from "./room.js";
 
 const NAME = "lmdb";
 
@@ -19,8 +20,8 @@ export class BatchWork {
   #deferred: Request[] = [];
   /** Those of deferred reads, deletes and `others`, in the order of `#forEachOpen`. */
   #results: unknown[] = [];
-  /** What is wrong with single puts; nothing, as a rule. */
-  #failedPuts: Map<Request, StateError> | undefined;
+  /** What is wrong with single puts, and with what found no room; nothing, as a rule. */
+  #failed: Map<Request, StateError> | undefined;
   #defers: boolean | undefined;
 
   constructor(batch: Batch) {
@@ -67,13 +68,18 @@ export class BatchWork {
     }
   }
 
+  /** Ends the requests that find no room, so that the others can be run without them. */
+  refuseBeyond(room: Room): void {
+    room.share(this.batch, this.#fail);
+  }
+
   /** Issues the writes. To be called once, within a transaction of the library unless the work is blind. */
   run(store: LmdbStore): void {
     const { deletes, puts, expiringPuts, others } = this.batch;
     for (const request of this.#deferred) this.#runOne(store, request);
     for (const request of deletes) this.#runOne(store, request);
-    if (puts.length > 0) store.putAll(puts, this.#putFailed);
-    if (expiringPuts.length > 0) store.putAll(expiringPuts, this.#putFailed);
+    this.#runPuts(store, puts);
+    this.#runPuts(store, expiringPuts);
     for (const request of others) if (request.kind !== Kind.ttl) this.#runOne(store, request);
   }
 
@@ -103,7 +109,8 @@ export class BatchWork {
   fail(error: StateError, store?: LmdbStore): void {
     let index = 0;
     this.#forEachOpen((request) => {
-      const result = request.kind === Kind.put ? this.#failedPuts?.get(request) : this.#results[index++];
+      const ownResult = request.kind === Kind.put ? undefined : this.#results[index++];
+      const result = this.#failed?.get(request) ?? ownResult;
       if (result instanceof StateError) {
         this.batch.fail(request, result);
       } else if (isRead(request)) {
@@ -192,7 +199,18 @@ export class BatchWork {
     this.batch.succeed(request, result);
   }
 
+  #runPuts(store: LmdbStore, puts: readonly Request[]): void {
+    const failed = this.#failed;
+    const left = failed === undefined ? puts : puts.filter((request) => !failed.has(request));
+    if (left.length > 0) store.putAll(left, this.#fail);
+  }
+
   #runOne(store: LmdbStore, request: Request): void {
+    const refused = this.#failed?.get(request);
+    if (refused !== undefined) {
+      this.#results.push(refused);
+      return;
+    }
     try {
       this.#results.push(runRequest(store, request));
     } catch (error) {
@@ -200,13 +218,13 @@ export class BatchWork {
     }
   }
 
-  readonly #putFailed = (request: Request, error: unknown): void => {
-    this.#failedPuts ??= new Map();
-    this.#failedPuts.set(request, locateError(error, request, NAME));
+  readonly #fail = (request: Request, error: unknown): void => {
+    this.#failed ??= new Map();
+    this.#failed.set(request, locateError(error, request, NAME));
   };
 
   #settlePut(request: Request): void {
-    const error = this.#failedPuts?.get(request);
+    const error = this.#failed?.get(request);
     if (error === undefined) this.batch.succeed(request, undefined);
     else this.batch.fail(request, error);
   }
@@ -242,7 +260,8 @@ function runRequest(store: LmdbStore, request: Request): unknown {
     case Kind.contains:
       return store.exists(request.key);
     case Kind.delete: {
-      const existed = store.exists(request.key);
+      // What cannot be read can at least be removed.
+      const existed = store.isLive(request.key);
       if (existed) store.remove(request.key);
       return existed;
     }

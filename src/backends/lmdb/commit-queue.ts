@@ -6,7 +6,7 @@ import { BatchWork } from "./batch-work.js";
 import { explainFailedCommit } from "./errors.js";
 import type { LmdbStore } from "./lmdb-store.js";
 import { PendingKeys } from "./pending-keys.js";
-import { requireQuota, requireRoom, requireRoomForMaintenance } from "./room.js";
+import { Room, type RoomLimits, requireRoomForMaintenance } from "./room.js";
 
 /** What shares a commit at most: bounds the memory of a transaction and what a caller may have to wait behind. */
 const MAX_GROUP_OPERATIONS = 32_768;
@@ -49,8 +49,8 @@ type State = "idle" | "scheduled" | "held" | "committing" | "closed";
 export class CommitQueue {
   readonly #store: LmdbStore;
   readonly #clock: Clock;
-  readonly #freeBytes: () => number;
-  readonly #maxBytes: number;
+  readonly #limits: RoomLimits;
+  readonly #room: Room;
   readonly #pending = new PendingKeys();
   readonly #isPending = (key: CanonicalKey): boolean => this.#pending.has(key);
   #queue: (BatchWork | ExclusiveWork)[] = [];
@@ -63,11 +63,11 @@ export class CommitQueue {
   #apart = 0;
   #holds = 0;
 
-  constructor(store: LmdbStore, clock: Clock, limits: { freeBytes: () => number; maxBytes: number }) {
+  constructor(store: LmdbStore, clock: Clock, limits: RoomLimits) {
     this.#store = store;
     this.#clock = clock;
-    this.#freeBytes = limits.freeBytes;
-    this.#maxBytes = limits.maxBytes;
+    this.#limits = limits;
+    this.#room = new Room(limits, store);
   }
 
   execute(batch: Batch): void {
@@ -190,13 +190,15 @@ export class CommitQueue {
     };
     let failure: StateError | undefined;
     try {
-      if (!this.#hasRoomFor(group)) {
+      const hasRoom = this.#room.suffices(group.map((work) => work.batch));
+      if (!hasRoom && group.length > 1) {
         this.#queue.unshift(...group);
         this.#apart = group.length;
         await undefined;
         this.#continue();
         return;
       }
+      if (!hasRoom) group[0]!.refuseBeyond(this.#room);
       if (group.every((work) => work.isBlind)) {
         await data.batch(runAll);
       } else {
@@ -220,24 +222,6 @@ export class CommitQueue {
     if (!this.#handingOut) this.#handOut();
   }
 
-  /**
-   * False: not for all of them together; they may be tried apart.
-   * @throws BackendError with reason ERR_FULL
-   */
-  #hasRoomFor(group: readonly BatchWork[]): boolean {
-    const batches = group.map((work) => work.batch);
-    try {
-      requireRoom(this.#freeBytes(), () => this.#store.usedBytes(), batches);
-      if (this.#maxBytes !== Number.POSITIVE_INFINITY) {
-        requireQuota(this.#maxBytes, this.#store.usedBytes(), batches);
-      }
-      return true;
-    } catch (error) {
-      if (group.length === 1) throw error;
-      return false;
-    }
-  }
-
   readonly #handOut = (): void => {
     const startedMs = performance.now();
     while (this.#committed.length > 0 && performance.now() - startedMs < MAX_TURN_MS) this.#handOutOne();
@@ -254,7 +238,7 @@ export class CommitQueue {
   async #runExclusive(work: ExclusiveWork): Promise<void> {
     let failure: StateError | undefined;
     try {
-      requireRoomForMaintenance(this.#freeBytes());
+      requireRoomForMaintenance(this.#limits.freeBytes());
       await this.#store.data.transaction(work.run);
     } catch (error) {
       failure = await explainFailedCommit(error);

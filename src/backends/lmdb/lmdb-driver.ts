@@ -14,7 +14,7 @@ import { checkDataFile, isStoreComplete } from "./file-check.js";
 import { type LmdbLibrary, type LmdbRootDatabase, loadLmdb } from "./lmdb-library.js";
 import { LmdbStore } from "./lmdb-store.js";
 import type { LmdbOptions } from "./options.js";
-import { freeBytesOfVolume, requireRoomForStore } from "./room.js";
+import { freeBytesOfVolume, type RoomLimits, requireRoomForStore } from "./room.js";
 import { MAX_STORED_KEY_BYTES } from "./stored-key.js";
 import { Sweeper } from "./sweeper.js";
 
@@ -46,7 +46,7 @@ class LmdbDriver implements Driver {
   readonly capabilities = CAPABILITIES;
   readonly #path: string;
   readonly #clock: Clock;
-  readonly #limits: { readonly freeBytes: () => number; readonly maxBytes: number };
+  readonly #limits: RoomLimits;
   #session: Session | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
 
@@ -246,7 +246,8 @@ function cannotOpen(path: string, cause: unknown): StateError {
 function readScanned(store: LmdbStore, key: CanonicalKey, withValue: boolean): Buffer | null | undefined {
   try {
     if (withValue) return store.get(key);
-    return store.exists(key) ? undefined : null;
+    // One damaged record must not hide the keys of all others.
+    return store.isLive(key) ? undefined : null;
   } catch (error) {
     throw placeError(error, "scan", key, NAME);
   }

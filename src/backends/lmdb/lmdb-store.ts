@@ -11,6 +11,7 @@ import { dueBefore, indexEntry, indexedKey } from "./expiry-index.js";
 import type { LmdbDatabase, LmdbRootDatabase } from "./lmdb-library.js";
 import { hasExpired, RECORD_HEADER_BYTES, recordExpiry } from "./record.js";
 import { RecordWriter } from "./record-writer.js";
+import type { StoredBytes } from "./room.js";
 import { SmallValues } from "./small-values.js";
 import { MAX_STORED_KEY_BYTES, StoredKeys } from "./stored-key.js";
 
@@ -33,7 +34,7 @@ export interface UndecodedValue {
  * Records and their expiry index. Knows nothing of transactions: inside one of the library's the same calls belong to
  * it, outside reads see what is committed and writes are queued for the library's thread.
  */
-export class LmdbStore implements EntryAccess<FoundRecord> {
+export class LmdbStore implements EntryAccess<FoundRecord>, StoredBytes {
   readonly data: LmdbDatabase;
   /** Undefined where there is no memory of the kernel, or where small values might be longer than any may be. */
   readonly smallValues: SmallValues | undefined;
@@ -83,7 +84,7 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
     return this.find(key) !== undefined;
   }
 
-  /** As `exists`, but true of a record that this release cannot read. */
+  /** As `exists`, but true of a record that cannot be read: damaged, or written by a newer release. */
   isLive(key: CanonicalKey): boolean {
     const record = this.data.getBinaryFast(key);
     return record !== undefined && !hasExpired(record, this.nowMs);
@@ -212,6 +213,8 @@ export class LmdbStore implements EntryAccess<FoundRecord> {
     for (const tree of trees) pages += tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages;
     return pages * whole.pageSize;
   }
+
+  readonly recordBytes = (key: CanonicalKey): number => this.data.getBinaryFast(key)?.length ?? 0;
 
   /** Copies what is committed now into a directory that is there and empty, while reading and writing go on. */
   copyTo(directory: string): Promise<void> {

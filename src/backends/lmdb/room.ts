@@ -1,9 +1,8 @@
 import { statfsSync } from "node:fs";
 import { BackendError, ConnectionError } from "../../core/errors.js";
-import { keyByteLength } from "../../core/key.js";
-import type { Value } from "../../core/value.js";
 import type { Batch } from "../batch.js";
-import { Kind, type TransactionStep } from "../request.js";
+import type { Request } from "../request.js";
+import { forEachWrite, type RecordBytesOf, WriteCost } from "./write-cost.js";
 
 /*
  * A page write that fails must not happen: LMDB as of lmdb-js 3.5.6 formats its message about it into a buffer of 100
@@ -23,8 +22,6 @@ const BYTES_PER_RECORD = 64;
 /** Pages are between half and quite full. Longer values lie in pages of their own, of which the last is partly used. */
 const PAGE_OVERHEAD = 2;
 const PAGE_BYTES = 4096;
-/** What a UTF-16 unit takes as UTF-8 at most; text is measured only where that might be too much. */
-const BYTES_PER_UNIT = 3;
 
 export function freeBytesOfVolume(path: string): number {
   try {
@@ -36,31 +33,79 @@ export function freeBytesOfVolume(path: string): number {
   }
 }
 
-/**
- * @param usedBytes of the store's trees, asked only when the first bound does not settle it
- * @throws BackendError with reason ERR_FULL
- */
-export function requireRoom(freeBytes: number, usedBytes: () => number, batches: readonly Batch[]): void {
-  const hasPuts = batches.some(
-    ({ puts, expiringPuts, others }) => puts.length + expiringPuts.length + others.length > 0,
-  );
-  const reserve = hasPuts ? RESERVE_BYTES : 0;
-  let needed = neededBytes(batches, mostBytes);
-  if (freeBytes >= needed + reserve) return;
-  needed = neededBytes(batches, exactBytes);
-  if (freeBytes < needed + reserve) {
-    // Writes that lie close together copy the same pages: no more than there are.
-    let added = 0;
-    for (const batch of batches) added += PAGE_OVERHEAD * (exactBytes(batch) + writesOf(batch) * BYTES_PER_RECORD);
-    needed = Math.min(needed, usedBytes() + added);
-  }
-  refuseBelow(needed + reserve, freeBytes);
+export interface RoomLimits {
+  /** Bytes the store may still grow by on its volume. */
+  readonly freeBytes: () => number;
+  /** Bytes its entries may take. What other processes add at the same time is not seen before their commit. */
+  readonly maxBytes: number;
 }
 
-function neededBytes(batches: readonly Batch[], bytesOf: (batch: Batch) => number): number {
-  let needed = 0;
-  for (const batch of batches) needed += writesOf(batch) * BYTES_PER_WRITE + PAGE_OVERHEAD * bytesOf(batch);
-  return needed;
+/** What there is already. */
+export interface StoredBytes {
+  /** Of the store's trees. */
+  usedBytes(): number;
+  recordBytes: RecordBytesOf;
+}
+
+/** Whether what is to be written finds room, on the disk and within the quota. */
+export class Room {
+  readonly #limits: RoomLimits;
+  readonly #stored: StoredBytes;
+
+  constructor(limits: RoomLimits, stored: StoredBytes) {
+    this.#limits = limits;
+    this.#stored = stored;
+  }
+
+  /** False: some of it might not. */
+  suffices(batches: readonly Batch[]): boolean {
+    const freeBytes = this.#limits.freeBytes();
+    const most = new WriteCost(this.#stored.recordBytes);
+    for (const batch of batches) most.addMost(batch);
+    if (this.#lack(most, freeBytes) === undefined) return true;
+    const exact = new WriteCost(this.#stored.recordBytes);
+    for (const batch of batches) forEachWrite(batch, (request) => exact.add(request));
+    return this.#lack(exact, freeBytes) === undefined;
+  }
+
+  /** Tells `refuse` of the requests that find no room beside those that do. What removes something comes before what adds. */
+  share(batch: Batch, refuse: (request: Request, error: BackendError) => void): void {
+    const freeBytes = this.#limits.freeBytes();
+    let taken = new WriteCost(this.#stored.recordBytes);
+    forEachWrite(batch, (request) => {
+      const wanted = taken.copy();
+      wanted.add(request);
+      const lack = this.#lack(wanted, freeBytes);
+      if (lack === undefined) taken = wanted;
+      else refuse(request, lack);
+    });
+  }
+
+  #lack(cost: WriteCost, freeBytes: number): BackendError | undefined {
+    return this.#lackOnDisk(cost, freeBytes) ?? this.#lackInQuota(cost);
+  }
+
+  #lackOnDisk(cost: WriteCost, freeBytes: number): BackendError | undefined {
+    const { writes } = cost;
+    const bytes = cost.bytes + cost.rewritten;
+    const reserve = cost.growing > 0 ? RESERVE_BYTES : 0;
+    let needed = writes * BYTES_PER_WRITE + PAGE_OVERHEAD * bytes + reserve;
+    if (freeBytes >= needed) return undefined;
+    // Writes that lie close together copy the same pages: no more than there are.
+    const added = PAGE_OVERHEAD * (bytes + writes * BYTES_PER_RECORD);
+    needed = Math.min(needed, this.#stored.usedBytes() + added + reserve);
+    return freeBytes >= needed ? undefined : diskFull(freeBytes, needed);
+  }
+
+  #lackInQuota({ growing, bytes }: WriteCost): BackendError | undefined {
+    const { maxBytes } = this.#limits;
+    if (growing === 0 || maxBytes === Number.POSITIVE_INFINITY) return undefined;
+    // Both are bounds, the second the tighter one for long values.
+    const added = Math.min(PAGE_OVERHEAD * (bytes + growing * BYTES_PER_RECORD), bytes + growing * PAGE_BYTES);
+    const usedBytes = this.#stored.usedBytes();
+    if (usedBytes + added <= maxBytes) return undefined;
+    return noRoom(`the store takes ${usedBytes} of its ${maxBytes} bytes and what is to be written may need ${added}`);
+  }
 }
 
 /**
@@ -77,77 +122,13 @@ export function requireRoomForStore(freeBytes: number): void {
 
 /** @throws BackendError with reason ERR_FULL */
 export function requireRoomForMaintenance(freeBytes: number): void {
-  refuseBelow(MAINTENANCE_BYTES, freeBytes);
+  if (freeBytes < MAINTENANCE_BYTES) throw diskFull(freeBytes, MAINTENANCE_BYTES);
 }
 
-/**
- * Refuses puts that might take a store beyond its quota. What other processes add at the same time is not seen before
- * their commit.
- * @throws BackendError with reason ERR_FULL
- */
-export function requireQuota(maxBytes: number, usedBytes: number, batches: readonly Batch[]): void {
-  if (usedBytes + addedBytes(batches, mostBytes) <= maxBytes) return;
-  const added = addedBytes(batches, exactBytes);
-  if (added === 0 || usedBytes + added <= maxBytes) return;
-  throw new BackendError(
-    `the store takes ${usedBytes} of its ${maxBytes} bytes and the writes may need ${added}; nothing was written`,
-    { reason: "ERR_FULL", outcome: "not-applied" },
-  );
+function diskFull(freeBytes: number, neededBytes: number): BackendError {
+  return noRoom(`${freeBytes} bytes are free on the disk and what is to be written may need ${neededBytes}`);
 }
 
-function addedBytes(batches: readonly Batch[], bytesOf: (batch: Batch) => number): number {
-  let added = 0;
-  for (const batch of batches) {
-    const { puts, expiringPuts, others } = batch;
-    const records = puts.length + expiringPuts.length + others.length + furtherSteps(batch);
-    if (records === 0) continue;
-    const bytes = bytesOf(batch);
-    // Both are bounds, the second the tighter one for long values.
-    added += Math.min(PAGE_OVERHEAD * (bytes + records * BYTES_PER_RECORD), bytes + records * PAGE_BYTES);
-  }
-  return added;
-}
-
-function writesOf(batch: Batch): number {
-  return batch.size + furtherSteps(batch);
-}
-
-/** Steps of transactions beyond the first of each: a transaction counts as one operation. */
-function furtherSteps({ others }: Batch): number {
-  let steps = 0;
-  for (const { kind, detail } of others) {
-    if (kind === Kind.transaction) steps += (detail as readonly TransactionStep[]).length - 1;
-  }
-  return steps;
-}
-
-function mostBytes({ bytes }: Batch): number {
-  return bytes * BYTES_PER_UNIT;
-}
-
-function exactBytes(batch: Batch): number {
-  let bytes = 0;
-  batch.forEachLeader(({ kind, key, value, detail }) => {
-    if (kind !== Kind.transaction) {
-      bytes += keyByteLength(key) + valueBytes(value);
-      return;
-    }
-    for (const step of detail as readonly TransactionStep[]) {
-      bytes += keyByteLength(step.key) + (step.type === "put" ? valueBytes(step.value) : 0);
-    }
-  });
-  return bytes;
-}
-
-function valueBytes(value: Value | undefined): number {
-  if (value === undefined) return 0;
-  return typeof value === "string" ? Buffer.byteLength(value) : value.length;
-}
-
-function refuseBelow(neededBytes: number, freeBytes: number): void {
-  if (freeBytes >= neededBytes) return;
-  throw new BackendError(
-    `${freeBytes} bytes are free on the disk and the write may need ${neededBytes}; nothing was written`,
-    { reason: "ERR_FULL", outcome: "not-applied" },
-  );
+function noRoom(message: string): BackendError {
+  return new BackendError(`${message}; it was not written`, { reason: "ERR_FULL", outcome: "not-applied" });
 }

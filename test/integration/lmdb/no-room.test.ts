@@ -6,9 +6,9 @@ import { explainFailedCommit } from "../../../src/backends/lmdb/errors.js";
 import { createLmdbDriver } from "../../../src/backends/lmdb/lmdb-driver.js";
 import { freeBytesOfVolume } from "../../../src/backends/lmdb/room.js";
 import { BackendError } from "../../../src/core/errors.js";
-import { createEngine } from "../../../src/index.js";
+import { createEngine, type Engine } from "../../../src/index.js";
 import { driverContext, FakeClock, inOneBatch } from "../../support/batch-probe.js";
-import { temporaryFolder } from "../../support/lmdb-scope.js";
+import { type TestScope, temporaryFolder } from "../../support/lmdb-scope.js";
 
 const MIB = 1 << 20;
 
@@ -172,4 +172,107 @@ test("a sweep that finds no room says so once, and again only when it had worked
   freeBytes = 0;
   await sweepTwice();
   assert.equal(warnings.length, 2);
+});
+
+/** Fills a store of 4 MiB with values of 500 KB; two more do not fit. */
+async function nearlyFull(t: TestScope): Promise<Engine> {
+  const path = await temporaryFolder(t);
+  const engine = await createEngine({ backend: `lmdb:${path}?maxBytes=4MiB`, compression: { codec: "none" } });
+  t.after(() => engine.close());
+  for (let i = 0; i < 7; i++) await engine.put(`key ${i}`, Buffer.alloc(500_000, i));
+  return engine;
+}
+
+async function endsOf(calls: readonly Promise<unknown>[]): Promise<unknown[]> {
+  const full = (error: BackendError) => assert.deepEqual([error.reason, error.outcome], ["ERR_FULL", "not-applied"]);
+  return Promise.all(
+    calls.map((call) =>
+      call.catch((error: BackendError) => {
+        full(error);
+        return "full";
+      }),
+    ),
+  );
+}
+
+test("what finds no room within the quota is refused alone, whatever stands beside it", async (t) => {
+  const engine = await nearlyFull(t);
+  const large = Buffer.alloc(900_000);
+  assert.deepEqual(
+    await endsOf([engine.put("large", large), engine.put("small", "x"), engine.put("timed", "x", { ttlMs: 9000 })]),
+    ["full", undefined, undefined],
+  );
+  const ends = await endsOf([
+    engine.ttl("key 1"),
+    engine.put("large", large),
+    engine.setIfNotExists("other", large),
+    engine.compareAndSwap("swapped", null, large),
+    engine.delete("key 0"),
+    engine.get("large"),
+  ]);
+  assert.deepEqual(ends, [Number.POSITIVE_INFINITY, "full", "full", "full", true, null]);
+  assert.deepEqual((await engine.listKeys()).sort(), [
+    "key 1",
+    "key 2",
+    "key 3",
+    "key 4",
+    "key 5",
+    "key 6",
+    "small",
+    "timed",
+  ]);
+});
+
+test("a key that is deleted and put in one turn is gone where the put finds no room", async (t) => {
+  const engine = await nearlyFull(t);
+  const ends = await endsOf([
+    engine.delete("key 0"),
+    engine.put("key 0", Buffer.alloc(2_000_000)),
+    engine.get("key 0"),
+  ]);
+  assert.deepEqual(ends, [true, "full", null]);
+});
+
+test("in a store that is full everything that removes goes on", async (t) => {
+  const engine = await nearlyFull(t);
+  const value = (i: number) => Buffer.alloc(500_000, i);
+  for (let i = 0; ; i++) {
+    const [end] = await endsOf([engine.put(`filler ${i}`, Buffer.alloc(2000))]);
+    if (end === "full") break;
+  }
+  const filler = engine.put("filler", value(0));
+  const ends = await endsOf([
+    filler,
+    engine.getAndDelete("key 0").then((found) => found?.length),
+    engine.compareAndSwap("key 1", value(1), null),
+    engine.transaction([
+      { type: "delete", key: "key 2" },
+      { type: "delete", key: "key 3" },
+    ]),
+  ]);
+  assert.deepEqual(ends, ["full", 500_000, true, undefined]);
+  assert.deepEqual((await engine.listKeys("key")).sort(), ["key 4", "key 5", "key 6"]);
+});
+
+test("a long value that is to be given another lifetime needs its room on the disk, and none of the quota", async (t) => {
+  const path = await temporaryFolder(t);
+  let freeBytes = 100 * MIB;
+  const driver = createLmdbDriver({ path, freeBytes: () => freeBytes, maxBytes: 4 * MIB });
+  await driver.open(driverContext());
+  t.after(() => driver.close());
+  await inOneBatch(driver, (probe) => probe.put("long", randomBytes(3_000_000)));
+  assert.equal(await inOneBatch(driver, (probe) => probe.expire("long", 5000)), true);
+  freeBytes = 6 * MIB;
+  const full = { reason: "ERR_FULL", outcome: "not-applied", operation: "expire", key: "long" };
+  await assert.rejects(
+    inOneBatch(driver, (probe) => probe.expire("long", 9000)),
+    full,
+  );
+  const ends = await inOneBatch(driver, (probe) =>
+    Promise.allSettled([probe.increment("n", 1n), probe.transaction([{ type: "expire", key: "long", ttlMs: 9000 }])]),
+  );
+  assert.deepEqual(
+    ends.map(({ status }) => status),
+    ["fulfilled", "rejected"],
+  );
 });
