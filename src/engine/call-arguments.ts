@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { type Kind, OPERATION_NAMES, type TransactionStep } from "../backends/request.js";
 import { suggest } from "../config/suggest.js";
 import { AbortedError, ClosedError, InvalidArgumentError, UnsupportedOperationError } from "../core/errors.js";
@@ -61,7 +62,8 @@ export class CallArguments {
       }
       return value;
     }
-    if (!(value instanceof Uint8Array)) {
+    // A proxy of one is an instance of its class, and has no bytes.
+    if (!types.isUint8Array(value)) {
       const message = `the value must be a string, Buffer or Uint8Array; got ${nameOfType(value)}`;
       throw this.#refuse(operation, key, "ERR_VALUE_TYPE", message);
     }
@@ -71,7 +73,7 @@ export class CallArguments {
         operation,
         key,
         "ERR_VALUE_UNSTABLE",
-        "the value's memory is shared or detached; copy it first",
+        "the value's memory is shared, detached or has shrunk; copy it first",
       );
     }
     return value;
@@ -172,7 +174,7 @@ export class CallArguments {
         throw this.#refuse("transaction", undefined, "ERR_MUTATION", wrongMutation(mutation));
       }
       const key = this.key("transaction", mutation.key);
-      this.options("transaction", key, mutation, MUTATION_FIELDS);
+      this.options("transaction", key, mutation, MUTATION_FIELDS[mutation.type]);
       switch (mutation.type) {
         case "put": {
           const value = this.value("transaction", key, mutation.value);
@@ -231,12 +233,17 @@ export class CallArguments {
       }
       return this.#checkedKey(operation, key);
     }
-    if (!(key instanceof Uint8Array)) {
+    if (!types.isUint8Array(key)) {
       const message = `the key must be a string, Buffer or Uint8Array; got ${nameOfType(key)}`;
       throw this.#refuse(operation, undefined, "ERR_KEY_TYPE", message);
     }
     if (isUnstable(key)) {
-      throw this.#refuse(operation, undefined, "ERR_KEY_TYPE", "the key's memory is shared or detached; copy it first");
+      throw this.#refuse(
+        operation,
+        undefined,
+        "ERR_KEY_TYPE",
+        "the key's memory is shared, detached or has shrunk; copy it first",
+      );
     }
     const longest = this.#limits.maxKeyBytes;
     if (key.length > longest) throw this.#tooLong(operation, key.length + this.#limits.keyPrefixBytes);
@@ -285,12 +292,11 @@ function binaryKeyFromScan(key: string): CanonicalKey | undefined {
 }
 
 function isUnstable(bytes: Uint8Array): boolean {
-  const memory = bytes.buffer;
-  if (memory instanceof SharedArrayBuffer) return true;
-  // A detached view reports length 0; asking its buffer for another view is the only test that Node 20 has.
-  if (bytes.length > 0 || memory.byteLength > 0) return false;
+  if (bytes.buffer instanceof SharedArrayBuffer) return true;
+  // A view that is detached, or beyond the end of memory that has shrunk, reports length 0.
+  if (bytes.length > 0) return false;
   try {
-    new Uint8Array(memory);
+    Uint8Array.prototype.at.call(bytes, 0);
     return false;
   } catch {
     return true;
@@ -298,7 +304,11 @@ function isUnstable(bytes: Uint8Array): boolean {
 }
 
 const MUTATION_TYPES: readonly string[] = ["put", "delete", "expire"];
-const MUTATION_FIELDS: readonly string[] = ["type", "key", "value", "ttlMs"];
+const MUTATION_FIELDS: Readonly<Record<Mutation["type"], readonly string[]>> = {
+  put: ["type", "key", "value", "ttlMs"],
+  delete: ["type", "key"],
+  expire: ["type", "key", "ttlMs"],
+};
 
 function wrongMutation(mutation: unknown): string {
   const wanted = 'a mutation is an object with a type of "put", "delete" or "expire"';
@@ -314,7 +324,13 @@ function shown(given: unknown): string {
 
 export function nameOfType(given: unknown): string {
   if (given === null) return "null";
-  if (Array.isArray(given)) return "an array";
-  if (typeof given === "object") return `an object (${given.constructor?.name ?? "no class"})`;
-  return typeof given;
+  if (typeof given !== "object") return typeof given;
+  try {
+    if (Array.isArray(given)) return "an array";
+    const name: unknown = given.constructor?.name;
+    return `an object (${typeof name === "string" ? name : "no class"})`;
+  } catch {
+    // A revoked proxy, or a getter that throws: there is nothing more to say of it.
+    return "an object";
+  }
 }

@@ -220,6 +220,11 @@ export function testSingleKeyCalls(store: Store): void {
       [() => engine.put("a", wrong(5)), "ERR_VALUE_TYPE"],
       [() => engine.put("a", wrong({})), "ERR_VALUE_TYPE"],
       [() => engine.put("a", wrong([1])), "ERR_VALUE_TYPE"],
+      ...oddObjects().map((odd): [() => Promise<unknown>, string] => [
+        () => engine.put("a", wrong(odd)),
+        "ERR_VALUE_TYPE",
+      ]),
+      ...oddObjects().map((odd): [() => Promise<unknown>, string] => [() => engine.get(wrong(odd)), "ERR_KEY_TYPE"]),
       [() => engine.put("a", "\udfff"), "ERR_VALUE_ENCODING"],
       [() => engine.put("a", new Uint8Array(new SharedArrayBuffer(4))), "ERR_VALUE_UNSTABLE"],
       ...[Number.NaN, 0, -5, 1.5, "60", 2 ** 53 - 1].map((ttlMs): [() => Promise<unknown>, string] => [
@@ -243,6 +248,7 @@ export function testSingleKeyCalls(store: Store): void {
       [() => engine.batchPut([["a", "v"]], wrong({ ttl: 5 })), "ERR_CALL_OPTION"],
       [() => engine.batchGet(["a"], wrong({ ttlMs: 5 })), "ERR_CALL_OPTION"],
       [() => engine.transaction([wrong({ type: "put", key: "a", value: "v", ttl: 5 })]), "ERR_CALL_OPTION"],
+      [() => engine.transaction([wrong({ type: "delete", key: "a", value: "v" })]), "ERR_CALL_OPTION"],
       [() => engine.transaction([wrong({ type: "expire", key: "a" })]), "ERR_TTL"],
       [() => engine.transaction([wrong({ put: "a" })]), "ERR_MUTATION"],
       [() => engine.transaction([wrong(null)]), "ERR_MUTATION"],
@@ -264,11 +270,35 @@ export function testSingleKeyCalls(store: Store): void {
     await engine.put("a", "v", wrong({ ttl: undefined }));
   });
 
-  test(`${store.name}: a value whose memory was transferred away is refused`, async (t) => {
+  test(`${store.name}: a value whose memory was transferred away or has shrunk is refused`, async (t) => {
     const engine = await (await store.place(t)).open();
-    const value = new Uint8Array(16);
-    structuredClone(value, { transfer: [value.buffer] });
-    await assert.rejects(engine.put("a", value), { reason: "ERR_VALUE_UNSTABLE" });
+    const transferred = new Uint8Array(16);
+    structuredClone(transferred, { transfer: [transferred.buffer] });
+    // TypeScript's library for this target knows neither the option nor the method.
+    const resizable = Reflect.construct(ArrayBuffer, [16, { maxByteLength: 16 }]) as ArrayBuffer & {
+      resize(bytes: number): void;
+    };
+    const beyond = new Uint8Array(resizable, 8, 8);
+    resizable.resize(4);
+    for (const value of [transferred, beyond]) {
+      await assert.rejects(engine.put("a", value), { reason: "ERR_VALUE_UNSTABLE" });
+      await assert.rejects(engine.get(value), { reason: "ERR_KEY_TYPE" });
+    }
     assert.equal(await engine.get("a"), null);
   });
+}
+
+/** What only looks like bytes, or cannot even be asked what it is. */
+function oddObjects(): readonly unknown[] {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const throwing = Object.defineProperty({}, "constructor", {
+    get() {
+      throw new Error("not to be asked");
+    },
+  });
+  return [
+    ...[new Proxy(new Uint8Array(2), {}), Object.create(Uint8Array.prototype), proxy, throwing],
+    ...[{ constructor: { name: Symbol("name") } }, Object.create(null)],
+  ];
 }
