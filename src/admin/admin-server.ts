@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, Server as NetServer } from "node:net";
 import { type Clock, systemClock } from "../core/clock.js";
 import { ConnectionError } from "../core/errors.js";
 import type { Engine } from "../engine/engine-contract.js";
 import { Access } from "./access.js";
 import { type AdminServerOptions, parseAdminOptions } from "./admin-options.js";
+import { AnswersUnderWay } from "./answers-under-way.js";
 import { liveDetail } from "./live-detail.js";
 import { LiveFeed } from "./live-feed.js";
 import { ReadinessProbe } from "./readiness.js";
@@ -86,9 +87,11 @@ class ListeningServer implements AdminServer {
   readonly url: string;
   readonly #server: Server;
   readonly #feed: LiveFeed;
+  readonly #answers: AnswersUnderWay;
   #closing: Promise<void> | undefined;
 
   constructor(server: Server, feed: LiveFeed, host: string) {
+    this.#answers = new AnswersUnderWay(server);
     this.#server = server;
     this.#feed = feed;
     this.host = host;
@@ -107,12 +110,14 @@ class ListeningServer implements AdminServer {
 
   async #close(): Promise<void> {
     const closed = once(this.#server, "close");
-    this.#server.close();
+    // An HTTP server that closes ends connections whose answer has been handed over and not sent yet, so first it only
+    // stops to listen.
+    NetServer.prototype.close.call(this.#server);
     this.#feed.close();
-    this.#server.closeIdleConnections();
-    const force = setTimeout(() => this.#server.closeAllConnections(), CLOSE_GRACE_MS);
+    await this.#answers.sent(CLOSE_GRACE_MS);
+    this.#server.close();
+    this.#server.closeAllConnections();
     await closed;
-    clearTimeout(force);
   }
 }
 

@@ -20,6 +20,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+export const EVENT_STREAM = "text/event-stream; charset=utf-8";
+
 export function json(status: number, content: unknown, headers?: Answer["headers"]): Answer {
   const answer = {
     status,
@@ -48,7 +50,7 @@ export function send(response: ServerResponse, answer: Answer, withBody: boolean
 export function beginEventStream(response: ServerResponse): void {
   response.writeHead(200, {
     ...SECURITY_HEADERS,
-    "content-type": "text/event-stream; charset=utf-8",
+    "content-type": EVENT_STREAM,
     // A proxy that gathers the answer before it passes it on would make the page stand still.
     "x-accel-buffering": "no",
   });

@@ -18,49 +18,66 @@ export interface Readiness {
   readonly checks: readonly ReadinessCheck[];
 }
 
+interface StoreAnswer {
+  readonly backend: string;
+  readonly check: ReadinessCheck;
+}
+
+type ProbedEngine = Pick<Engine, "get" | "healthCheck" | "stats">;
+
+const ABORTED = AbortSignal.abort();
+
 /** Whether requests should be sent to this process: the engine is open, its circuit is closed, its store answers. */
 export class ReadinessProbe {
-  readonly #engine: Pick<Engine, "healthCheck" | "stats">;
+  readonly #engine: ProbedEngine;
   readonly #clock: Clock;
-  #kept: { readonly readiness: Promise<Readiness>; readonly fromMs: number } | undefined;
+  #kept: { readonly store: Promise<StoreAnswer>; readonly fromMs: number } | undefined;
 
-  constructor(engine: Pick<Engine, "healthCheck" | "stats">, clock: Clock) {
+  constructor(engine: ProbedEngine, clock: Clock) {
     this.#engine = engine;
     this.#clock = clock;
   }
 
-  read(): Promise<Readiness> {
+  async read(): Promise<Readiness> {
     const nowMs = this.#clock.monotonicMs();
     if (this.#kept === undefined || nowMs - this.#kept.fromMs >= KEEP_MS) {
-      this.#kept = { readiness: this.#probe(), fromMs: nowMs };
+      this.#kept = { store: this.#probe(), fromMs: nowMs };
     }
-    return this.#kept.readiness;
+    const { backend, check } = await this.#kept.store;
+    // What this process knows of itself is never a second old.
+    const isClosed = await this.#isClosed();
+    const { circuit } = this.#engine.stats();
+    const checks: ReadinessCheck[] = [
+      { name: "engine", ok: !isClosed, detail: isClosed ? "closing" : "open" },
+      { name: "circuit", ok: circuit !== "open", detail: circuit },
+      ...(isClosed ? [] : [check]),
+    ];
+    return { ready: checks.every(({ ok }) => ok), backend, checks };
   }
 
-  async #probe(): Promise<Readiness> {
-    const { circuit } = this.#engine.stats();
-    const circuitCheck: ReadinessCheck = { name: "circuit", ok: circuit !== "open", detail: circuit };
+  /** A call that is aborted before it is made gets as far as the engine's door. */
+  async #isClosed(): Promise<boolean> {
+    try {
+      await this.#engine.get("readiness", { signal: ABORTED });
+      return false;
+    } catch (error) {
+      return error instanceof StateError && error.code === "CLOSED";
+    }
+  }
+
+  async #probe(): Promise<StoreAnswer> {
     try {
       const health = await withinMs(this.#engine.healthCheck(), PROBE_TIMEOUT_MS);
-      const store: ReadinessCheck =
-        health === undefined
-          ? { name: "store", ok: false, detail: `no answer within ${PROBE_TIMEOUT_MS} ms` }
-          : { name: "store", ok: health.healthy, detail: health.detail };
-      return readinessOf(health?.backend ?? "", [{ name: "engine", ok: true, detail: "open" }, circuitCheck, store]);
+      if (health === undefined) return noAnswer(`no answer within ${PROBE_TIMEOUT_MS} ms`);
+      return { backend: health.backend, check: { name: "store", ok: health.healthy, detail: health.detail } };
     } catch (error) {
-      const closed = error instanceof StateError && error.code === "CLOSED";
-      const detail = error instanceof StateError ? error.message : "the health check failed";
-      return readinessOf("", [
-        { name: "engine", ok: !closed, detail: closed ? "closing" : "open" },
-        circuitCheck,
-        ...(closed ? [] : [{ name: "store", ok: false, detail } as const]),
-      ]);
+      return noAnswer(error instanceof StateError ? error.message : "the health check failed");
     }
   }
 }
 
-function readinessOf(backend: string, checks: readonly ReadinessCheck[]): Readiness {
-  return { ready: checks.every(({ ok }) => ok), backend, checks };
+function noAnswer(detail: string): StoreAnswer {
+  return { backend: "", check: { name: "store", ok: false, detail } };
 }
 
 async function withinMs<T>(work: Promise<T>, limitMs: number): Promise<T | undefined> {

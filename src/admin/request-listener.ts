@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { Engine } from "../engine/engine-contract.js";
 import { formatSloReport } from "../observability/slo-report.js";
 import type { Access } from "./access.js";
-import { type Answer, beginEventStream, json, send, text } from "./answer.js";
+import { type Answer, beginEventStream, EVENT_STREAM, json, send, text } from "./answer.js";
 import { EventStream } from "./event-stream.js";
 import type { LiveFeed } from "./live-feed.js";
 import { readPageFiles } from "./page-files.js";
@@ -75,7 +75,11 @@ export function requestListener(parts: ListenerParts): RequestListener {
     if (!READABLE_METHODS.includes(request.method ?? "")) {
       return send(response, text(405, "only GET and HEAD", { allow: READABLE_METHODS.join(", ") }), withBody);
     }
-    if (path === "/events" && withBody && access.admits(request)) return stream(parts, request, response);
+    if (path === "/events" && access.admits(request)) {
+      return withBody
+        ? stream(parts, request, response)
+        : send(response, { status: 200, type: EVENT_STREAM, body: "" }, false);
+    }
     answerTo(request, path, query).then(
       (answer) => send(response, answer, withBody),
       () => send(response, text(500, "the figures could not be read"), withBody),
@@ -121,7 +125,9 @@ function wantsPage(request: IncomingMessage): boolean {
   return (request.headers.accept ?? "").includes("text/html");
 }
 
-function splitTarget(target: string): [string, URLSearchParams] {
+/** A target may be a whole URL, RFC 9112 3.2.2. */
+function splitTarget(whole: string): [string, URLSearchParams] {
+  const target = /^https?:\/\//i.test(whole) ? whole.replace(/^https?:\/\/[^/?]*/i, "") || "/" : whole;
   const at = target.indexOf("?");
   return at < 0 ? [target, new URLSearchParams()] : [target.slice(0, at), new URLSearchParams(target.slice(at + 1))];
 }

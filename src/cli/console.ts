@@ -9,6 +9,22 @@ export interface Console {
   readonly environment: Environment;
 }
 
+/** Outputs whose reader has left; Node.js makes standard output writable again after that error. */
+const abandoned = new WeakSet<Writable>();
+
+/** A reader that leaves early, as `head` does, is no failure. */
+export function letReaderLeave(output: Writable): void {
+  output.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    abandoned.add(output);
+  });
+}
+
+/** Whether what is printed interests nobody any more. */
+export function readerHasLeft({ output }: Console): boolean {
+  return output.destroyed || abandoned.has(output);
+}
+
 export type ExitCode = 0 | 1 | 2;
 
 /** A line on standard output; resolves when there is room for the next, so that a long list takes no memory. */

@@ -1,10 +1,8 @@
 #!/usr/bin/env node
+import { letReaderLeave } from "./console.js";
 import { runMillrace } from "./program.js";
 
-// A reader that leaves early (`millrace keys | head`) is no failure.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-});
+letReaderLeave(process.stdout);
 process.exitCode = await runMillrace(process.argv.slice(2), {
   input: process.stdin,
   output: process.stdout,

@@ -83,7 +83,7 @@ function programFor(console: Console): Command {
     .option("--token <token>", "what readers must present; better in MILLRACE_ADMIN_TOKEN, which no process list shows")
     .option("--no-token", "let anyone who reaches the address read")
     .option("--title <text>", "name of the service on the page")
-    .option("--probe <ms>", "ask the store a small question so often; 0: never (default: 1000)", wholeNumber)
+    .option("--probe <ms>", "ask the store a small question so often; 0: never (default: 1000)", probeInterval)
     .action((flags: ServeFlags) => serveCommand(console, flags));
   onStore("doctor", "try everything a service needs of its store").action((flags: StoreFlags) =>
     doctorCommand(console, flags),
@@ -115,6 +115,15 @@ function programFor(console: Console): Command {
 function wholeNumber(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidFlag("It must be a whole number.");
   return Number(text);
+}
+
+/** A timer takes no more than 2^31 milliseconds, and fires at once beyond. */
+const MAX_PROBE_MS = 86_400_000;
+
+function probeInterval(text: string): number {
+  const everyMs = wholeNumber(text);
+  if (everyMs > MAX_PROBE_MS) throw new InvalidFlag(`It must be at most ${MAX_PROBE_MS} ms, a day.`);
+  return everyMs;
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { "": 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

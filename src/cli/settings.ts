@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { type AdminServerOptions, adminOptionFields, parseAdminOptions } from "../admin/admin-options.js";
-import { settingsFromVariables } from "../config/environment.js";
+import { mistypedVariables, settingsFromVariables } from "../config/environment.js";
+import { isPlainObject } from "../config/field.js";
 import { LayeredSettings, nested } from "../config/layers.js";
 import { parseTomlFile } from "../config/toml-file.js";
+import { ConfigError } from "../core/errors.js";
 import { mistypedOptionVariables, readEngineOptions, VARIABLE_PREFIX } from "../engine/option-sources.js";
 import type { EngineOptions } from "../engine/options.js";
 import { type Console, complain } from "./console.js";
@@ -28,11 +30,15 @@ export interface Settings {
   readonly admin: AdminServerOptions;
 }
 
-/** Reads all settings; a flag wins over a variable, a variable over the file, the file over the default. */
+/**
+ * Reads all settings; a flag wins over a variable, a variable over the file, the file over the default.
+ *
+ * @param adminFlags of a command that serves; for others the admin server's settings, whatever they are, mean nothing
+ */
 export async function readSettings(
   console: Console,
   flags: StoreFlags,
-  adminFlags: AdminServerOptions = {},
+  adminFlags?: AdminServerOptions,
 ): Promise<Settings> {
   const { environment } = console;
   const path = flags.config ?? environment.MILLRACE_CONFIG;
@@ -51,18 +57,26 @@ export async function readSettings(
     },
     nameOf: (path) => (path === "keyPrefix" ? "--key-prefix" : `--${path}`),
   });
-  return { engine, admin: adminSettings(console, file?.name ?? "", section, adminFlags) };
+  const admin = adminFlags === undefined ? {} : adminSettings(console, file?.name ?? "", section, adminFlags);
+  return { engine, admin };
 }
 
 function adminSettings(
-  { environment }: Console,
+  console: Console,
   fileName: string,
   section: unknown,
   flags: AdminServerOptions,
 ): AdminServerOptions {
+  const { environment } = console;
+  if (section !== undefined && !isPlainObject(section)) {
+    throw new ConfigError(`${ADMIN_SECTION}: must be a section (from ${fileName})`, { reason: "ERR_CONFIG" });
+  }
+  for (const [name, meant] of mistypedVariables(adminOptionFields, environment, ADMIN_PREFIX)) {
+    complain(console, `millrace: ${name} is not known and has no effect; did you mean ${meant}?`);
+  }
   const variables = settingsFromVariables(adminOptionFields, environment, ADMIN_PREFIX);
   const layers = new LayeredSettings([
-    { nameOf: () => `[${ADMIN_SECTION}] of ${fileName}`, settings: (section ?? {}) as Record<string, unknown> },
+    { nameOf: () => `[${ADMIN_SECTION}] of ${fileName}`, settings: section ?? {} },
     {
       nameOf: (path) => variables.find((setting) => setting.path === path)?.variable ?? path,
       settings: nested(variables.map(({ path, value }) => [path, value])),

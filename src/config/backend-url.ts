@@ -1,5 +1,6 @@
 import { refuse } from "./field.js";
 import { parseLmdbUrl } from "./lmdb-url.js";
+import { decodePercent } from "./percent-encoding.js";
 import { parsePostgresUrl } from "./postgres-url.js";
 import { suggest } from "./suggest.js";
 
@@ -118,7 +119,7 @@ function parseSentinel(scheme: string, rest: string, path: string): BackendAddre
   return {
     kind: "redis-sentinel",
     sentinels: hosts,
-    master: decode(master, "the name of the master", path),
+    master: decodePercent(master, "the name of the master", path),
     ...credentials,
     database: databaseOf(database, path),
     tls: scheme.startsWith("rediss"),
@@ -136,6 +137,9 @@ function parseCluster(scheme: string, rest: string, path: string): BackendAddres
 function parsePostgres(scheme: string, rest: string, path: string): BackendAddress {
   const { userInfo, hostList, tail } = splitAuthority(scheme, rest, path);
   const credentials = credentialsOf(userInfo, path);
+  if (userInfo !== undefined && !userInfo.isWellFormed()) {
+    return refuse(path, "the user name or the password holds a lone surrogate, which UTF-8 cannot store");
+  }
   const encoded = [credentials.username ?? "", credentials.password].filter((part) => part !== undefined);
   const login = userInfo === undefined ? "" : `${encoded.map(encodeURIComponent).join(":")}@`;
   const url = `postgres://${login}${hostList}${tail}`;
@@ -193,18 +197,9 @@ function parseHost(text: string, defaultPort: number, path: string): HostPort {
 function credentialsOf(userInfo: string | undefined, path: string): Credentials {
   if (userInfo === undefined) return {};
   const colon = userInfo.indexOf(":");
-  const username = decode(colon < 0 ? userInfo : userInfo.slice(0, colon), "the user name", path);
-  const password = colon < 0 ? "" : decode(userInfo.slice(colon + 1), "the password", path);
+  const username = decodePercent(colon < 0 ? userInfo : userInfo.slice(0, colon), "the user name", path);
+  const password = colon < 0 ? "" : decodePercent(userInfo.slice(colon + 1), "the password", path);
   return { ...(username === "" ? {} : { username }), ...(password === "" ? {} : { password }) };
-}
-
-function decode(text: string, what: string, path: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // The cause would repeat the text, which may be a password.
-    return refuse(path, `${what} is not valid percent-encoding; write a "%" as %25`);
-  }
 }
 
 function databaseOf(segment: string | undefined, path: string): number {

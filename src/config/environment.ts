@@ -1,6 +1,11 @@
 import { type Field, type Fields, isPlainObject, pathOf, refuse, shown } from "./field.js";
 import { suggest } from "./suggest.js";
 
+const SWITCH_WORDS: ReadonlyMap<string, boolean> = new Map([
+  ...["true", "on", "1"].map((word) => [word, true] as const),
+  ...["false", "off", "0"].map((word) => [word, false] as const),
+]);
+
 /** Variables by name, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -77,7 +82,7 @@ function parsed({ type }: Field<unknown, unknown>, text: string, variable: strin
   if (text === "null" && type.endsWith("| null")) return null;
   if (/^(integer|number)/.test(type)) return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : text;
   if (type === "boolean" || type === "group | false") {
-    const isOn = { true: true, on: true, "1": true, false: false, off: false, "0": false }[text.toLowerCase()];
+    const isOn = SWITCH_WORDS.get(text.toLowerCase());
     if (isOn === undefined) return refuse(variable, `must be on or off; got ${shown(text)}`);
     return isOn && type === "group | false" ? {} : isOn;
   }

@@ -11,9 +11,12 @@ export interface Layer {
 /** Settings from several places in one object; later layers win option by option. */
 export class LayeredSettings {
   readonly settings: Readonly<Record<string, unknown>>;
+  readonly #whole: readonly string[];
   readonly #origins = new Map<string, string>();
 
-  constructor(layers: readonly Layer[]) {
+  /** @param whole paths of options that are taken as they are, even where they are plain objects */
+  constructor(layers: readonly Layer[], whole: readonly string[] = []) {
+    this.#whole = whole;
     const merged: Record<string, unknown> = {};
     for (const layer of layers) this.#merge(merged, layer.settings, "", layer.nameOf);
     this.settings = merged;
@@ -45,7 +48,7 @@ export class LayeredSettings {
       if (value === undefined) continue;
       const path = pathOf(parent, name);
       // A group is merged into what an earlier layer said of it; a group that was turned off begins anew.
-      const below = isPlainObject(value);
+      const below = isPlainObject(value) && !this.#whole.includes(path);
       const before = Object.hasOwn(into, name) ? into[name] : undefined;
       const group: Record<string, unknown> = below && isPlainObject(before) ? { ...before } : {};
       if (below) this.#merge(group, value, path, nameOf);

@@ -1,4 +1,5 @@
 import { refuse } from "./field.js";
+import { decodePercent } from "./percent-encoding.js";
 import { suggest } from "./suggest.js";
 
 /** As libpq understands them: how much of TLS is wanted, and what of the server's certificate is checked. */
@@ -62,13 +63,13 @@ export function parsePostgresUrl(url: string, path = "backend"): PostgresAddress
   if ((text("sslcert") === undefined) !== (text("sslkey") === undefined)) {
     return refuse(path, "sslcert and sslkey are given together or not at all");
   }
-  const database = decodeURIComponent(pathname.slice(1));
+  const database = decodePercent(pathname.slice(1), "the name of the database", path);
   if (database.includes("/")) return refuse(path, "postgres:// takes the name of a database and nothing more after it");
   return {
-    host: decodeURIComponent(hostname).replace(/^\[(.*)\]$/, "$1") || "localhost",
+    host: decodePercent(hostname, "the host", path).replace(/^\[(.*)\]$/, "$1") || "localhost",
     port: port === "" ? DEFAULT_PORT : Number(port),
-    user: decodeURIComponent(username) || text("user"),
-    password: decodeURIComponent(password) || text("password"),
+    user: decodePercent(username, "the user name", path) || text("user"),
+    password: decodePercent(password, "the password", path) || text("password"),
     database: database === "" ? undefined : database,
     sslMode: sslMode as SslMode,
     sslRootCert: text("sslrootcert"),

@@ -6,6 +6,9 @@ import { type EngineOptions, engineOptionFields, parseEngineOptions } from "./op
 
 export const VARIABLE_PREFIX = "MILLRACE_";
 
+/** Objects that are options as they are: a driver, a logger, labels of which the last word counts. */
+const WHOLE_OPTIONS: readonly string[] = ["backend", "logger", "metrics.labels"];
+
 /** Where options may stand; what comes later here wins, option by option. */
 export interface OptionSources {
   /**
@@ -30,14 +33,17 @@ export interface OptionSources {
 export function readEngineOptions(sources: OptionSources): EngineOptions {
   const { file, environment = {}, options = {}, nameOf = () => "the options given" } = sources;
   const variables = settingsFromVariables(engineOptionFields, environment, VARIABLE_PREFIX);
-  const layers = new LayeredSettings([
-    ...(file === undefined ? [] : [{ nameOf: () => file.name, settings: settingsOf(file) }]),
-    {
-      nameOf: (path) => variables.find((setting) => setting.path.startsWith(path))?.variable ?? path,
-      settings: nested(variables.map(({ path, value }) => [path, value])),
-    },
-    { nameOf, settings: options as Record<string, unknown> },
-  ]);
+  const layers = new LayeredSettings(
+    [
+      ...(file === undefined ? [] : [{ nameOf: () => file.name, settings: settingsOf(file) }]),
+      {
+        nameOf: (path) => variables.find((setting) => isWithin(setting.path, path))?.variable ?? path,
+        settings: nested(variables.map(({ path, value }) => [path, value])),
+      },
+      { nameOf, settings: options as Record<string, unknown> },
+    ],
+    WHOLE_OPTIONS,
+  );
   layers.read((settings) => parseEngineOptions(settings as EngineOptions));
   return layers.settings as EngineOptions;
 }
@@ -48,6 +54,10 @@ function settingsOf(file: NonNullable<OptionSources["file"]>): Readonly<Record<s
   if (!isPlainObject(all.admin)) return all;
   const { admin: _, ...settings } = all;
   return settings;
+}
+
+function isWithin(path: string, group: string): boolean {
+  return path === group || path.startsWith(`${group}.`);
 }
 
 /** Variables that look like mistyped options, with what was probably meant. */

@@ -44,7 +44,7 @@ function row(operation: SlowFigures): HTMLElement {
     [element("code", {}, operation.operation), "text"],
     [key === null ? "many" : element("code", { title: key }, key), "text key"],
     [milliseconds(latencyMs), ""],
-    [phases === null ? "never sent" : phaseBar(phases), "text"],
+    [phases === null ? (batchSize === 0 ? "never sent" : "–") : phaseBar(phases), "text"],
     [batchSize === 0 ? "–" : wholeNumber(batchSize), ""],
     [String(attempts), ""],
     [milliseconds(eventLoopLagMs), ""],

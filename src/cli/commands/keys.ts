@@ -1,4 +1,4 @@
-import { type Console, jsonOf, print } from "../console.js";
+import { type Console, jsonOf, print, readerHasLeft } from "../console.js";
 import type { StoreFlags } from "../settings.js";
 import { withEngine } from "../with-engine.js";
 
@@ -16,14 +16,13 @@ export async function keysCommand(console: Console, prefix: string | undefined, 
     }
     let left = flags.limit ?? Number.POSITIVE_INFINITY;
     for await (const key of engine.keys(prefix)) {
-      // The reader has left, as `head` does; what else there is interests nobody.
-      if (left-- <= 0 || console.output.destroyed) break;
+      if (left-- <= 0 || readerHasLeft(console)) break;
       await print(console, flags.json === true ? jsonOf(key) : shownKey(key));
     }
   });
 }
 
-/** A key with a line break or a terminal's control codes in it is written as a JSON string. */
+/** A key that is no text, or has a line break or a terminal's control codes in it, is written as a JSON string. */
 function shownKey(key: string): string {
-  return /\p{Cc}/u.test(key) ? jsonOf(key) : key;
+  return /\p{Cc}/u.test(key) || !key.isWellFormed() ? jsonOf(key) : key;
 }

@@ -1,3 +1,4 @@
+import { isPlainObject } from "../../config/field.js";
 import { type Console, jsonOf, print } from "../console.js";
 import { Failure, UsageError } from "../failure.js";
 import type { StoreFlags } from "../settings.js";
@@ -12,7 +13,8 @@ const ANSWER_TIMEOUT_MS = 5000;
 
 /** The figures of a running service by its admin server, else those of the store itself. */
 export async function statsCommand(console: Console, flags: StatsFlags): Promise<void> {
-  const url = flags.url ?? console.environment.MILLRACE_URL;
+  // A flag wins over a variable.
+  const url = flags.url ?? (flags.backend === undefined ? console.environment.MILLRACE_URL : undefined);
   const figures =
     url === undefined || url === "" ? await storeFigures(console, flags) : await remote(console, url, flags);
   if (flags.json === true) return print(console, jsonOf(figures));
@@ -42,7 +44,9 @@ async function remote(console: Console, url: string, flags: StatsFlags): Promise
   });
   if (response.status === 401) throw new Failure(`${place.origin} asks for a token: --token or MILLRACE_ADMIN_TOKEN`);
   if (!response.ok) throw new Failure(`${place.origin} answered ${response.status}`);
-  return (await response.json()) as Record<string, unknown>;
+  const figures: unknown = await response.json().catch(() => undefined);
+  if (!isPlainObject(figures)) throw new Failure(`${place.origin} is no admin server: /stats is not what one answers`);
+  return figures;
 }
 
 function placeOf(url: string): URL {

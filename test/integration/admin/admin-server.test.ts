@@ -92,6 +92,7 @@ test("has no metrics where the engine keeps none", async (t) => {
 
 test("is not ready once the engine closes, and stays alive", async (t) => {
   const { engine, admin } = await serve(t);
+  assert.equal((await ask(`${admin.url}/readyz`)).status, 200);
   await engine.close();
   const { status, body } = await ask(`${admin.url}/readyz`);
   assert.equal(status, 503);
@@ -124,6 +125,8 @@ test("answers what it does not know or does not do with the status that says so"
   for (const path of ["/page/../main.js", "/page/%2e%2e/answer.js", "/page/", "//evil.example/", "/constructor"]) {
     assert.equal(await rawStatus(admin, path), 404, path);
   }
+  assert.equal(await rawStatus(admin, `${admin.url}/healthz`), 200, "a whole URL is a target too");
+  assert.equal(await rawStatus(admin, admin.url), 200);
   for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
     const { status, headers } = await ask(`${admin.url}/stats`, {}, method);
     assert.deepEqual([status, headers.allow], [405, "GET, HEAD"], method);
@@ -131,6 +134,8 @@ test("answers what it does not know or does not do with the status that says so"
   const head = await ask(`${admin.url}/stats`, {}, "HEAD");
   assert.deepEqual([head.status, head.body], [200, ""]);
   assert.ok(Number(head.headers["content-length"]) > 100);
+  const events = await ask(`${admin.url}/events`, {}, "HEAD");
+  assert.deepEqual([events.status, events.headers["content-type"]], [200, "text/event-stream; charset=utf-8"]);
 });
 
 /** The status of a path that no client would send as it stands. */
@@ -234,6 +239,19 @@ test("streams one sample after the other, with what was before them", async (t) 
   assert.match(received, /^event: detail$/m);
   const [, sample] = /^event: sample\ndata: (.*)$/m.exec(received)!;
   assert.equal((JSON.parse(sample!) as { operationsTotal: number }).operationsTotal, 1);
+});
+
+test("lets a reader have the rest of an answer when it closes", async (t) => {
+  const { engine, admin } = await serve(t, {}, { backend: "memory:", slowLog: { thresholdMs: 1, capacity: 10_000 } });
+  t.mock.method(engine, "slowOperations", () => Array.from({ length: 100_000 }, () => ({ text: "x".repeat(90) })));
+  const sent = request(`${admin.url}/slow`, { agent: false });
+  sent.end();
+  const [response] = (await once(sent, "response")) as [IncomingMessage];
+  const closed = admin.close();
+  let bytes = 0;
+  for await (const chunk of response) bytes += (chunk as Buffer).length;
+  assert.equal(bytes, Number(response.headers["content-length"]));
+  await closed;
 });
 
 test("ends live streams and idle connections when it closes, and can be closed twice", async (t) => {

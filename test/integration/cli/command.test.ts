@@ -175,6 +175,32 @@ describe("the command", () => {
     }
   });
 
+  test("settings of the admin server matter to serve alone, and those of nothing are pointed out", async () => {
+    const file = join(folder.path, "admin.toml");
+    await writeFile(file, '[admin]\nhost = "0.0.0.0"\n');
+    const store = ["-b", "lmdb:./admin", "-c", file];
+    const open = { variables: { MILLRACE_ADMIN_HOST: "0.0.0.0" } };
+    assert.equal((await millrace(["put", "key", "x", ...store], open)).code, 0);
+    const exposed = await millrace(["serve", ...store]);
+    assert.equal(exposed.code, 2);
+    assert.match(exposed.errors, /can be reached from other machines/);
+    const mistyped = await millrace(["serve", ...store], { variables: { MILLRACE_ADMIN_TOKN: "x".repeat(20) } });
+    assert.match(mistyped.errors, /did you mean MILLRACE_ADMIN_TOKEN\?/);
+    await writeFile(file, "admin = 5\n");
+    assert.match((await millrace(["serve", ...store])).errors, /admin: must be a section/);
+    const often = await millrace(["serve", "-b", "memory:", "--probe", "3000000000"]);
+    assert.equal(often.code, 2);
+    assert.match(often.errors, /at most 86400000 ms/);
+  });
+
+  test("a store named by a flag is asked, whatever service a variable names", async () => {
+    const { code, text } = await millrace(["stats", "-b", "memory:", "--json"], {
+      variables: { MILLRACE_URL: "http://127.0.0.1:1" },
+    });
+    assert.equal(code, 0);
+    assert.equal((JSON.parse(text) as { backend: string }).backend, "memory");
+  });
+
   test("stops listing when its reader leaves", async () => {
     const store = ["-b", "lmdb:./many"];
     await millrace(["put", "key", "x", ...store]);

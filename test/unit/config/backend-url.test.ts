@@ -130,6 +130,9 @@ const malformed: readonly (readonly [string, RegExp])[] = [
   ["redis+cluster://h1/1", /database 0 only/],
   ["redis+cluster://h1,,h2", /each host/],
   ["postgres://host:s3cret/db", /malformed/],
+  ["postgres://host/s3cret%zz", /name of the database is not valid percent-encoding/],
+  ["postgres://h%zz/db", /malformed|the host is not valid/],
+  ["postgres://ann:s3cret\ud800@host/db", /lone surrogate/],
 ];
 
 for (const [url, complaint] of malformed) {

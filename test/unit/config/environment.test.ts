@@ -4,6 +4,29 @@ import { describeEngineOptions } from "../../../src/engine/options.js";
 import { ConfigError, readEngineOptions } from "../../../src/index.js";
 import { readDocument } from "../docs/document.js";
 
+test("a setting that is refused is said to come from its own variable", () => {
+  const environment = { MILLRACE_SLOW_LOG_CAPACITY: "5", MILLRACE_SLO: '[{"operation":"nothing","latencyMs":2}]' };
+  assert.throws(() => readEngineOptions({ environment }), /from MILLRACE_SLO\)/);
+});
+
+test("only words for on and off switch a group", () => {
+  for (const word of ["constructor", "__proto__", "yes"]) {
+    assert.throws(() => readEngineOptions({ environment: { MILLRACE_CACHE: word } }), /must be on or off/);
+  }
+});
+
+test("drivers and loggers stay the objects that were given, and labels replace labels", () => {
+  const logger: Record<string, unknown> = { debug() {}, info() {}, warn() {}, error() {} };
+  logger.self = logger;
+  const read = readEngineOptions({
+    file: { name: "millrace.toml", settings: { metrics: { labels: { from: "file" } } } },
+    environment: { MILLRACE_METRICS_LABELS: '{"service":"orders"}' },
+    options: { logger: logger as never },
+  });
+  assert.equal(read.logger, logger);
+  assert.deepEqual((read.metrics as { labels: unknown }).labels, { service: "orders" });
+});
+
 test("every option that is a text, a number or a switch has its variable", () => {
   const samples: Readonly<Record<string, readonly [text: string, value: unknown]>> = {
     backend: ["memory:", "memory:"],
