@@ -1,5 +1,7 @@
 import { Redis } from "ioredis";
+import { createEngine } from "../../src/index.js";
 import { findRedisServer, temporaryFolder, type UsedRedis, useRedis } from "../../src/testing/index.js";
+import { readStoreAddress } from "../lib/store-address.js";
 import { KEY_PREFIX } from "./inputs.js";
 
 /** What a run measures against. */
@@ -13,17 +15,21 @@ export interface Store {
   close(): Promise<void>;
 }
 
-const REDIS_URL = /^rediss?:/;
+/** So many keys are deleted at once that a store with one table may need long. */
+const CLEAR_TIMEOUT_MS = 120_000;
 
-/** The store of `--backend`, else a Redis, else the embedded default in a folder of its own. */
+/**
+ * The store of `--backend`, else a Redis, else the embedded default in a folder of its own.
+ *
+ * @throws UsageError when the URL is none
+ */
 export async function openStore(backend: string | null): Promise<Store> {
-  if (backend !== null && !REDIS_URL.test(backend)) {
-    return { millraceUrl: backend, redis: null, shown: withoutPassword(backend), close: async () => {} };
-  }
   const given = backend ?? process.env.MILLRACE_REDIS_URL;
   if (given !== undefined && given !== "") {
+    const { isRedis, shown } = readStoreAddress(given);
+    if (!isRedis) return { millraceUrl: given, redis: null, shown, close: () => clearKeys(given) };
     const redis = await useRedis(given);
-    return { millraceUrl: given, redis, shown: withoutPassword(given), close: () => removeKeys(given) };
+    return { millraceUrl: given, redis, shown, close: () => removeKeys(given) };
   }
   if ((await findRedisServer()) !== null) {
     const redis = await useRedis();
@@ -38,10 +44,16 @@ export async function openStore(backend: string | null): Promise<Store> {
   };
 }
 
-function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//");
+async function clearKeys(url: string): Promise<void> {
+  const engine = await createEngine({ backend: url, timeouts: { operationMs: CLEAR_TIMEOUT_MS } });
+  try {
+    await engine.clear(KEY_PREFIX);
+  } finally {
+    await engine.close();
+  }
 }
 
+/** By a plain client, because the other clients' keys do not have the engine's prefix. */
 async function removeKeys(url: string): Promise<void> {
   const client = new Redis(url);
   try {
