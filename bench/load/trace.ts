@@ -49,12 +49,12 @@ const CACHE_OPERATIONS: Record<string, CacheOperation["operation"]> = {
  */
 export async function readTrace(file: string): Promise<Trace> {
   const input = createReadStream(file, "utf8");
-  const opened = new Promise<void>((resolve, reject) => {
-    input.once("open", () => resolve());
+  // A folder opens like a file, and fails when it is read.
+  const unreadable = new Promise<never>((_, reject) => {
     input.once("error", (error) => reject(new UsageError(`cannot read the trace ${file}: ${error.message}`)));
   });
-  await opened;
-  return parseTrace(createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }), file);
+  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  return Promise.race([unreadable, parseTrace(lines, file)]);
 }
 
 export async function parseTrace(lines: AsyncIterable<string> | Iterable<string>, file: string): Promise<Trace> {
@@ -102,7 +102,8 @@ function parseCacheLine(line: string): CacheOperation | null {
   const fields = line.trimEnd().split(",");
   if (fields.length !== 7) return null;
   const [time, key, keyBytes, valueBytes, , name, ttl] = fields as [string, string, string, string, ...string[]];
-  const operation = CACHE_OPERATIONS[(name ?? "").toLowerCase()];
+  const known = (name ?? "").toLowerCase();
+  const operation = Object.hasOwn(CACHE_OPERATIONS, known) ? CACHE_OPERATIONS[known] : undefined;
   const numbers = [time, keyBytes, valueBytes, ttl].map((field) => Number(field));
   if (operation === undefined || key === "" || numbers.some((field) => !Number.isInteger(field) || field < 0)) {
     return null;

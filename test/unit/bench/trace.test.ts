@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
 import { describe, test } from "node:test";
 import { LatencyRecorder } from "../../../bench/lib/latency-recorder.js";
 import { UsageError } from "../../../bench/lib/usage-error.js";
@@ -54,6 +55,21 @@ describe("traces", () => {
         [Date.UTC(2024, 4, 10, 0, 0, 1), 1, 2],
       ],
     );
+  });
+
+  test("an operation is none because JavaScript's objects have something of its name", async () => {
+    for (const name of ["constructor", "__proto__", "toString"]) {
+      await assert.rejects(parseTrace([`0,k,1,10,0,${name},0`], "t.csv"), /t\.csv, line 1 is not a cache operation/);
+    }
+  });
+
+  test("a folder, or what is not there, is no trace", async () => {
+    for (const file of [tmpdir(), "/no/such/trace.csv"]) {
+      await assert.rejects(
+        readTrace(file),
+        (error: Error) => error instanceof UsageError && error.message.includes(file),
+      );
+    }
   });
 
   test("the cache format is read without a header and its operations become ours", async () => {
