@@ -6,7 +6,7 @@ export interface Peer {
   /** Peers of one format read each other's values, so keys are loaded once for all of them; "own": nobody else does. */
   readonly format: "plain" | "millrace" | "own";
   connect(url: string): Promise<void>;
-  /** Resolves to null when there is no such key. */
+  /** As bytes or as text, whichever the client is faster with. Resolves to null when there is no such key. */
   get(key: string): Promise<Uint8Array | string | null>;
   put(key: string, value: string): Promise<unknown>;
   putWithTtl(key: string, value: string, ttlMs: number): Promise<unknown>;
