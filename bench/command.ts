@@ -1,14 +1,11 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
 import { StateError } from "../src/index.js";
 import { CODEC_PARTS, type CodecPart } from "./codec/codec-bench.js";
 import { HELP } from "./lib/help.js";
-import { htmlPage } from "./lib/html-page.js";
-import { junitXml } from "./lib/junit.js";
 import { type BenchOptions, parseOptions } from "./lib/options.js";
 import { comparisonText, environmentText, targetsText, verdictsText } from "./lib/print.js";
 import { openProgress } from "./lib/progress.js";
-import { type BenchReport, hasFailed } from "./lib/report.js";
+import { type BenchReport, failedRows, hasFailed, isGoal } from "./lib/report.js";
+import { ReportFiles } from "./lib/report-files.js";
 import { UsageError } from "./lib/usage-error.js";
 import { LMDB } from "./lmdb/run-lmdb.js";
 import { CODEC, EXTRA_WORKLOADS, OBSERVABILITY } from "./load/plan.js";
@@ -95,6 +92,7 @@ function listText(): string {
 }
 
 async function benchAndReport(options: BenchOptions, output: CliOutput): Promise<boolean> {
+  const files = await ReportFiles.open(options);
   const progress = openProgress();
   const say = (text: string): void => {
     progress.clear();
@@ -102,37 +100,38 @@ async function benchAndReport(options: BenchOptions, output: CliOutput): Promise
   };
   const started = performance.now();
   const report = await runBench(options, {
-    begin: (environment) => say(environmentText(environment)),
+    begin: (environment) => {
+      files.begin(environment);
+      say(environmentText(environment));
+    },
     progress: (text) => progress.update(text),
     measured: (title, rows) => say(comparisonText(title, rows)),
+    recorded: (rows) => files.measured(rows),
     note: (text) => say(`\n${text}`),
-  }).finally(() => progress.clear());
+  })
+    .catch((error: unknown) => {
+      files.giveUp();
+      throw error;
+    })
+    .finally(() => progress.clear());
   say(summaryText(report));
   say(`\ntook ${((performance.now() - started) / 1000).toFixed(0)} s`);
-  await writeFiles(options, report);
+  await files.finish(report, MILLRACE);
   return !hasFailed(report, MILLRACE);
 }
 
 function summaryText(report: BenchReport): string {
-  const published = report.targets.filter((target) => !target.id.startsWith("M"));
-  const goals = report.targets.filter((target) => target.id.startsWith("M"));
+  const published = report.targets.filter((target) => !isGoal(target));
+  const goals = report.targets.filter(isGoal);
   const parts: string[] = [];
   if (published.length > 0) parts.push(`\nTargets\n${targetsText(published)}`);
   if (goals.length > 0)
     parts.push(`\nGoals beside the others (they do not decide the exit code)\n${targetsText(goals)}`);
   if (report.verdicts.length > 0) parts.push(`\nObjectives\n${verdictsText(report.verdicts)}`);
-  return parts.join("\n");
-}
-
-async function writeFiles(options: BenchOptions, report: BenchReport): Promise<void> {
-  const files: [string | null, () => string][] = [
-    [options.json, () => `${JSON.stringify(report, null, 2)}\n`],
-    [options.html, () => htmlPage(report)],
-    [options.junit, () => junitXml(report)],
-  ];
-  for (const [file, content] of files) {
-    if (file === null) continue;
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, content());
+  const failed = failedRows(report, MILLRACE);
+  if (failed.length > 0) {
+    const rows = failed.map(({ workload, subject, errors }) => `  ${errors} in ${workload} (${subject})`);
+    parts.push(`\nOperations that failed or gave a wrong value\n${rows.join("\n")}`);
   }
+  return parts.join("\n");
 }

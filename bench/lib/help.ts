@@ -15,16 +15,21 @@ What to measure
   --rate OPS              open loop: operations begin by the clock at this rate and latency counts from the intended
                           start; without it N tasks each await one operation after the other
   --trace FILE            replays an Azure LLM inference trace or a Twitter cache trace; default: a seeded one
-  --backend URL           millrace on this store; a redis: URL is used by all subjects
-  --duration S            about how long it may take in all, in seconds; default: just under three minutes for everything
+  --backend URL           millrace on this store; a redis: or rediss: URL is used by all subjects; keys that the bench
+                          wrote there (%mb:...) are deleted at its end
+  --duration S            about how long it may take in all, in seconds; default: just under three minutes for everything.
+                          Never shorter than clients need to start and warm up, and rounds of 20 ms (open loop: 200 ms);
+                          lmdb and postgres take their time
   --quick                 shorter and fewer rounds: a look, not a measurement
-  --check                 does the harness see a slow store? delays replies on purpose and reads the percentiles
+  --check                 does the harness see a slow store? delays replies on purpose and reads the percentiles; goes
+                          with neither --slo nor --baseline
 
 What decides
   --slo "get.p99<1ms"     an operation, judged in the open loop at --rate (default 10000), or a cell
-                          ("put-100B@1000.ops>=500k"); p50, p99, p99.9, mean, max, ops, errors, cpu; may be repeated
-  --baseline FILE         a report of an earlier run; fails when millrace became slower than
-  --max-regression 10%    this allows
+                          of this run ("put-100B@1000.ops>=500k"); p50, p99, p99.9, mean, max, ops, errors, cpu; may be
+                          repeated; what was not measured is missed
+  --baseline FILE         a report of an earlier run (--json); fails when millrace became slower than
+  --max-regression 10%    this allows: in ops/s, at a rate in p50 and p99
 
 Where it goes
   --json FILE  --html FILE  --junit FILE

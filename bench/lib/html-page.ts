@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { escapeXml } from "./junit.js";
 import { formatNumber, formatRate, formatUs } from "./numbers.js";
-import type { BenchReport, Comparison, Target } from "./report.js";
+import { type BenchReport, type Comparison, isGoal, type Target } from "./report.js";
 import { plots } from "./report-plots.js";
 
 const OWN_SUBJECT = "millrace";
@@ -12,8 +12,8 @@ const NOTABLE_OTHER_LOAD = 0.1;
 export function htmlPage(report: BenchReport): string {
   const style = readFileSync(new URL("report.css", import.meta.url), "utf8");
   const workloads = [...new Set(report.comparisons.map((row) => row.workload))];
-  const published = report.targets.filter((target) => !target.id.startsWith("M"));
-  const goals = report.targets.filter((target) => target.id.startsWith("M"));
+  const published = report.targets.filter((target) => !isGoal(target));
+  const goals = report.targets.filter(isGoal);
   const cells = workloads.map((workload) =>
     section(
       workload,

@@ -75,6 +75,9 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   if (values["max-regression"] !== undefined && values.baseline === undefined) {
     throw new UsageError("--max-regression needs --baseline FILE");
   }
+  if (values.check === true && (lists.slo!.length > 0 || values.baseline !== undefined)) {
+    throw new UsageError("--check measures nothing that --slo or --baseline could be held against");
+  }
   return {
     workloads: names(lists.workload!),
     peers: names(lists.peers!),

@@ -76,14 +76,26 @@ export function judge(target: Omit<Target, "pass">): Target {
   return { ...target, pass };
 }
 
-/**
- * Published targets, objectives, regressions, and operations of our own that failed or gave wrong values. The further
- * ratios do not fail a run: they depend on the machine's mood.
- */
+/** A row whose operations were begun by the clock: its throughput is what was offered, its latency is what counts. */
+export function isOpenLoop(workload: string): boolean {
+  return workload.endsWith("/s");
+}
+
+/** A ratio beside others; unlike the published targets it does not fail a run, since it depends on the machine's mood. */
+export function isGoal({ id }: Target): boolean {
+  return id.startsWith("M");
+}
+
+/** Rows of our own with operations that failed or gave wrong values. */
+export function failedRows({ comparisons }: BenchReport, ownSubject: string): readonly Comparison[] {
+  return comparisons.filter((row) => row.subject.split(" ")[0] === ownSubject && row.errors > 0);
+}
+
+/** Published targets, objectives, regressions, and failed operations of our own. */
 export function hasFailed(report: BenchReport, ownSubject: string): boolean {
   return (
-    report.targets.some((target) => target.pass === false && !target.id.startsWith("M")) ||
+    report.targets.some((target) => target.pass === false && !isGoal(target)) ||
     report.verdicts.some((verdict) => !verdict.pass) ||
-    report.comparisons.some((row) => row.subject.split(" ")[0] === ownSubject && row.errors > 0)
+    failedRows(report, ownSubject).length > 0
   );
 }

@@ -50,6 +50,10 @@ export function judgeSlo(slo: Slo, row: Comparison | undefined): Verdict {
   if (row === undefined || typeof measured !== "number") {
     return { kind: "slo", title: slo.text, measured: "not measured", pass: false };
   }
+  // Percentiles of nothing are 0, which any limit would allow.
+  if (!(row.opsPerSec > 0)) {
+    return { kind: "slo", title: slo.text, measured: `no operation came back in ${row.workload}`, pass: false };
+  }
   const pass =
     slo.comparison === "<"
       ? measured < slo.limit

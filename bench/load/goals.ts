@@ -1,4 +1,4 @@
-import { type Comparison, judge, type Target } from "../lib/report.js";
+import { type Comparison, isOpenLoop, judge, type Target } from "../lib/report.js";
 import { MILLRACE, YARDSTICK } from "../peers/all-peers.js";
 
 const SOURCE = "side by side in this run";
@@ -69,7 +69,7 @@ function closestRace(
   for (const row of comparisons) {
     if (
       !row.workload.includes(`-${size}@`) ||
-      row.workload.endsWith("/s") ||
+      isOpenLoop(row.workload) ||
       row.subject === MILLRACE ||
       row.subject === YARDSTICK
     )

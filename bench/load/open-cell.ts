@@ -9,6 +9,8 @@ import { bindOperation, openLoopName, type Workload } from "./workload.js";
 const WARM_UP_MS = 200;
 /** At the rate itself: for a second the compiler learns how large the batches are now. */
 const OPEN_WARM_UP_MS = 1500;
+/** What a run takes besides its length: both warm-ups, and what lies around them. */
+export const OPEN_AROUND_MS = WARM_UP_MS + OPEN_WARM_UP_MS + 100;
 
 export interface OpenCellOptions {
   readonly ratePerSec: number;

@@ -3,6 +3,7 @@ import { LatencyRecorder } from "../lib/latency-recorder.js";
 export interface OpenLoopOptions {
   readonly issue: () => Promise<unknown>;
   readonly ratePerSec: number;
+  /** However short, one operation is offered in it. */
   readonly durationMs: number;
   /** Operations of this first part are made but not counted. */
   readonly warmUpMs?: number;
@@ -33,7 +34,7 @@ export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopRes
   const recorder = new LatencyRecorder();
   const intervalMs = 1000 / options.ratePerSec;
   const warmUp = Math.floor((options.warmUpMs ?? 0) / intervalMs);
-  const total = warmUp + Math.round(options.durationMs / intervalMs);
+  const total = warmUp + Math.max(1, Math.round(options.durationMs / intervalMs));
   let settled = 0;
   let measured = 0;
   let errors = 0;

@@ -7,12 +7,13 @@ import { MILLRACE, SUBJECT_NAMES, YARDSTICK } from "../peers/all-peers.js";
 import { POSTGRES } from "../postgres/run-postgres.js";
 import { RESILIENCE } from "../resilience/run-resilience.js";
 import { TIER } from "../tier/run-tier.js";
+import { type Durations, divideTime } from "./durations.js";
 import { WORKLOADS, type Workload } from "./workload.js";
 
 export const EXTRA_WORKLOADS = ["trace", "targets", "soak"] as const;
 export type ExtraWorkload = (typeof EXTRA_WORKLOADS)[number];
 
-export interface Plan {
+export interface Plan extends Durations {
   readonly cells: readonly { readonly workload: Workload; readonly names: readonly string[] }[];
   readonly extras: readonly ExtraWorkload[];
   /** Parts of the workload `codec`, which runs only when asked for. */
@@ -28,33 +29,16 @@ export interface Plan {
   /** Parts of the workload `observability`, which runs only when asked for. */
   readonly observabilityParts: readonly ObservabilityPart[];
   readonly peers: readonly string[];
-  /** Length of one throughput round. */
-  readonly roundMs: number;
-  /** Whether anything is measured in such rounds; some parts have rounds of their own. */
-  readonly hasRounds: boolean;
-  /** Open loop: length of each run. */
-  readonly openMs: number;
   readonly soakMs: number;
+  /** How long each of the parts with rounds of their own may take; null: as long as it takes. */
+  readonly partMs: number | null;
 }
 
-const ROUND_MS = 100;
-const QUICK_ROUND_MS = 50;
 const QUICK_ROUNDS = 2;
-const MIN_ROUND_MS = 20;
 /** The workload that means all of its parts. */
 export const CODEC = "codec";
 export const OBSERVABILITY = "observability";
-const OPEN_MS = 3000;
 const SOAK_MS = 60_000;
-/** The targets are few, and are held against fixed figures: their rounds are longer. */
-export const TARGET_ROUND_SHARE = 3 / 2;
-/** Rounds' worth of time that the targets take, and that a cell takes around its rounds. */
-const TARGET_UNITS = 22 * TARGET_ROUND_SHARE;
-const OVERHEAD_SHARE = 0.75;
-/** What takes its time however short rounds are, measured on two cores: a client's start, its begin of a cell, the trace. */
-const CLIENT_MS = 2000;
-const CELL_MS = 500;
-const TRACE_MS = 1700;
 
 /** Whether the selector (a group, a size, a group with a size, a cell's name) means this workload. */
 export function selects(selector: string, workload: Workload): boolean {
@@ -100,46 +84,69 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
     TIER,
     RESILIENCE,
   ];
-  const onlyParts = wanted?.every((name) => partNames.includes(name)) === true;
+  const onlyParts = options.trace === null && wanted?.every((name) => partNames.includes(name)) === true;
   const peers = onlyParts
     ? [MILLRACE]
     : (options.peers ?? SUBJECT_NAMES).filter((name) => clientsOnly?.includes(name) ?? true);
   const chosen = WORKLOADS.filter((workload) => wanted?.some((name) => selects(name, workload)) ?? true);
-  const cells = chosen.map((workload) => ({
+  const chosenCells = chosen.map((workload) => ({
     workload: options.quick ? { ...workload, rounds: QUICK_ROUNDS } : workload,
     names: peers.filter(
       (name) => options.peers !== null || workload.subjects === "all" || workload.subjects.includes(name),
     ),
   }));
-  const extras = EXTRA_WORKLOADS.filter((name) => (wanted === null ? name !== "soak" : wanted.includes(name)));
-  const budgetMs = options.durationS === null ? null : options.durationS * 1000;
-  const units = cells.reduce((sum, { workload, names }) => sum + cellUnits(workload, names), 0);
-  const allUnits = units + (extras.includes("targets") ? TARGET_UNITS : 0);
-  const usual = options.quick ? QUICK_ROUND_MS : ROUND_MS;
-  const openRuns = cells.reduce((sum, { names }) => sum + names.filter((name) => name !== YARDSTICK).length, 0);
-  const clients = peers.filter((name) => name !== YARDSTICK).length;
-  const fixedMs = clients * (CLIENT_MS + (extras.includes("trace") ? TRACE_MS : 0)) + openRuns * CELL_MS;
-  const forRoundsMs = (allMs: number): number => Math.min(allMs * OVERHEAD_SHARE, allMs - fixedMs);
-  return {
-    cells,
-    extras,
-    codecParts,
+  const cells = options.ratePerSec === null ? chosenCells : differentLoads(chosenCells);
+  const extras = EXTRA_WORKLOADS.filter(
+    (name) =>
+      (wanted === null ? name !== "soak" : wanted.includes(name)) || (name === "trace" && options.trace !== null),
+  );
+  const others = {
     postgres: wanted?.includes(POSTGRES) === true,
     lmdb: wanted?.includes(LMDB) === true,
     tier: wanted?.includes(TIER) === true,
     resilience: wanted?.includes(RESILIENCE) === true,
-    observabilityParts,
-    peers,
-    roundMs: budgetMs === null || allUnits === 0 ? usual : Math.max(MIN_ROUND_MS, forRoundsMs(budgetMs) / allUnits),
-    hasRounds: allUnits > 0,
-    openMs: budgetMs === null ? (options.quick ? OPEN_MS / 3 : OPEN_MS) : budgetMs / Math.max(1, openRuns),
+  };
+  const sharers = [
+    cells.length > 0 || extras.some((name) => name !== "soak") || options.slos.length > 0,
+    ...[extras.includes("soak"), codecParts.length > 0, observabilityParts.length > 0, others.tier, others.resilience],
+  ].filter((takesPart) => takesPart).length;
+  const budgetMs = options.durationS === null ? null : (options.durationS * 1000) / Math.max(1, sharers);
+  const durations = divideTime({
+    ...{ budgetMs, cells, quick: options.quick, isOpen: options.ratePerSec !== null },
+    clients: peers.filter((name) => name !== YARDSTICK).length,
+    hasTrace: extras.includes("trace"),
+    hasTargets: extras.includes("targets"),
+    objectiveRuns: objectiveRuns(options, cells),
+  });
+  return {
+    ...{ cells, extras, codecParts, observabilityParts, peers, ...others, ...durations },
+    partMs: budgetMs,
     soakMs: budgetMs ?? SOAK_MS,
   };
 }
 
-function cellUnits(workload: Workload, names: readonly string[]): number {
-  const clients = names.filter((name) => name !== YARDSTICK).length;
-  const yardstick =
-    workload.inFlight >= 1000 && names.includes(YARDSTICK) ? (workload.operation === "mixed" ? 2 : 1) : 0;
-  return workload.rounds * workload.roundShare * (clients * 1.5 + yardstick);
+type Cells = Plan["cells"];
+
+/** How many are in flight is no choice in the open loop, so cells that differ in nothing else are one. */
+function differentLoads(cells: Cells): Cells {
+  return cells.filter(
+    ({ workload }, index) => cells.findIndex((other) => loadOf(other.workload) === loadOf(workload)) === index,
+  );
+}
+
+function loadOf({ operation, input }: Workload): string {
+  return `${operation} ${input.size}`;
+}
+
+/** How many loads the objectives name that are not measured in the open loop anyway. */
+function objectiveRuns({ slos, ratePerSec }: BenchOptions, cells: Cells): number {
+  const measured = ratePerSec === null ? [] : cells.filter(({ names }) => names.includes(MILLRACE));
+  const loads = new Set(slos.flatMap(({ target }) => objectiveLoad(target) ?? []).map(loadOf));
+  for (const { workload } of measured) loads.delete(loadOf(workload));
+  return loads.size;
+}
+
+/** The load that an objective is about: of an operation, judged in the open loop. Undefined: a cell, or none at all. */
+export function objectiveLoad(target: string): Workload | undefined {
+  return target.includes("@") ? undefined : WORKLOADS.find((workload) => selects(target, workload));
 }

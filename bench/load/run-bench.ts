@@ -14,18 +14,19 @@ import { MILLRACE, missingPackage, SUBJECT_NAMES } from "../peers/all-peers.js";
 import { runPostgres } from "../postgres/run-postgres.js";
 import { runResilience } from "../resilience/run-resilience.js";
 import { runTier } from "../tier/run-tier.js";
+import { TARGET_ROUND_SHARE } from "./durations.js";
 import { measureGoals } from "./goals.js";
 import { checkHonesty } from "./honesty-check.js";
 import { type InputShape, type Inputs, makeInputs } from "./inputs.js";
 import { measureCell } from "./interleaved.js";
-import { makePlan, type Plan, selects, TARGET_ROUND_SHARE } from "./plan.js";
+import { makePlan, objectiveLoad, type Plan } from "./plan.js";
 import { openStore, type Store } from "./store.js";
 import type { SubjectProcess } from "./subject-process.js";
 import { Subjects } from "./subjects.js";
 import { readTrace } from "./trace.js";
 import { generateLlmTrace } from "./trace-generator.js";
 import { measureTrace } from "./trace-replay.js";
-import { shapeOf, WORKLOADS } from "./workload.js";
+import { openLoopName, shapeOf } from "./workload.js";
 
 /** Told while a run goes on. */
 export interface BenchObserver {
@@ -35,6 +36,8 @@ export interface BenchObserver {
   progress(text: string): void;
   /** A workload is done. */
   measured(title: string, rows: readonly Comparison[]): void;
+  /** Rows as they stand in the report, each as soon as it is measured; some are in no table of `measured`. */
+  recorded(rows: readonly Comparison[]): void;
   note(text: string): void;
 }
 
@@ -83,6 +86,7 @@ export async function runBench(options: BenchOptions, observer: BenchObserver): 
       redisUrl: store.redis?.url ?? null,
       seed: SEED,
       progress: (text) => observer.progress(text),
+      note: (text) => observer.note(text),
     });
     try {
       const run = new BenchRun(options, plan, store, subjects, observer);
@@ -172,6 +176,7 @@ class BenchRun {
     if (redis === null) throw new UsageError("--check delays the replies of a Redis, and there is none");
     const subjects = this.#options.peers ?? [MILLRACE, "ioredis"];
     const names = subjects.filter((name) => this.#subjects.client(name) !== undefined);
+    if (names.length === 0) throw new UsageError("--check needs a client of Redis among the peers");
     this.#verdicts.push(...(await checkHonesty(names, redis, this.#inputsOf(shapeOf("put-100B@1000")))));
   }
 
@@ -219,12 +224,8 @@ class BenchRun {
     }
   }
 
-  /** How many are in flight is no choice in the open loop, so cells that differ in nothing else are one. */
   async #openCells(ratePerSec: number): Promise<void> {
-    const cells = this.#plan.cells.filter(
-      ({ workload }, index, all) => all.findIndex((other) => sameLoad(other.workload, workload)) === index,
-    );
-    for (const { workload, names } of cells) {
+    for (const { workload, names } of this.#plan.cells) {
       await this.#subjects.load(workload.input, names);
       const rows: Comparison[] = [];
       for (const subject of this.#subjects.chosen(names)) {
@@ -251,15 +252,15 @@ class BenchRun {
   }
 
   async #measureCodecs(): Promise<void> {
-    const { codecParts } = this.#plan;
-    const { peers, quick, durationS } = this.#options;
+    const { codecParts, partMs } = this.#plan;
+    const { peers, quick } = this.#options;
     const { redis } = this.#store;
     await runCodec(codecParts, {
-      ...codecBudget(codecParts, durationS === null ? null : durationS * 1000),
+      ...codecBudget(codecParts, partMs),
       ...{ stores: redis === null ? {} : { redis }, peers, quick, progress: this.#progress },
       note: (text) => this.#observer.note(text),
       measured: (title, rows) => this.#add(title, rows),
-      recorded: (rows) => void this.#comparisons.push(...rows),
+      recorded: (rows) => this.#record(rows),
       target: (target) => void this.#targets.push(target),
     });
   }
@@ -267,9 +268,9 @@ class BenchRun {
   async #measureTier(): Promise<void> {
     const { redis } = this.#store;
     if (redis === null) throw new UsageError("the workload tier needs Redis");
-    const { quick, durationS } = this.#options;
+    const { quick } = this.#options;
     await runTier({
-      ...{ url: redis.url, quick, budgetMs: durationS === null ? null : durationS * 1000, progress: this.#progress },
+      ...{ url: redis.url, quick, budgetMs: this.#plan.partMs, progress: this.#progress },
       note: (text) => this.#observer.note(text),
       measured: (title, rows) => this.#add(title, rows),
       target: (target) => void this.#targets.push(target),
@@ -279,9 +280,9 @@ class BenchRun {
   async #measureObservability(): Promise<void> {
     const { redis } = this.#store;
     if (redis === null) throw new UsageError("the workload observability needs Redis");
-    const { quick, durationS } = this.#options;
+    const { quick } = this.#options;
     await runObservability(this.#plan.observabilityParts, {
-      ...{ url: redis.url, quick, budgetMs: durationS === null ? null : durationS * 1000, progress: this.#progress },
+      ...{ url: redis.url, quick, budgetMs: this.#plan.partMs, progress: this.#progress },
       measured: (title, rows) => this.#add(title, rows),
       target: (target) => void this.#targets.push(target),
     });
@@ -290,9 +291,9 @@ class BenchRun {
   async #measureResilience(): Promise<void> {
     const { redis } = this.#store;
     if (redis === null) throw new UsageError("the workload resilience needs Redis");
-    const { quick, durationS } = this.#options;
+    const { quick } = this.#options;
     await runResilience({
-      ...{ url: redis.url, quick, budgetMs: durationS === null ? null : durationS * 1000, progress: this.#progress },
+      ...{ url: redis.url, quick, budgetMs: this.#plan.partMs, progress: this.#progress },
       measured: (title, rows) => this.#add(title, rows),
       target: (target) => void this.#targets.push(target),
     });
@@ -312,13 +313,11 @@ class BenchRun {
     const rows = this.#comparisons.filter((row) => row.subject === MILLRACE);
     const exact = rows.find((row) => row.workload === slo.target);
     if (exact !== undefined) return judgeSlo(slo, exact);
-    const workload = WORKLOADS.find((candidate) => selects(slo.target, candidate));
+    const workload = objectiveLoad(slo.target);
     const millrace = this.#subjects.client(MILLRACE);
     if (workload === undefined || millrace === undefined) return judgeSlo(slo, undefined);
     const rate = this.#options.ratePerSec ?? DEFAULT_SLO_RATE;
-    const earlier = rows.find(
-      (row) => row.workload.endsWith("/s") && row.workload.startsWith(workload.name.split("@")[0]!),
-    );
+    const earlier = rows.find((row) => row.workload === openLoopName(workload, rate));
     if (earlier !== undefined) return judgeSlo(slo, earlier);
     await this.#subjects.load(workload.input, [MILLRACE]);
     const row = await this.#open(workload.name, millrace, rate);
@@ -328,8 +327,13 @@ class BenchRun {
 
   #add(title: string, rows: readonly Comparison[]): void {
     if (rows.length === 0) return;
-    this.#comparisons.push(...rows);
+    this.#record(rows);
     this.#observer.measured(title, rows);
+  }
+
+  #record(rows: readonly Comparison[]): void {
+    this.#comparisons.push(...rows);
+    this.#observer.recorded(rows);
   }
 
   #inputsOf(shape: InputShape): Inputs {
@@ -343,8 +347,4 @@ class BenchRun {
   }
 
   readonly #progress = (text: string): void => this.#observer.progress(text);
-}
-
-function sameLoad(a: (typeof WORKLOADS)[number], b: (typeof WORKLOADS)[number]): boolean {
-  return a.operation === b.operation && a.input.size === b.input.size;
 }

@@ -11,6 +11,8 @@ export interface SubjectsOptions {
   readonly redisUrl: string | null;
   readonly seed: number;
   readonly progress: (text: string) => void;
+  /** Told what is left out, and why. */
+  readonly note: (text: string) => void;
 }
 
 /** The clients of a run, each connected in its own process, and the keys they read, loaded once per format. */
@@ -30,7 +32,7 @@ export class Subjects {
     this.#loader = loader;
   }
 
-  static async open({ names, millraceUrl, redisUrl, seed, progress }: SubjectsOptions): Promise<Subjects> {
+  static async open({ names, millraceUrl, redisUrl, seed, progress, note }: SubjectsOptions): Promise<Subjects> {
     const opened: SubjectProcess[] = [];
     const start = async (name: string, url: string): Promise<SubjectProcess> => {
       const subject = await SubjectProcess.open({ name, url, seed }, progress);
@@ -44,7 +46,7 @@ export class Subjects {
         else if (redisUrl !== null) await start(name, redisUrl);
       }
       const clients = [...opened];
-      const yardstick = redisUrl !== null && names.includes(YARDSTICK) ? await RedisBenchmark.find(redisUrl) : null;
+      const yardstick = redisUrl !== null && names.includes(YARDSTICK) ? await openYardstick(redisUrl, note) : null;
       const plain = clients.find((client) => client.format === "plain");
       const loader = plain ?? (yardstick === null ? null : await start("ioredis-auto", redisUrl as string));
       return new Subjects(clients, yardstick, loader);
@@ -100,4 +102,12 @@ export class Subjects {
     if (this.#loader !== null) all.add(this.#loader);
     return [...all];
   }
+}
+
+async function openYardstick(url: string, note: (text: string) => void): Promise<RedisBenchmark | null> {
+  const yardstick = await RedisBenchmark.find(url);
+  const refusal = (await yardstick?.refusal()) ?? null;
+  if (refusal === null) return yardstick;
+  note(`${YARDSTICK} is left out, since it cannot reach this server by TLS: ${refusal}`);
+  return null;
 }

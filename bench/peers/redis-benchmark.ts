@@ -16,6 +16,11 @@ export interface YardstickCommand {
   readonly keys: number;
 }
 
+const TLS_PATIENCE_MS = 5000;
+/** It tries for ever to reach a server that is gone: so long it has, and what a very slow machine needs. */
+const PATIENCE_MS = 60_000;
+const SLOWEST_MS_PER_OPERATION = 1;
+
 /**
  * The load generator that comes with the server: C, its own process, replies looked at and dropped, nothing awaited
  * by anybody. No client can do as little, which makes it the yardstick of what this machine and server have to give.
@@ -36,17 +41,52 @@ export class RedisBenchmark {
     return path === null ? null : new RedisBenchmark(path, url);
   }
 
+  /**
+   * Why it cannot talk to this server; null: it can. It is asked by TLS only, which not every build of it has, and for
+   * which it trusts other certificates than Node.js does.
+   */
+  async refusal(): Promise<string | null> {
+    if (this.#url.protocol !== "rediss:") return null;
+    try {
+      await this.#execute({ words: ["PING"], keys: 1 }, 1, TLS_PATIENCE_MS);
+      return null;
+    } catch (error) {
+      const { stderr = "", killed } = error as { readonly stderr?: string; readonly killed?: boolean };
+      if (killed === true) return `no answer within ${TLS_PATIENCE_MS / 1000} s, as when it trusts no certificate`;
+      return stderr.trim().split("\n").at(-1) || "it gives no reason";
+    }
+  }
+
   async run(command: YardstickCommand, operations: number): Promise<YardstickResult> {
-    const { hostname, port, username, password, pathname } = this.#url;
+    return parseCsv(await this.#execute(command, operations, PATIENCE_MS + operations * SLOWEST_MS_PER_OPERATION));
+  }
+
+  async #execute(command: YardstickCommand, operations: number, timeoutMs: number): Promise<string> {
+    const { hostname, port, pathname } = this.#url;
+    const database = pathname.length > 1 ? ["--dbnum", pathname.slice(1)] : [];
+    const { stdout } = await promisify(execFile)(
+      this.#path,
+      [
+        ...["-h", hostname, "-p", port === "" ? "6379" : port, ...this.#login(), ...this.#tls(), ...database],
+        ...["-c", "10", "-P", "100", "-n", String(operations), "-r", String(command.keys), "--csv"],
+        ...command.words,
+      ],
+      { timeout: timeoutMs },
+    );
+    return stdout;
+  }
+
+  #login(): string[] {
+    const { username, password } = this.#url;
     const login = password === "" ? [] : ["-a", decodeURIComponent(password)];
-    if (username !== "") login.push("--user", decodeURIComponent(username));
-    if (pathname.length > 1) login.push("--dbnum", pathname.slice(1));
-    const { stdout } = await promisify(execFile)(this.#path, [
-      ...["-h", hostname, "-p", port === "" ? "6379" : port, ...login],
-      ...["-c", "10", "-P", "100", "-n", String(operations), "-r", String(command.keys), "--csv"],
-      ...command.words,
-    ]);
-    return parseCsv(stdout);
+    return username === "" ? login : [...login, "--user", decodeURIComponent(username)];
+  }
+
+  /** Trusts what the clients beside it are told to trust. */
+  #tls(): string[] {
+    if (this.#url.protocol !== "rediss:") return [];
+    const authorities = process.env.NODE_EXTRA_CA_CERTS ?? "";
+    return authorities === "" ? ["--tls"] : ["--tls", "--cacert", authorities];
   }
 }
 

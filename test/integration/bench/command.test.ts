@@ -73,6 +73,12 @@ describe("the bench command", () => {
     assert.match(errors, /node-redis; npm install redis$/m);
   });
 
+  test("refuses a file that it could not write in the end", async () => {
+    const { code, output, errors } = await bench(["--quick", "--json", folder.path]);
+    assert.deepEqual([code, output], [2, ""]);
+    assert.match(errors, /cannot write .*folder/);
+  });
+
   test("writes what it measured, every figure in its place", async () => {
     const json = join(folder.path, "deep", "report.json");
     const args = ["--workload", "get-100B@1000", "trace", "--quick", "--json", json, "--slo", "get.errors<=0"];
@@ -196,6 +202,26 @@ describe("the bench command", () => {
     const { code, output } = await bench(["--check", "--peers", "millrace"]);
     assert.equal(code, 0, output);
     assert.match(output, /stall of 200 ms.*met/);
+  });
+
+  test("keeps what it had measured when it is interrupted", async () => {
+    const script = fileURLToPath(new URL("../../../bench/main.js", import.meta.url));
+    const json = join(folder.path, "interrupted.json");
+    const args = ["--workload", "get-100B@1", "soak", "--peers", "millrace", "--quick", "--json", json];
+    const child = spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    const exited = once(child, "exit");
+    let output = "";
+    for await (const chunk of child.stdout) {
+      output += String(chunk);
+      if (output.includes("get, 100 B, 1 in flight")) child.kill("SIGTERM");
+    }
+    assert.deepEqual(await exited, [null, "SIGTERM"]);
+    const { comparisons, environment } = JSON.parse(await readFile(json, "utf8")) as BenchReport;
+    assert.deepEqual(
+      comparisons.map(({ workload, subject }) => [workload, subject]),
+      [["get-100B@1", "millrace"]],
+    );
+    assert.equal(environment.settings.interrupted, true);
   });
 
   test("ends its server when it is interrupted", async () => {

@@ -70,6 +70,16 @@ describe("the open loop", () => {
     assert.deepEqual([operations, errors], [100, 50]);
   });
 
+  test("offers one operation however slow the rate is", async () => {
+    let calls = 0;
+    const issue = async (): Promise<never> => {
+      calls++;
+      throw new Error("refused");
+    };
+    const { operations, errors } = await runOpenLoop({ issue, ratePerSec: 0.1, durationMs: 30, warmUpMs: 15 });
+    assert.deepEqual([calls, operations, errors], [1, 1, 1]);
+  });
+
   test("the warm-up is offered but not counted", async () => {
     let calls = 0;
     const { operations } = await runOpenLoop({

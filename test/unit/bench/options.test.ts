@@ -70,6 +70,44 @@ describe("options of the bench", () => {
     assert.equal(rounds("10"), 20);
   });
 
+  test("a duration is about what the open loop takes, warm-ups and all", () => {
+    const plan = (...args: string[]): ReturnType<typeof makePlan> => makePlan(parseOptions(args), null);
+    const small = ["--rate", "1000", "--workload", "get-100B", "--peers", "millrace,ioredis"];
+    const { cells, openMs } = plan(...small, "--duration", "20");
+    assert.equal(cells.length, 1, "how many are in flight makes no difference at a rate");
+    // Two clients that start, and a run of each with 1.8 s around it.
+    assert.ok(2 * (openMs + 1800) <= 20_000 && 2 * (openMs + 1800) > 15_000, `${openMs}`);
+    assert.equal(plan(...small, "--duration", "1").openMs, 200);
+    const all = plan("--rate", "10k", "--duration", "600");
+    const runs = all.cells.reduce(
+      (sum, { names }) => sum + names.filter((name) => name !== "redis-benchmark").length,
+      0,
+    );
+    assert.equal(runs, 48);
+    assert.ok(runs * (all.openMs + 1800) + 33 * all.roundMs < 600_000, `${all.openMs} ${all.roundMs}`);
+    assert.ok(runs * (all.openMs + 1800) + 33 * all.roundMs > 500_000, `${all.openMs} ${all.roundMs}`);
+  });
+
+  test("a duration holds the objectives' runs as well", () => {
+    const objective = ["--workload", "get-100B@1", "--peers", "millrace", "--duration", "60", "--slo", "get.p99<1ms"];
+    const { openMs, roundMs } = makePlan(parseOptions(objective), null);
+    const without = makePlan(parseOptions(objective.slice(0, -2)), null);
+    assert.ok(openMs <= 6000 && roundMs <= without.roundMs);
+  });
+
+  test("a duration is shared by parts that divide it themselves", () => {
+    const plan = (workloads: string): ReturnType<typeof makePlan> =>
+      makePlan(parseOptions(["--workload", workloads, "--duration", "60"]), null);
+    assert.deepEqual([plan("tier").partMs, plan("soak").soakMs], [60_000, 60_000]);
+    assert.deepEqual([plan("tier,codec,soak").partMs, plan("tier,codec,soak").soakMs], [20_000, 20_000]);
+  });
+
+  test("a trace that is given is replayed, whatever else is", () => {
+    const extras = (...args: string[]): readonly string[] => makePlan(parseOptions(args), null).extras;
+    assert.deepEqual(extras("--trace", "t.csv", "--workload", "get-100B@1"), ["trace"]);
+    assert.deepEqual(extras("--workload", "get-100B@1"), []);
+  });
+
   test("a run of parts that have rounds of their own has no length of rounds to tell", () => {
     const hasRounds = (workloads: string): boolean =>
       makePlan(parseOptions(["--workload", workloads, "--duration", "60"]), null).hasRounds;
@@ -88,6 +126,8 @@ describe("options of the bench", () => {
     [["--duration", "-1"], /duration/],
     [["--max-regression", "10%"], /--baseline/],
     [["--baseline", "b", "--max-regression", "ten"], /percentage.*"ten"/],
+    [["--check", "--slo", "get.p99<1ms"], /--check.*--slo/],
+    [["--check", "--baseline", "b"], /--check.*--baseline/],
     [["--slo", "get.p99"], /get\.p99<1ms/],
     [["--slo", "get.p99<1"], /ms/],
     [["--slo", "get.p42<1ms"], /p99/],

@@ -121,8 +121,12 @@ describe("objectives", () => {
     assert.equal(parseSlo("get-1KiB@1000.p50<2ms").target, "get-1KiB@1000");
   });
 
-  test("what was not measured is missed", () => {
+  test("what was not measured is missed, and so is what no operation came back in", () => {
     assert.equal(judgeSlo(parseSlo("get.p99<1ms"), undefined).pass, false);
+    const empty = { ...row("get-100B@0.1/s", "millrace", 0, 0), p99Us: 0 };
+    for (const text of ["get.p99<1ms", "get.errors<=0", "get.ops<1k"]) {
+      assert.equal(judgeSlo(parseSlo(text), empty).pass, false, text);
+    }
   });
 });
 
@@ -136,6 +140,27 @@ describe("the baseline", () => {
       [true, false],
     );
     assert.match(verdicts[1]!.measured, /-10\.1 %/);
+  });
+});
+
+describe("the baseline of an open loop", () => {
+  const slowed = (workload: string, p50Us: number, p99Us: number): Comparison => ({
+    ...row(workload, "millrace", 10_000, p50Us),
+    p99Us,
+  });
+
+  test("is its p50 and p99, since its throughput is what was offered", () => {
+    const before = [slowed("get-100B@10000/s", 200, 800)];
+    const passes = (p50Us: number, p99Us: number): boolean[] =>
+      compareWithBaseline([slowed("get-100B@10000/s", p50Us, p99Us)], before, "millrace", 0.1).map(({ pass }) => pass);
+    assert.deepEqual(passes(100, 880), [true, true]);
+    assert.deepEqual(passes(200, 80_000), [true, false]);
+    assert.deepEqual(passes(221, 800), [false, true]);
+  });
+
+  test("is not compared where the earlier report has no latencies", () => {
+    const before = [{ ...row("get-100B@10000/s", "millrace", 10_000), p50Us: null, p99Us: null }];
+    assert.deepEqual(compareWithBaseline([slowed("get-100B@10000/s", 1, 1)], before, "millrace", 0.1), []);
   });
 });
 
@@ -159,8 +184,30 @@ describe("files", () => {
     verdicts: [{ kind: "slo", title: "get.p99<1ms", measured: "2 ms", pass: false }],
   });
 
+  test("JUnit fails exactly when the run does", () => {
+    const goal = judge({ ...target, id: "M1.put", bound: "below" });
+    const ours = { ...row("postgres-get-100B@1000", "millrace", 1), errors: 5 };
+    const theirs = { ...row("get-100B@1", "ioredis", 1), errors: 5 };
+    const verdict = { kind: "baseline", title: "t", measured: "m", pass: true } as const;
+    const runs: [parts: Partial<BenchReport>, text: RegExp][] = [
+      [{ targets: [goal] }, /<skipped message="missed.*below 10.0 ms, measured 10.0"/],
+      [{ targets: [{ ...goal, id: "T1" }] }, /<failure message="below 10.0 ms/],
+      [{ comparisons: [ours] }, /<failure message="5 in postgres-get-100B@1000 \(millrace\)"/],
+      [{ comparisons: [{ ...ours, subject: "millrace lz4" }] }, /<failure/],
+      [{ comparisons: [theirs] }, /name="no operation of millrace failed/],
+      [{ verdicts: [verdict] }, /name="t"/],
+      [{ verdicts: [{ ...verdict, pass: false }] }, /<failure message="m"/],
+    ];
+    for (const [parts, text] of runs) {
+      const run = reportOf(parts);
+      const xml = junitXml(run, "millrace");
+      assert.match(xml, text);
+      assert.equal(xml.includes("<failure"), hasFailed(run, "millrace"), xml);
+    }
+  });
+
   test("JUnit has a case for every target and objective, with failures and skips counted", () => {
-    const xml = junitXml(report);
+    const xml = junitXml(report, "millrace");
     assert.match(xml, /<testsuite name="targets" tests="2" failures="1" skipped="1">/);
     assert.match(xml, /<testsuite name="slo" tests="1" failures="1" skipped="0">/);
     assert.ok(!xml.includes("<singles>"));
