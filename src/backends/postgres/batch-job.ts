@@ -17,6 +17,7 @@ import {
 import { LoadedEntries } from "./loaded-entries.js";
 import type { Statements } from "./statements.js";
 import { type ValueLimits, valueAnswers } from "./value-answers.js";
+import { ProtocolError } from "./wire/message-reader.js";
 import { StatementSlab } from "./wire/statement-slab.js";
 import type { Exchange, WireSession } from "./wire/wire-session.js";
 
@@ -300,6 +301,7 @@ export class BatchJob implements BatchProgress {
     slab.sync();
     exchanges.push(
       new PositionalExchange(this, asked, (request, _index, bytes, at, length) => {
+        if (length >= 0 && length !== 8) throw new ProtocolError("a column of another length");
         const leftMs = length < 0 ? null : bytes.readDoubleBE(at);
         this.batch.succeed(request, leftMs !== null && leftMs < 0 ? Number.POSITIVE_INFINITY : roundedUp(leftMs));
       }),

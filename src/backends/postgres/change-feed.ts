@@ -9,9 +9,12 @@ import type { TableNames } from "./table-names.js";
 
 /** A link on which nothing has come for so long is asked whether it is still there. */
 const HEARTBEAT_MS = 1000;
-/** Whoever writes waits while this engine waits for those who write already. */
-const LOCK_TIMEOUT_MS = 500;
 const RETRY_CEILING_MS = 1000;
+/** Whoever writes waits while this engine waits for those who use the table already: not long, and rarely. */
+const FIRST_LOCK_MS = 20;
+const LONGEST_LOCK_MS = 160;
+const PAUSE_PER_LOCK = 25;
+const LOCK_NOT_AVAILABLE = "55P03";
 /** The role may not. */
 const FORBIDDEN = "42501";
 
@@ -64,13 +67,16 @@ export class ChangeFeed {
 
   async #follow(): Promise<void> {
     const { control, listener, logger, retry } = this.#options;
+    let locked = 0;
     for (let attempt = 0; !this.#isClosed; attempt++) {
       let isUp = false;
+      const turn = lockTurn(locked, Math.random());
       try {
         await control.withClient("cache", (client) =>
-          this.#listen(client, () => {
+          this.#listen(client, turn.waitMs, () => {
             isUp = true;
             attempt = 0;
+            locked = 0;
             listener.linkUp();
           }),
         );
@@ -85,13 +91,18 @@ export class ChangeFeed {
           return;
         }
         logger.warn({ backend: BACKEND, cause }, "the link over which changes are heard of is down");
-        await this.#pause(Math.min(RETRY_CEILING_MS, retry.baseDelayMs * 2 ** Math.min(attempt, 10)));
+        if (!isUp && error instanceof StateError && error.reason === LOCK_NOT_AVAILABLE) {
+          locked++;
+          await this.#pause(turn.pauseMs);
+        } else {
+          await this.#pause(Math.min(RETRY_CEILING_MS, retry.baseDelayMs * 2 ** Math.min(attempt, 10)));
+        }
       }
     }
   }
 
   /** Returns when the feed is closed; fails when the connection does. */
-  async #listen(client: PoolClient, onUp: () => void): Promise<void> {
+  async #listen(client: PoolClient, lockWaitMs: number, onUp: () => void): Promise<void> {
     const { tables } = this.#options;
     const ask = (text: string, values: readonly unknown[] = []) => {
       const query = { text, values: [...values], query_timeout: this.#options.answerTimeoutMs };
@@ -111,7 +122,7 @@ export class ChangeFeed {
     lost.catch(() => {});
     client.on("notification", (notice) => this.#take(notice.processId, notice.payload ?? EVERYTHING));
     await ask(`LISTEN ${channel}`);
-    await this.#enroll(ask, pid);
+    await this.#enroll(ask, pid, lockWaitMs);
     onUp();
     while (!this.#isClosed) {
       await Promise.race([this.#pause(HEARTBEAT_MS), lost]);
@@ -124,10 +135,10 @@ export class ChangeFeed {
     await ask("UNLISTEN *").catch(() => {});
   }
 
-  async #enroll(ask: Ask, pid: number): Promise<void> {
+  async #enroll(ask: Ask, pid: number, lockWaitMs: number): Promise<void> {
     const { listeners } = this.#options.tables;
     await ask("BEGIN");
-    await ask(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    await ask(`SET LOCAL lock_timeout = ${lockWaitMs}`);
     await ask(`LOCK TABLE ${listeners} IN ACCESS EXCLUSIVE MODE`);
     // Those of processes that have ended without a word.
     await ask(`DELETE FROM ${listeners} WHERE pid = $1 OR pid NOT IN (SELECT a.pid FROM pg_stat_activity a)`, [pid]);
@@ -160,4 +171,14 @@ export class ChangeFeed {
       };
     });
   }
+}
+
+/**
+ * How long the lock is waited for, after so many attempts in vain, and the pause if it is in vain again: somebody may hold
+ * the table for hours, as a backup does, and all who write wait while this engine does.
+ * @param random 0 to 1: engines that wait for the same lock are not to ask together
+ */
+export function lockTurn(attempts: number, random: number): { readonly waitMs: number; readonly pauseMs: number } {
+  const waitMs = Math.min(LONGEST_LOCK_MS, FIRST_LOCK_MS * 2 ** Math.min(attempts, 10));
+  return { waitMs, pauseMs: waitMs * PAUSE_PER_LOCK * (1 + random) };
 }

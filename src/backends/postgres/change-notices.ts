@@ -4,6 +4,8 @@ import type { TableNames } from "./table-names.js";
 const MAX_KEYS = 2000;
 /** The server takes 7999 bytes in a notification. */
 const MAX_NOTICE_BYTES = 7900;
+/** What a notification has room for. No engine has longer keys: a row that has one is somebody else's. */
+const MAX_KEY_BYTES = Math.floor((MAX_NOTICE_BYTES - 1) / 2);
 export const EVERYTHING = "*";
 
 /** The channel of a table's changes, as an expression. */
@@ -37,7 +39,7 @@ export function noticeSchema(tables: TableNames): readonly string[] {
         UNION ALL
         SELECT string_agg(encode(key, 'hex'), ' ') FROM (
           SELECT key, (row_number() OVER () - 1) / (${MAX_NOTICE_BYTES} / (max(octet_length(key)) OVER () * 2 + 1)) AS part
-          FROM unnest(keys) k(key)) q
+          FROM unnest(keys) k(key) WHERE octet_length(key) <= ${MAX_KEY_BYTES}) q
         WHERE cardinality(keys) <= ${MAX_KEYS} GROUP BY part) p
     $$`,
   ];

@@ -3,7 +3,7 @@ import { executeOther } from "../conditional-operations.js";
 import { locateError } from "../located-error.js";
 import { Kind, type Request } from "../request.js";
 import { BACKEND, isUniqueViolation, refusedError, type ServerFailure } from "./errors.js";
-import { type BatchProgress, firstColumn, lostError } from "./exchanges.js";
+import { type BatchProgress, firstColumn, fixedColumn, lostError } from "./exchanges.js";
 import type { LoadedEntries, LoadedEntry } from "./loaded-entries.js";
 import type { Statements } from "./statements.js";
 import { ProtocolError } from "./wire/message-reader.js";
@@ -67,7 +67,7 @@ export class Dialog {
     slab.sync();
     let ran = 0;
     return {
-      row: (bytes, start) => (ran === 1 ? this.#takeClock(bytes, start) : this.#takeEntry(bytes, start)),
+      row: (bytes, start, end) => (ran === 1 ? this.#takeClock(bytes, start, end) : this.#takeEntry(bytes, start, end)),
       ran: () => {
         ran++;
       },
@@ -79,23 +79,25 @@ export class Dialog {
     };
   }
 
-  #takeClock(bytes: Buffer, start: number): void {
-    this.#entries.nowMs = bytes.readDoubleBE(firstColumn(bytes, start, 1) + 4);
+  #takeClock(bytes: Buffer, start: number, end: number): void {
+    const at = fixedColumn(bytes, firstColumn(bytes, start, 1), end, 8);
+    this.#entries.nowMs = bytes.readDoubleBE(at - 8);
   }
 
-  #takeEntry(bytes: Buffer, start: number): void {
-    let at = firstColumn(bytes, start, 4);
-    const entry = this.#entries.all[bytes.readInt32BE(at + 8) - 1];
+  #takeEntry(bytes: Buffer, start: number, end: number): void {
+    const index = fixedColumn(bytes, firstColumn(bytes, start, 4), end, 8);
+    const live = fixedColumn(bytes, index, end, 1);
+    const expires = live + 4 <= end && bytes.readInt32BE(live) >= 0;
+    const expiry = expires ? fixedColumn(bytes, live, end, 8) : live + 4;
+    if (expiry + 4 > end) throw new ProtocolError("a row of another shape");
+    const length = bytes.readInt32BE(expiry);
+    if (expiry + 4 + Math.max(0, length) !== end) throw new ProtocolError("a column of another length");
+    const entry = this.#entries.all[bytes.readInt32BE(index - 4) - 1];
     if (entry === undefined) throw new ProtocolError("a row of no key");
-    at += 12;
     entry.isStored = true;
-    entry.isLive = bytes[at + 4] === 1;
-    at += 5;
-    const expires = bytes.readInt32BE(at) > 0;
-    entry.expiresAtMs = expires ? bytes.readDoubleBE(at + 4) : 0;
-    at += expires ? 12 : 4;
-    const length = bytes.readInt32BE(at);
-    entry.stored = length < 0 ? undefined : Buffer.from(bytes.subarray(at + 4, at + 4 + length));
+    entry.isLive = bytes[live - 1] === 1;
+    entry.expiresAtMs = expires ? bytes.readDoubleBE(expiry - 8) : 0;
+    entry.stored = length < 0 ? undefined : Buffer.from(bytes.subarray(expiry + 4, end));
   }
 
   #work(): void {

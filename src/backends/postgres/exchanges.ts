@@ -23,6 +23,13 @@ export function firstColumn(bytes: Buffer, start: number, columns: number): numb
   return start + 2;
 }
 
+/** Where a column of so many bytes, whose length stands at `at`, ends; it must lie within the row. */
+export function fixedColumn(bytes: Buffer, at: number, end: number, length: number): number {
+  const next = at + 4 + length;
+  if (next > end || bytes.readInt32BE(at) !== length) throw new ProtocolError("a column of another length");
+  return next;
+}
+
 /** One statement, whose requests fail together when it does. */
 abstract class StatementExchange implements Exchange {
   protected readonly progress: BatchProgress;

@@ -6,13 +6,14 @@ import type { EntryWithMetadata, Metadata, MetadataAccess } from "../row-store.j
 import type { ControlPlane } from "./control-plane.js";
 import { BACKEND } from "./errors.js";
 import { tooLargeError } from "./exchanges.js";
+import { type WindowRow, windowOf } from "./page-window.js";
 import { successorOf } from "./table-scans.js";
+import { ValueColumns } from "./value-columns.js";
 
 const PAGE_ROWS = 256;
 
 interface FoundRow {
   readonly key: Buffer;
-  readonly value: Buffer;
   readonly metadata: Metadata | null;
 }
 
@@ -24,6 +25,7 @@ export class MetadataQueries implements MetadataAccess {
   readonly #now: () => string;
   readonly #maxStoredBytes: number;
   readonly #prefix: Buffer;
+  readonly #columns: ValueColumns;
 
   constructor(control: ControlPlane, context: DriverContext, table: string, now: () => string, maxStoredBytes: number) {
     this.#control = control;
@@ -31,13 +33,14 @@ export class MetadataQueries implements MetadataAccess {
     this.#table = table;
     this.#now = now;
     this.#maxStoredBytes = maxStoredBytes;
+    this.#columns = new ValueColumns(maxStoredBytes);
     this.#prefix = Buffer.from(context.keyPrefix, "utf8");
   }
 
   async readWithMetadata(key: CanonicalKey): Promise<EntryWithMetadata | null> {
     const stored = Buffer.concat([this.#prefix, keyBytes(key)]);
     const operation = "getWithMetadata";
-    const text = `SELECT t.key, ${this.#limitedValue()} AS value, t.metadata FROM ${this.#table} t
+    const text = `SELECT t.key, ${this.#columns.sql("t.value")}, t.metadata FROM ${this.#table} t
       WHERE t.key = $1 AND ${this.#live()}`;
     try {
       const [row] = await this.#control.query<FoundRow>(operation, text, [stored]);
@@ -59,22 +62,26 @@ export class MetadataQueries implements MetadataAccess {
     while (left > 0) {
       const rows = Math.min(PAGE_ROWS, left);
       const bounds = `t.key ${after === undefined ? ">=" : ">"} $2${until === undefined ? "" : " AND t.key < $3"}`;
-      const text = `SELECT t.key, ${this.#limitedValue()} AS value, t.metadata FROM ${this.#table} t
-        WHERE t.metadata @> $1::jsonb AND ${bounds} AND ${this.#live()} ORDER BY t.key LIMIT ${rows}`;
+      const text = windowOf(
+        `q.key, ${this.#columns.sql("q.value")}, q.metadata`,
+        "octet_length(p.value) + pg_column_size(p.metadata)",
+        `SELECT t.key, t.value, t.metadata FROM ${this.#table} t
+          WHERE t.metadata @> $1::jsonb AND ${bounds} AND ${this.#live()} ORDER BY t.key LIMIT ${rows}`,
+      );
       const values = [containment, after ?? from, ...(until === undefined ? [] : [until])];
-      const found = await this.#control.query<FoundRow>("findByMetadata", text, values);
-      if (found.length > 0) {
-        yield found.map((row) => this.#entry(row, this.#canonical(row.key)));
-        after = found[found.length - 1]!.key;
-        left -= found.length;
-      }
-      if (found.length < rows) return;
+      const found = await this.#control.query<FoundRow & WindowRow>("findByMetadata", text, values);
+      const last = found[found.length - 1];
+      if (last === undefined) return;
+      yield found.map((row) => this.#entry(row, this.#canonical(row.key)));
+      if (last.page_rows < rows && last.page_rows === found.length) return;
+      after = last.key;
+      left -= found.length;
     }
   }
 
   #entry(row: FoundRow, key: CanonicalKey): EntryWithMetadata {
-    const { value: stored } = row;
     try {
+      const stored = this.#columns.valueOf(row);
       if (stored.length > this.#maxStoredBytes) throw tooLargeError(this.#context.maxValueBytes);
       const value = this.#context.codec.decode(stored, 0, stored.length, crc32(row.key));
       return { key, value, metadata: row.metadata };
@@ -89,10 +96,5 @@ export class MetadataQueries implements MetadataAccess {
 
   #live(): string {
     return `(t.expires_at IS NULL OR t.expires_at > ${this.#now()})`;
-  }
-
-  #limitedValue(): string {
-    const limit = this.#maxStoredBytes;
-    return `CASE WHEN octet_length(t.value) <= ${limit} THEN t.value ELSE substring(t.value FROM 1 FOR ${limit + 1}) END`;
   }
 }

@@ -4,7 +4,9 @@ import { type EncodedStatement, encodedStatement } from "./wire/statement-slab.j
 
 /*
  * Every statement takes whole batches as arrays. Rows are locked in the order of their keys, whatever the statement,
- * so that batches of several engines wait for each other and never in a circle. Absent and expired are the same.
+ * so that batches of several engines wait for each other and, over rows that are there, never in a circle. Over keys
+ * that are not there they may, where one batch inserts them behind rows that it has locked before: the server ends the
+ * circle then, and the batch that it refuses is sent again. Absent and expired are the same.
  *
  * Reads ask by subquery, once per key: their rows come in the order of the keys, which a join does not promise, and the
  * planner cannot choose to read the whole table. A value beyond the limit comes one byte longer than the limit, so
@@ -55,7 +57,7 @@ function statementsFor(tables: TableNames, now: string): Statements {
     read: `SELECT (SELECT ${limited("$2::int4")} FROM ${table} t WHERE t.key = k.key AND ${live})
       FROM unnest($1::bytea[]) k(key)`,
     probe: `SELECT (SELECT true FROM ${table} t WHERE t.key = k.key AND ${live}) FROM unnest($1::bytea[]) k(key)`,
-    timeToLive: `SELECT (SELECT coalesce(${milliseconds(`(t.expires_at - ${now})`)}, -1) FROM ${table} t
+    timeToLive: `SELECT (SELECT CASE WHEN isfinite(t.expires_at) THEN ${milliseconds(`(t.expires_at - ${now})`)} ELSE -1 END FROM ${table} t
       WHERE t.key = k.key AND ${live}) FROM unnest($1::bytea[]) k(key)`,
     remove: `WITH locked AS MATERIALIZED (
         SELECT t.key, k.i FROM unnest($1::bytea[]) WITH ORDINALITY k(key, i) JOIN ${table} t ON t.key = k.key

@@ -7,15 +7,15 @@ import { noticeOf } from "./change-notices.js";
 import type { ControlPlane } from "./control-plane.js";
 import { BACKEND } from "./errors.js";
 import { tooLargeError } from "./exchanges.js";
+import { windowOf } from "./page-window.js";
 import type { TableNames } from "./table-names.js";
+import { ValueColumns } from "./value-columns.js";
 
 const PAGE_KEYS = 512;
-const PAGE_VALUE_BYTES = 4 << 20;
 const KEYS_CLEARED_PER_STATEMENT = 5000;
 
 interface FoundRow {
   readonly key: Buffer;
-  readonly value?: Buffer;
 }
 
 /** Goes through all keys of a prefix in their order, page by page, each page a statement of its own. */
@@ -26,6 +26,7 @@ export class TableScans {
   readonly #now: () => string;
   readonly #prefixBytes: number;
   readonly #maxStoredBytes: number;
+  readonly #columns: ValueColumns;
 
   constructor(
     control: ControlPlane,
@@ -40,6 +41,7 @@ export class TableScans {
     this.#now = now;
     this.#prefixBytes = Buffer.byteLength(context.keyPrefix);
     this.#maxStoredBytes = maxStoredBytes;
+    this.#columns = new ValueColumns(maxStoredBytes);
   }
 
   async *pages(prefix: string, withValues: boolean): AsyncGenerator<ScanPage> {
@@ -96,26 +98,16 @@ export class TableScans {
     const page = (columns: string): string =>
       `SELECT ${columns} FROM ${this.#tables.entries} t WHERE ${where} ORDER BY t.key LIMIT ${PAGE_KEYS}`;
     if (!withValues) return this.#control.query("scan", page("t.key"), values);
-    const limit = this.#maxStoredBytes;
-    const value = `CASE WHEN octet_length(q.value) <= ${limit} THEN q.value ELSE substring(q.value FROM 1 FOR ${limit + 1}) END`;
-    // As many as come to so many bytes, and one in any case.
-    return this.#control.query(
-      "entries",
-      `SELECT q.key, ${value} AS value FROM (
-         SELECT p.key, p.value, row_number() OVER w AS place,
-           sum(octet_length(p.value)) OVER (w ROWS UNBOUNDED PRECEDING) AS bytes
-         FROM (${page("t.key, t.value")}) p WINDOW w AS (ORDER BY p.key)) q
-       WHERE q.place = 1 OR q.bytes <= ${PAGE_VALUE_BYTES} ORDER BY q.key`,
-      values,
-    );
+    const columns = `q.key, ${this.#columns.sql("q.value")}`;
+    return this.#control.query("entries", windowOf(columns, "octet_length(p.value)", page("t.key, t.value")), values);
   }
 
-  #valueOf({ key: stored, value }: FoundRow, key: CanonicalKey): Buffer {
+  #valueOf(row: FoundRow, key: CanonicalKey): Buffer {
     const codec: ValueCodec = this.#context.codec;
-    const bytes = value!;
     try {
+      const bytes = this.#columns.valueOf(row);
       if (bytes.length > this.#maxStoredBytes) throw tooLargeError(this.#context.maxValueBytes);
-      return codec.decode(bytes, 0, bytes.length, crc32(stored));
+      return codec.decode(bytes, 0, bytes.length, crc32(row.key));
     } catch (error) {
       throw placeError(error, "entries", key, BACKEND);
     }

@@ -2,6 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
+import type { DriverContext } from "../../../src/backends/contract.js";
+import { ControlPlane } from "../../../src/backends/postgres/control-plane.js";
+import { MetadataQueries } from "../../../src/backends/postgres/metadata-queries.js";
+import { tlsChoices } from "../../../src/backends/postgres/tls-options.js";
+import { ValueColumns } from "../../../src/backends/postgres/value-columns.js";
+import { Envelope } from "../../../src/codec/envelope.js";
+import { parsePostgresUrl } from "../../../src/config/postgres-url.js";
 import { createEngine, type Engine, type FoundEntry } from "../../../src/index.js";
 import { onPostgres } from "../../support/stores.js";
 import { until } from "../../support/until.js";
@@ -204,5 +211,69 @@ await onPostgres("rows of postgres", (store, server) => {
        WHERE key = '${place.keyPrefix}a'::bytea`,
     );
     assert.equal(row?.seconds, 60);
+  });
+
+  test("a row that another program lets live for ever has no end, and spoils no neighbour's answer", async (t) => {
+    const place = await store.place(t);
+    const engine = await place.open();
+    await query(
+      `INSERT INTO millrace_entries (key, value, expires_at) VALUES ('${place.keyPrefix}a', 'x', 'infinity')`,
+    );
+    await engine.put("b", "1", { ttlMs: 60_000 });
+    const [forever, bounded] = await Promise.all([engine.ttl("a"), engine.ttl("b")]);
+    assert.equal(forever, Number.POSITIVE_INFINITY);
+    assert.ok(bounded! > 0 && bounded! <= 60_000);
+  });
+
+  test("expired rows are removed while somebody listens, though one has a key that no notification holds", async (t) => {
+    const place = await store.place(t);
+    const engine = await place.open();
+    const listening = await place.open({ cache: {} });
+    await until("somebody listens", async () => (await query("SELECT FROM millrace_listeners")).length > 0);
+    await listening.put("seen", "1", { ttlMs: 1 });
+    const hour = "now() - interval '1 hour'";
+    await query(`INSERT INTO millrace_entries (key, value, expires_at)
+      SELECT convert_to(repeat('q', length), 'UTF8'), 'x', ${hour} FROM unnest(ARRAY[3949, 3950, 5000]) length`);
+    await delay(20);
+    assert.ok((await engine.cleanupExpired()) >= 4);
+    assert.equal((await engine.tableStats()).expiredRows, 0);
+  });
+
+  test("findByMetadata holds as many entries at once as come to a few megabytes", async (t) => {
+    const place = await store.place(t);
+    const engine = await place.open({ compression: { codec: "none" } });
+    const value = Buffer.alloc(1 << 20, 7);
+    for (let i = 0; i < 10; i++) await engine.put(`k${i}`, value, { metadata: { n: i } });
+    const address = parsePostgresUrl(server.url);
+    const settings = { connectTimeoutMs: 30_000, operationTimeoutMs: 30_000 };
+    const control = new ControlPlane(address, await tlsChoices(address), settings);
+    t.after(() => control.close());
+    const maxValueBytes = 16 << 20;
+    const codec = new Envelope({
+      ...{ checksum: "crc32" as const, compressor: undefined, decompressors: [], thresholdBytes: 1024, maxValueBytes },
+    });
+    const context = { codec, keyPrefix: place.keyPrefix, maxValueBytes } as unknown as DriverContext;
+    const queries = new MetadataQueries(control, context, "millrace_entries", () => "now()", maxValueBytes);
+    const pages: number[] = [];
+    for await (const page of queries.findByMetadata("{}", "", 9)) pages.push(page.length);
+    assert.deepEqual(pages, [3, 3, 3]);
+    assert.equal((await found(engine.findByMetadata({}))).length, 10);
+  });
+
+  test("a value in several columns is put together, and cut behind its limit", async () => {
+    for (const [limit, piece] of [
+      [10, 4],
+      [11, 4],
+      [10, 100],
+    ] as const) {
+      const columns = new ValueColumns(limit, piece);
+      for (let length = 0; length <= 14; length++) {
+        const bytes = Buffer.from("abcdefghijklmn".slice(0, length));
+        const [row] = await query(
+          `SELECT ${columns.sql("t.v")} FROM (VALUES ('\\x${bytes.toString("hex")}'::bytea)) t(v)`,
+        );
+        assert.deepEqual(columns.valueOf(row!), bytes.subarray(0, limit + 1), `${length} bytes`);
+      }
+    }
   });
 });
