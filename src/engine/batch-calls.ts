@@ -26,6 +26,7 @@ export class BatchCalls {
   }
 
   async get(keys: Iterable<Key>, options?: CallOptions): Promise<(Buffer | null)[]> {
+    const startedAtUs = this.#core.pipeline.nowUs();
     const requests: Request[] = [];
     const timeoutMs = this.#timeout("batchGet", options, CALL_OPTIONS);
     for (const key of this.#iterable("batchGet", keys)) {
@@ -33,12 +34,13 @@ export class BatchCalls {
       requests.push(this.#member(Kind.get, canonical, undefined, 0, timeoutMs));
     }
     if (requests.length === 0) return [];
-    const results = new BatchGetResults(requests.length, this.#timed("batchGet", requests.length));
-    const kept = this.#submitAll("batchGet", requests, results, options);
-    return kept === 0 ? results.promise : this.#core.tier!.answer(results.promise);
+    const results = new BatchGetResults(requests.length, this.#timed("batchGet", requests.length, startedAtUs));
+    this.#submitAll("batchGet", requests, results, options);
+    return results.promise;
   }
 
   async put(entries: Iterable<readonly [Key, Value]>, options?: CallOptions & ExpiryOptions): Promise<void> {
+    const startedAtUs = this.#core.pipeline.nowUs();
     const requests: Request[] = [];
     const timeoutMs = this.#timeout("batchPut", options, EXPIRING_OPTIONS);
     const ttlMs = this.#arguments.lifetime("batchPut", undefined, options?.ttlMs);
@@ -55,12 +57,13 @@ export class BatchCalls {
       requests.push(request);
     }
     if (requests.length === 0) return;
-    const results = new BatchPutResults(requests.length, this.#timed("batchPut", requests.length));
+    const results = new BatchPutResults(requests.length, this.#timed("batchPut", requests.length, startedAtUs));
     this.#submitAll("batchPut", requests, results, options);
     return results.promise;
   }
 
   async delete(keys: Iterable<Key>, options?: CallOptions): Promise<number> {
+    const startedAtUs = this.#core.pipeline.nowUs();
     const requests: Request[] = [];
     const timeoutMs = this.#timeout("batchDelete", options, CALL_OPTIONS);
     for (const key of this.#iterable("batchDelete", keys)) {
@@ -68,7 +71,7 @@ export class BatchCalls {
       requests.push(this.#member(Kind.delete, canonical, undefined, 0, timeoutMs));
     }
     if (requests.length === 0) return 0;
-    const results = new BatchDeleteResults(requests.length, this.#timed("batchDelete", requests.length));
+    const results = new BatchDeleteResults(requests.length, this.#timed("batchDelete", requests.length, startedAtUs));
     this.#submitAll("batchDelete", requests, results, options);
     return results.promise;
   }
@@ -79,43 +82,64 @@ export class BatchCalls {
     return request;
   }
 
-  /** Returns how many were answered from what this process has. */
   #submitAll(
     operation: "batchGet" | "batchPut" | "batchDelete",
     requests: readonly Request[],
     results: BatchGetResults | BatchPutResults | BatchDeleteResults,
     options: CallOptions | undefined,
-  ): number {
+  ): void {
     const { pipeline, options: engine, driver, tier } = this.#core;
     const signal = this.#arguments.signal(operation, undefined, options?.signal);
     if (engine.queue.overflow === "reject" && pipeline.pending + requests.length > engine.queue.maxPending) {
       const message = `${requests.length} more operations would exceed queue.maxPending (${engine.queue.maxPending})`;
       // What is more than the queue holds when it is empty will never be taken.
       const retryable = requests.length <= engine.queue.maxPending;
-      pipeline.counters.failedWith(requests[0]!.kind, requests.length, "QUEUE_FULL");
-      throw new QueueFullError(message, { operation, backend: driver.name, reason: "ERR_QUEUE_FULL", retryable });
+      const error = new QueueFullError(message, {
+        ...{ operation, backend: driver.name, reason: "ERR_QUEUE_FULL", retryable },
+      });
+      this.#refuse(requests, results, error);
+      throw error;
     }
-    let kept = 0;
+    let kept: Buffer | boolean | null | undefined;
+    let keptIndex = 0;
     for (const [index, request] of requests.entries()) {
       request.collector = results;
       request.collectorIndex = index;
       if (tier !== undefined && request.kind === Kind.get) {
         const cached = keptAnswer(this.#core, Kind.get, request.key);
         if (cached !== undefined) {
-          results.settle(index, cached);
-          kept++;
+          if (kept !== undefined) results.settle(keptIndex, kept);
+          kept = cached;
+          keptIndex = index;
           continue;
         }
       }
       if (signal !== undefined) request.signal = signal;
       pipeline.submit(request);
     }
-    return kept;
+    if (kept === undefined) return;
+    // The last of them lets the whole call wait for its turn.
+    if (tier!.isTurnUsedUp) tier!.inNextTurn(() => results.settle(keptIndex, kept));
+    else results.settle(keptIndex, kept);
   }
 
-  #timed(call: CallName, keys: number): (error: Error | undefined) => void {
+  /** Counts and tells what would have been, had each key been sent and failed. */
+  #refuse(
+    requests: readonly Request[],
+    results: BatchGetResults | BatchPutResults | BatchDeleteResults,
+    error: QueueFullError,
+  ): void {
     const { pipeline, telemetry } = this.#core;
-    const startedAtUs = pipeline.nowUs();
+    pipeline.counters.failedWith(requests[0]!.kind, requests.length, error.code);
+    for (const request of requests) {
+      request.collector = results;
+      telemetry.failed(request, error, (pipeline.nowUs() - request.startedAtUs) | 0, undefined);
+    }
+    results.refuse(error);
+  }
+
+  #timed(call: CallName, keys: number, startedAtUs: number): (error: Error | undefined) => void {
+    const { pipeline, telemetry } = this.#core;
     return (error) => telemetry.callEnded(call, keys, (pipeline.nowUs() - startedAtUs) | 0, error);
   }
 

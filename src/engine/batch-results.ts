@@ -38,6 +38,11 @@ abstract class BatchResults<T> implements ResultCollector {
     if (--this.#left === 0) this.#end();
   }
 
+  /** The call ends before any of its keys is sent; whoever made it has the error. */
+  refuse(error: Error): void {
+    this.#onEnd(error);
+  }
+
   protected abstract take(index: number, result: unknown): void;
   protected abstract get result(): T;
   protected get isRead(): boolean {

@@ -1,8 +1,9 @@
 import type { Batch } from "../backends/batch.js";
 import type { Logger } from "../backends/contract.js";
-import { OPERATION_NAMES, type Request } from "../backends/request.js";
+import { type Kind, OPERATION_NAMES, type Request } from "../backends/request.js";
 import { StateError } from "../core/errors.js";
 import type { EventLoop } from "../core/event-loop.js";
+import type { CanonicalKey } from "../core/key.js";
 import { printableKey } from "../core/printable-key.js";
 import { channels } from "../observability/channels.js";
 import { LoopLag } from "../observability/loop-lag.js";
@@ -110,6 +111,16 @@ export class EngineTelemetry implements PipelineWatcher {
     if (elapsedUs < this.slowUs) return;
     const endedAtUs = (request.startedAtUs + elapsedUs) | 0;
     this.#addSlow(request, batch, batch === undefined ? undefined : phasesOf(batch, endedAtUs), elapsedUs, error.code);
+  }
+
+  /** An operation was answered from what this process has, but not at once. */
+  answeredHere(kind: Kind, key: CanonicalKey, elapsedUs: number): void {
+    this.#times!.recordAlone(kind, elapsedUs);
+    if (elapsedUs < this.slowUs) return;
+    this.#add({
+      ...{ operation: OPERATION_NAMES[kind], key: printableKey(key), latencyMs: elapsedUs / 1000 },
+      ...{ phases: null, batchSize: 0, attempts: 0, error: null },
+    });
   }
 
   /** A call of many keys has ended. */

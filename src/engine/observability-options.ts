@@ -10,6 +10,26 @@ const LOGGER_METHODS = ["debug", "info", "warn", "error"];
 const ignore = (): void => {};
 const silentLogger: Logger = Object.freeze({ debug: ignore, info: ignore, warn: ignore, error: ignore });
 
+/** The engine logs in the middle of its work, which must not end because a line cannot be written. */
+function guarded(given: Logger): Logger {
+  let isReported = false;
+  const method =
+    (level: keyof Logger) =>
+    (details: object, message: string): void => {
+      try {
+        given[level](details, message);
+      } catch (error) {
+        if (isReported) return;
+        isReported = true;
+        process.emitWarning(`the engine's logger threw, its lines may be lost: ${String(error)}`, {
+          code: "MILLRACE_LOGGER",
+          detail: error instanceof Error ? (error.stack ?? "") : "",
+        });
+      }
+    };
+  return Object.freeze({ debug: method("debug"), info: method("info"), warn: method("warn"), error: method("error") });
+}
+
 export const logger: Field<Logger> = {
   fallback: silentLogger,
   type: "Logger",
@@ -19,7 +39,7 @@ export const logger: Field<Logger> = {
   codeOnly: true,
   read(received, path) {
     const missing = missingMethod(received, LOGGER_METHODS);
-    if (missing === undefined) return received as Logger;
+    if (missing === undefined) return guarded(received as Logger);
     return refuse(path, `must be a logger like pino's; got ${shown(received)} without ${missing}()`);
   },
   show: (value) => (value === silentLogger ? "silent" : "given"),

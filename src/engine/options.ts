@@ -96,7 +96,7 @@ type Table = (typeof optionTable)["fields"];
 /** The rows, for those who read options from elsewhere than code. */
 export const engineOptionFields: Fields = optionTable.fields;
 
-/** Every option with its default in place, deeply frozen; only `logger` and a given driver stay as they were. */
+/** Every option with its default in place, deeply frozen; only a given driver stays as it was. */
 export interface ResolvedOptions extends Settings<Table> {}
 
 /** What `createEngine` takes: any part of the options. */

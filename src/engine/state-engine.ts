@@ -306,9 +306,20 @@ export class StateEngine extends RowCalls implements Engine {
     }
     const kept = keptAnswer(this.#core, kind, key);
     if (kept === undefined) return undefined;
-    // Less than the microsecond that latencies are counted in.
-    pipeline.times.meters.latency[kind]!.record(0);
-    return tier!.answer(kept);
+    if (tier!.isTurnUsedUp) return this.#inNextTurn(kind, key, kept);
+    pipeline.times.recordAtOnce(kind, tier!.lookedAtMs);
+    return Promise.resolve(kept);
+  }
+
+  #inNextTurn(kind: Kind, key: CanonicalKey, kept: unknown): Promise<unknown> {
+    const { tier, pipeline, telemetry } = this.#core;
+    const calledAtUs = pipeline.nowUs();
+    return new Promise((resolve) => {
+      tier!.inNextTurn(() => {
+        telemetry.answeredHere(kind, key, (pipeline.nowUs() - calledAtUs) | 0);
+        resolve(kept);
+      });
+    });
   }
 
   /** See `SwapByValue`. */

@@ -62,7 +62,7 @@ export class Completion {
 
   /** The leader's result for it and for all that follow it. */
   succeed(batch: Batch, leader: Request, result: unknown): void {
-    if (this.#reads !== undefined && leader.answer === NO_ANSWER) this.#reads.answered(leader, result);
+    this.#reads?.answered(leader, result);
     if (leader.follower === undefined && leader.answer === NO_ANSWER) this.settle(leader, result, batch);
     else this.#succeedAll(leader, result, batch);
   }

@@ -86,6 +86,12 @@ export class SettlementTimes {
     if (elapsedUs >= this.#slowUs) this.slowByOperation[operation]!++;
   }
 
+  /** Records one operation that was answered at once, in less than the microsecond that latencies are counted in. */
+  recordAtOnce(operation: number, nowMs: number): void {
+    this.meters.advance(nowMs);
+    this.meters.latency[operation]!.record(0);
+  }
+
   readonly #callersGoOn = (): void => {
     if (this.#noted === 0) return;
     this.#firstEndMs = this.#loop.nowMs();

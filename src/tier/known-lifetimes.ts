@@ -1,16 +1,39 @@
+import type { Request } from "../backends/request.js";
 import type { CanonicalKey } from "../core/key.js";
+import { ownKey } from "../core/own-key.js";
 
-/** A key, its time and their place in a map. */
-const NOTE_BYTES = 96;
+/** A key, its note and their place in a map. */
+const NOTE_BYTES = 160;
+/**
+ * How much later than the call of a write the store can begin to count its lifetime: long enough for any deadline that
+ * is usual, short enough for a key that another process has made lasting, where the store tells of no changes.
+ */
+const LATEST_START_MS = 10_000;
+
+/** For a lifetime: the key never expires. */
+export const LASTING = Number.POSITIVE_INFINITY;
+
+/** What a key may have been given. While it is open which write took effect, it has one of several lifetimes. */
+interface Note {
+  readonly key: CanonicalKey;
+  /** The ends of the shortest and of the longest, in whole milliseconds. */
+  earliestMs: number;
+  latestMs: number;
+  /** The write called last, until it is settled. */
+  writer: Request | undefined;
+}
 
 /**
- * Until when keys live that this process gave a lifetime, or was told of one. Two generations of notes, of which the
- * older is dropped when the younger is full: what is forgotten, or never known, leaves only the tier's own time.
+ * Until when keys live that this process gave a lifetime, or was told of one. A write that is called can only make what
+ * is known shorter: until the store has done it, and if it never says so, the lifetime before may hold as well.
+ *
+ * Two generations of notes, of which the older is dropped when the younger is full: what is forgotten, or never known,
+ * leaves only the tier's own time.
  */
 export class KnownLifetimes {
   readonly #maxBytes: number;
-  #young = new Map<CanonicalKey, number>();
-  #old = new Map<CanonicalKey, number>();
+  #young = new Map<CanonicalKey, Note>();
+  #old = new Map<CanonicalKey, Note>();
   #youngBytes = 0;
 
   /** @param maxBytes of both generations together */
@@ -18,39 +41,110 @@ export class KnownLifetimes {
     this.#maxBytes = maxBytes;
   }
 
-  note(key: CanonicalKey, expiresAtMs: number): void {
-    if (!this.#young.has(key)) {
-      const bytes = NOTE_BYTES + key.length * 2;
-      if (this.#youngBytes + bytes > this.#maxBytes / 2) {
-        this.#old = this.#young;
-        this.#young = new Map();
-        this.#youngBytes = 0;
-      }
-      this.#youngBytes += bytes;
+  /**
+   * A write was called after which the key would live until then, or for ever (`LASTING`).
+   * @param nowMs matters to the former only
+   */
+  called(writer: Request, key: CanonicalKey, expiresAtMs: number, nowMs: number): void {
+    const known = this.#renewed(key);
+    if (known === undefined) {
+      if (expiresAtMs !== LASTING) this.#add(key, Math.floor(expiresAtMs), writer);
+      return;
     }
-    this.#young.set(key, expiresAtMs);
+    if (expiresAtMs !== LASTING && known.writer === undefined && nowMs - known.latestMs > LATEST_START_MS) {
+      known.earliestMs = Math.floor(expiresAtMs);
+      known.latestMs = known.earliestMs;
+    } else {
+      widen(known, expiresAtMs);
+    }
+    known.writer = writer;
   }
 
-  forget(key: CanonicalKey): void {
+  /** The store has done this write; one called after it says more. */
+  done(writer: Request, key: CanonicalKey, expiresAtMs: number): void {
+    const known = this.#find(key);
+    if (known?.writer !== writer) return;
+    if (expiresAtMs === LASTING) {
+      this.#forget(key);
+      return;
+    }
+    known.earliestMs = Math.floor(expiresAtMs);
+    known.latestMs = known.earliestMs;
+    known.writer = undefined;
+  }
+
+  /** This write has changed nothing, or nobody knows what it did. */
+  notDone(writer: Request, key: CanonicalKey): void {
+    const known = this.#find(key);
+    if (known?.writer === writer) known.writer = undefined;
+  }
+
+  /** The store said so; a write called since may say something else. */
+  told(key: CanonicalKey, expiresAtMs: number): void {
+    const known = this.#renewed(key);
+    if (known === undefined) this.#add(key, Math.floor(expiresAtMs), undefined);
+    else widen(known, expiresAtMs);
+  }
+
+  /** The key is known to be gone, or written anew by another: lifetimes that are past say nothing of what comes. */
+  end(key: CanonicalKey, nowMs: number): void {
+    const known = this.#find(key);
+    if (known !== undefined && known.writer === undefined && known.latestMs <= nowMs) this.#forget(key);
+  }
+
+  /**
+   * Until when what the store holds now may be kept; `LASTING`: nothing is known. A time that is past, or now: not at
+   * all, because the store, which began to count later than this process did, lets go of the key in a moment.
+   */
+  keepUntilMs(key: CanonicalKey, isAbsent: boolean, nowMs: number): number {
+    const known = this.#find(key);
+    if (known === undefined) return LASTING;
+    if (nowMs < known.earliestMs || known.writer !== undefined) return known.earliestMs;
+    if (nowMs < known.latestMs || (!isAbsent && nowMs - known.latestMs <= LATEST_START_MS)) return known.earliestMs;
+    this.#forget(key);
+    return LASTING;
+  }
+
+  #find(key: CanonicalKey): Note | undefined {
+    if (this.#young.size === 0 && this.#old.size === 0) return undefined;
+    const young = this.#young.get(key);
+    if (young !== undefined) return young;
+    return this.#old.size === 0 ? undefined : this.#old.get(key);
+  }
+
+  /** What is known of the key, now among the younger. */
+  #renewed(key: CanonicalKey): Note | undefined {
+    const known = this.#find(key);
+    if (known !== undefined && !this.#young.has(key)) this.#keep(known);
+    return known;
+  }
+
+  #add(key: CanonicalKey, expiresAtMs: number, writer: Request | undefined): void {
+    this.#keep({ key: ownKey(key), earliestMs: expiresAtMs, latestMs: expiresAtMs, writer });
+  }
+
+  #keep(note: Note): void {
+    const bytes = NOTE_BYTES + note.key.length * 2;
+    if (this.#youngBytes + bytes > this.#maxBytes / 2) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#youngBytes = 0;
+    }
+    this.#youngBytes += bytes;
+    this.#young.set(note.key, note);
+  }
+
+  #forget(key: CanonicalKey): void {
     // The bytes stay counted until the generation ends: a bound, not a ledger.
     if (this.#young.size > 0) this.#young.delete(key);
     if (this.#old.size > 0) this.#old.delete(key);
   }
+}
 
-  /** Infinity: nothing is known. A past time stays known until {@link end}, because the store's clock began later. */
-  expiryOf(key: CanonicalKey): number {
-    if (this.#young.size === 0 && this.#old.size === 0) return Number.POSITIVE_INFINITY;
-    return this.#young.get(key) ?? this.#old.get(key) ?? Number.POSITIVE_INFINITY;
-  }
-
-  /** The key is known to be gone, or written anew by another: a lifetime that is past says nothing of what comes. */
-  end(key: CanonicalKey, nowMs: number): void {
-    if (this.expiryOf(key) <= nowMs) this.forget(key);
-  }
-
-  clear(): void {
-    this.#young.clear();
-    this.#old.clear();
-    this.#youngBytes = 0;
-  }
+/** One more lifetime that the key may have; a lasting one ends nothing. */
+function widen(note: Note, expiresAtMs: number): void {
+  if (expiresAtMs === LASTING) return;
+  const endsAtMs = Math.floor(expiresAtMs);
+  if (endsAtMs < note.earliestMs) note.earliestMs = endsAtMs;
+  if (endsAtMs > note.latestMs) note.latestMs = endsAtMs;
 }

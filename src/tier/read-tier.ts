@@ -2,11 +2,12 @@ import type { Batch } from "../backends/batch.js";
 import type { ChangeListener } from "../backends/contract.js";
 import { Kind, type Request, type TransactionStep } from "../backends/request.js";
 import type { EventLoop } from "../core/event-loop.js";
-import { type CanonicalKey, isBinaryKey } from "../core/key.js";
+import type { CanonicalKey } from "../core/key.js";
 import { keyHash } from "../core/key-hash.js";
+import { ownKey } from "../core/own-key.js";
 import { allocateValue, copyOfBytes } from "../core/value-memory.js";
 import { Fetches } from "./fetches.js";
-import { KnownLifetimes } from "./known-lifetimes.js";
+import { KnownLifetimes, LASTING } from "./known-lifetimes.js";
 import { SeenKeys } from "./seen-keys.js";
 import { costOf, type KeptValue, Sieve, SieveEntry } from "./sieve.js";
 import { TurnPace } from "./turn-pace.js";
@@ -19,15 +20,8 @@ const { latin1Write } = Buffer.prototype as unknown as {
 };
 /** An entry that ends within so long is held against the clock itself, not against the last look at it in this turn. */
 const CLOCK_MARGIN_MS = 1000;
-const SHORTEST_SHARED_TEXT = 13;
-const scratch = Buffer.allocUnsafeSlow(1024);
 /** Of the room, what notes of lifetimes may take. */
 const NOTES_SHARE = 16;
-/**
- * How much later than the call of a write the store can begin to count its lifetime: long enough for any deadline that
- * is usual, short enough for a key that another process has made lasting, where the store tells of no changes.
- */
-const LATEST_START_MS = 10_000;
 /** One four-byte hash for so much room: for small entries some more of them than entries. */
 const BYTES_PER_SEEN_KEY = 256;
 
@@ -130,9 +124,18 @@ export class ReadTier implements ChangeListener {
     return entry === undefined ? undefined : entry.value !== null;
   }
 
-  /** Hands an answer of the tier, asked for just now, to a caller: at once, or when the event loop has turned if this turn is used up. */
-  answer<T>(answer: T): Promise<T> {
-    return this.#pace.isUsedUp ? this.#pace.nextTurn(answer) : Promise.resolve(answer);
+  /** Whether an answer of the tier, asked for just now, is to reach its caller in the next turn only. */
+  get isTurnUsedUp(): boolean {
+    return this.#pace.isUsedUp;
+  }
+
+  inNextTurn(run: () => void): void {
+    this.#pace.inNextTurn(run);
+  }
+
+  /** The time, as it was up to 16 answers ago in this turn. */
+  get lookedAtMs(): number {
+    return this.#pace.lookedAtMs;
   }
 
   /** What the store held when it was asked last, up to so many milliseconds ago, vouched for or not. */
@@ -160,12 +163,15 @@ export class ReadTier implements ChangeListener {
       case Kind.transaction:
         for (const step of request.detail as readonly TransactionStep[]) {
           this.#drop(step.key);
-          if (step.type !== "delete") this.#learnLifetime(step.key, step.ttlMs);
+          this.#lifetimeCalled(request, step.key, lifetimeOf(step));
         }
+        break;
+      case Kind.increment:
+        this.#drop(request.key);
         break;
       default:
         this.#drop(request.key);
-        if (request.kind !== Kind.increment) this.#learnLifetime(request.key, request.ttlMs);
+        this.#lifetimeCalled(request, request.key, request.ttlMs);
     }
     return undefined;
   }
@@ -185,17 +191,29 @@ export class ReadTier implements ChangeListener {
       case Kind.ttl:
         this.#takeLifetime(request.key, result as number | null);
         break;
+      case Kind.increment:
+        break;
+      case Kind.transaction:
+        this.#transactionDone(request);
+        break;
+      case Kind.delete:
+        this.#lifetimes.done(request, request.key, LASTING);
+        break;
+      default:
+        if (result === false) this.#lifetimes.notDone(request, request.key);
+        else this.#lifetimeDone(request, request.key, request.ttlMs);
     }
   }
 
   unanswered(request: Request): void {
     if (request.kind === Kind.get) this.#fetches.end(request);
+    else if (request.kind !== Kind.transaction) this.#lifetimes.notDone(request, request.key);
+    else for (const { key } of request.detail as readonly TransactionStep[]) this.#lifetimes.notDone(request, key);
   }
 
-  /** Everything in the store may change: work on many keys was called. */
+  /** Everything in the store may change: work on many keys was called. Lifetimes that no longer hold do no harm. */
   dropAll(): void {
     this.#entries.clear();
-    this.#lifetimes.clear();
     this.#fetches.overtakeAll();
   }
 
@@ -292,28 +310,21 @@ export class ReadTier implements ChangeListener {
     }
     const nowMs = this.#loop.nowMs();
     const bytes = costOf(key, result === null ? 0 : result.length);
-    // There was room when it was called, for one of the usual size and none else.
-    if (this.#entries.isFullFor(bytes) && !this.#seen.see(hash)) {
+    const keepUntilMs = this.#lifetimes.keepUntilMs(key, result === null, nowMs);
+    if (
+      keepUntilMs <= nowMs ||
+      this.#entries.isTooLarge(bytes) ||
+      // There was room when it was called, for one of the usual size and none else.
+      (this.#entries.isFullFor(bytes) && !this.#seen.see(hash))
+    ) {
       this.#entries.delete(key, hash);
       return;
     }
     // It was read at some time since the call, so its age counts from there.
-    const readAtMs = Math.floor(nowMs - ((((nowMs * 1000) | 0) - request.startedAtUs) | 0) / 1000);
-    const expiresAtMs = this.#lifetimes.expiryOf(key);
-    if (expiresAtMs <= nowMs) {
-      if (result === null || nowMs - expiresAtMs > LATEST_START_MS) {
-        this.#lifetimes.forget(key);
-      } else {
-        // The store began to count later than this process did, and lets go of the key in a moment.
-        this.#entries.delete(key, hash);
-        return;
-      }
-    }
-    const known =
-      expiresAtMs === Number.POSITIVE_INFINITY || expiresAtMs <= nowMs ? undefined : Math.floor(expiresAtMs);
+    const readAtMs = Math.floor(this.#calledAtMs(request));
     const freshUntilMs = readAtMs + this.#ttlMs;
     const entry = new SieveEntry(ownKey(key), hash, keptForm(result), this.#epoch, readAtMs, freshUntilMs);
-    if (known !== undefined) entry.endAt(known);
+    if (keepUntilMs !== LASTING) entry.endAt(keepUntilMs);
     this.#fills++;
     this.#entries.add(entry);
   }
@@ -331,10 +342,28 @@ export class ReadTier implements ChangeListener {
     if (entry !== undefined && entry.value !== null) this.#entries.delete(key, hash);
   }
 
+  #transactionDone(request: Request): void {
+    const steps = request.detail as readonly TransactionStep[];
+    // Of several steps with one key the last says what becomes of it.
+    for (let at = steps.length - 1; at >= 0; at--) {
+      const step = steps[at]!;
+      this.#lifetimeDone(request, step.key, lifetimeOf(step));
+    }
+  }
+
   /** @param ttlMs 0: never expires */
-  #learnLifetime(key: CanonicalKey, ttlMs: number): void {
-    if (ttlMs > 0) this.#lifetimes.note(key, this.#loop.nowMs() + ttlMs);
-    else this.#lifetimes.forget(key);
+  #lifetimeCalled(request: Request, key: CanonicalKey, ttlMs: number): void {
+    const nowMs = ttlMs > 0 ? this.#loop.nowMs() : 0;
+    this.#lifetimes.called(request, key, ttlMs > 0 ? nowMs + ttlMs : LASTING, nowMs);
+  }
+
+  #lifetimeDone(request: Request, key: CanonicalKey, ttlMs: number): void {
+    this.#lifetimes.done(request, key, ttlMs > 0 ? this.#calledAtMs(request) + ttlMs : LASTING);
+  }
+
+  #calledAtMs(request: Request): number {
+    const nowMs = this.#loop.nowMs();
+    return nowMs - ((((nowMs * 1000) | 0) - request.startedAtUs) | 0) / 1000;
   }
 
   #takeLifetime(key: CanonicalKey, leftMs: number | null): void {
@@ -342,21 +371,15 @@ export class ReadTier implements ChangeListener {
       this.#dropValue(key);
     } else if (leftMs !== Number.POSITIVE_INFINITY) {
       const expiresAtMs = this.#loop.nowMs() + leftMs;
-      this.#lifetimes.note(key, expiresAtMs);
+      this.#lifetimes.told(key, expiresAtMs);
       const entry = this.#entries.find(key, keyHash(key));
       entry?.endAt(Math.floor(expiresAtMs));
     }
   }
 }
 
-/**
- * The same key, in memory of its own: one that was cut out of a larger text would keep all of that alive. The engine
- * of JavaScript shares the memory of cuts from this length on.
- */
-function ownKey(key: CanonicalKey): CanonicalKey {
-  if (key.length < SHORTEST_SHARED_TEXT) return key;
-  if (isBinaryKey(key) || key.length * 3 > scratch.length) return ` ${key}`.slice(1);
-  return scratch.toString("utf8", 0, scratch.write(key));
+function lifetimeOf(step: TransactionStep): number {
+  return step.type === "delete" ? 0 : step.ttlMs;
 }
 
 /** In memory of its own: the caller may change its bytes, and they may lie in a block with others. */

@@ -53,9 +53,9 @@ export class SieveEntry {
     this.freshUntilMs = freshUntilMs;
   }
 
-  /** Its lifetime in the store is known. */
+  /** A lifetime that it may have in the store is known; of several the shortest counts. */
   endAt(expiresAtMs: number): void {
-    this.expiresAtMs = expiresAtMs;
+    this.expiresAtMs = this.expiresAtMs === undefined ? expiresAtMs : Math.min(this.expiresAtMs, expiresAtMs);
     this.freshUntilMs = Math.min(this.freshUntilMs, expiresAtMs);
   }
 }
@@ -91,6 +91,11 @@ export class Sieve {
     return this.#bytes + bytes > this.#maxBytes;
   }
 
+  /** Whether one of so many bytes would not be taken in at all. */
+  isTooLarge(bytes: number): boolean {
+    return bytes * LARGEST_SHARE > this.#maxBytes;
+  }
+
   get bytes(): number {
     return this.#bytes;
   }
@@ -107,7 +112,7 @@ export class Sieve {
   /** Takes it in, in place of another of its key, unless it is too large. */
   add(entry: SieveEntry): void {
     this.delete(entry.key, entry.hash);
-    if (entry.bytes * LARGEST_SHARE > this.#maxBytes) return;
+    if (this.isTooLarge(entry.bytes)) return;
     while (this.#bytes + entry.bytes > this.#maxBytes) this.#evict();
     this.#entries.add(entry, entry.hash);
     this.#bytes += entry.bytes;

@@ -31,9 +31,13 @@ export class TurnPace {
     return this.#turnBeganMs >= 0 && this.#lookedAtMs - this.#turnBeganMs >= MAX_TURN_MS;
   }
 
-  /** Resolves in the next turn. */
-  nextTurn<T>(answer: T): Promise<T> {
-    return new Promise((resolve) => this.#waiting.push(() => resolve(answer)));
+  get lookedAtMs(): number {
+    return this.#lookedAtMs;
+  }
+
+  /** To be called only where this turn is used up: what it had to give has then begun to wait for the next. */
+  inNextTurn(run: () => void): void {
+    this.#waiting.push(run);
   }
 
   #look(): number {

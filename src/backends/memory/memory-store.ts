@@ -1,4 +1,5 @@
 import { type CanonicalKey, isBinaryKey, joinKey, keyByteLength } from "../../core/key.js";
+import { ownKey } from "../../core/own-key.js";
 import { type Expiring, TimerWheel, type WheelNode } from "./timer-wheel.js";
 
 /** What a map slot, the entry object and its buffer cost besides the bytes of key and value, roughly. */
@@ -64,8 +65,9 @@ export class MemoryStore {
   }
 
   add(key: CanonicalKey, keyChecksum: number, stored: Buffer, expiresAtMs: number): void {
-    const entry = new Entry(key, keyChecksum, this.#sequence++, stored);
-    this.#entries.set(key, entry);
+    const own = ownKey(key);
+    const entry = new Entry(own, keyChecksum, this.#sequence++, stored);
+    this.#entries.set(own, entry);
     this.#bytes += keyByteLength(key) + stored.length + ENTRY_OVERHEAD_BYTES;
     if (expiresAtMs !== 0) this.setExpiry(entry, expiresAtMs);
   }

@@ -76,7 +76,7 @@ test("each group can be given in part, and the optional ones switched off", () =
   assert.deepEqual(options.compression, { codec: "zstd", level: 19, thresholdBytes: 1024 });
 });
 
-test("a logger and a driver are passed on as they are, not frozen", () => {
+test("a driver is passed on as it is, not frozen, and so is what is logged", () => {
   const driver = {
     name: "mine",
     open: async () => {},
@@ -89,11 +89,37 @@ test("a logger and a driver are passed on as they are, not frozen", () => {
     connections: () => ({ active: 0, idle: 0 }),
     close: async () => {},
   } as unknown as Driver;
-  const options = parseEngineOptions({ backend: driver, logger });
+  const lines: unknown[] = [];
+  const given = { ...logger, warn: (...line: unknown[]) => void lines.push(line) };
+  const options = parseEngineOptions({ backend: driver, logger: given });
   assert.equal(options.backend.kind === "driver" && options.backend.driver, driver);
-  assert.equal(options.logger, logger);
-  assert.ok(!Object.isFrozen(driver) && !Object.isFrozen(logger));
+  options.logger.warn({ a: 1 }, "text");
+  assert.deepEqual(lines, [[{ a: 1 }, "text"]]);
+  assert.ok(!Object.isFrozen(driver) && !Object.isFrozen(given));
   assert.ok(Object.isFrozen(options) && Object.isFrozen(options.batching) && Object.isFrozen(options.backend));
+});
+
+test("a logger that throws is told of once, by a warning of the process, and does no harm", async (t) => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", onWarning);
+  t.after(() => void process.off("warning", onWarning));
+  class Broken implements Logger {
+    readonly #reason = "the stream is gone";
+    debug = ignore;
+    info = ignore;
+    warn(): void {
+      throw new Error(this.#reason);
+    }
+    error(): void {
+      throw new Error(this.#reason);
+    }
+  }
+  const options = parseEngineOptions({ logger: new Broken() });
+  for (const level of ["warn", "error", "warn", "info"] as const) options.logger[level]({}, "line");
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0]!.message, /logger threw.*the stream is gone/);
 });
 
 const refused: readonly (readonly [string, unknown, RegExp])[] = [

@@ -175,3 +175,40 @@ test("a budget that burns is logged and told", async (t) => {
   assert.ok(burns.length > 0 && burns.every(({ state, backend }) => state === "burning" && backend === "memory"));
   assert.ok(lines.some(({ level, message }) => level === "warn" && message.includes("error budget of get p99.9")));
 });
+
+test("a batch that is refused counts against its objective, has a latency and is told, key by key", async (t) => {
+  const { engine } = await openFaulty(t, {
+    queue: { maxPending: 5, overflow: "reject" },
+    slo: [{ operation: "batchPut", percentile: 99, latencyMs: 1000 }],
+  });
+  const failed = listen(t, "millrace:operation:failed");
+  const entries = Array.from({ length: 8 }, (_, i) => [`key ${i}`, "value"] as const);
+  await assert.rejects(engine.batchPut(entries), { code: "QUEUE_FULL" });
+  assert.deepEqual(
+    failed.map(({ operation, key, code }) => `${operation} ${key} ${code}`),
+    entries.map(([key]) => `put ${key} QUEUE_FULL`),
+  );
+  assert.equal(engine.stats().latency.batchPut!.count, 1);
+  assert.equal(engine.stats().latency.put, undefined);
+  const [objective] = engine.slo().objectives;
+  assert.deepEqual([objective!.total, objective!.bad], [1, 1]);
+});
+
+test("a call of many keys is timed from the call on, what it takes to go through them included", async (t) => {
+  const { engine } = await openFaulty(t, {});
+  function* slowly(): Generator<string> {
+    const endMs = performance.now() + 25;
+    while (performance.now() < endMs);
+    yield "a";
+  }
+  function* entries(): Generator<[string, string]> {
+    for (const key of slowly()) yield [key, "value"];
+  }
+  await engine.batchPut(entries());
+  await engine.batchGet(slowly());
+  await engine.batchDelete(slowly());
+  const { latency } = engine.stats();
+  for (const call of ["batchPut", "batchGet", "batchDelete"] as const) {
+    assert.ok(latency[call]!.maxUs >= 25_000, `${call}: ${latency[call]!.maxUs}`);
+  }
+});

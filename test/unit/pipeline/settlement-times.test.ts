@@ -155,3 +155,15 @@ test("keys of a multi-key call are timed by phase under the call's name, and not
   assert.equal(times.meters.latency[index("batchGet")]!.count, 0);
   assert.equal(times.meters.phases.queue[index("batchGet")]!.count, 1);
 });
+
+test("what is answered at once counts in the window in which it was", () => {
+  const { times } = setUp();
+  for (let i = 0; i < 7; i++) times.recordAtOnce(Kind.get, 1000);
+  for (let i = 0; i < 3; i++) times.recordAtOnce(Kind.get, 30_000);
+  times.meters.drain();
+  const recorder = times.meters.latency[Kind.get]!;
+  const counted = (nowMs: number, spanMs: number): number => {
+    return recorder.window(nowMs, spanMs).reduce((sum, count) => sum + count, 0);
+  };
+  assert.deepEqual([counted(30_500, 10_000), counted(30_500, 60_000), recorder.count], [3, 10, 10]);
+});

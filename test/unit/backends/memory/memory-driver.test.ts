@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { Driver } from "../../../../src/backends/contract.js";
 import { createMemoryDriver } from "../../../../src/backends/memory/memory-driver.js";
 import { describeDriver } from "../../../../src/testing/index.js";
@@ -52,4 +54,19 @@ test("memory usage returns to zero when all keys are gone", async (t) => {
 test("a driver serves one engine at a time", async (t) => {
   const { driver } = await openDriver(t);
   await assert.rejects(driver.open(driverContext()), { code: "CONFIG" });
+});
+
+test("a key that was cut from a large text does not keep that text", async (t) => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const { driver } = await openDriver(t);
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  const text = 256 * 1024;
+  for (let i = 0; i < 100; i++) {
+    const key = (Buffer.alloc(text, "x").toString("latin1") + String(i).padStart(24, "0")).slice(-24);
+    await inOneBatch(driver, (probe) => probe.put(key, "value"));
+  }
+  collect();
+  assert.ok(process.memoryUsage().heapUsed - before < 20 * text);
 });

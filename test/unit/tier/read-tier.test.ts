@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Kind, Request, type TransactionStep } from "../../../src/backends/request.js";
+import { ReadTier } from "../../../src/tier/read-tier.js";
+import { VirtualLoop } from "../../support/virtual-loop.js";
+
+/** A tier, and a stand-in for the pipeline that calls what the store then answers. */
+class Scene {
+  readonly loop = new VirtualLoop();
+  readonly tier = new ReadTier({ maxBytes: 1 << 20, ttlMs: 3_600_000, keepsStale: false }, this.loop);
+
+  call(kind: Kind, ttlMs = 0, detail: readonly TransactionStep[] | undefined = undefined): Request {
+    const startedAtUs = (this.loop.nowMs() * 1000) | 0;
+    const request = new Request(kind, "key", kind === Kind.put ? "value" : undefined, ttlMs, detail, startedAtUs, 1000);
+    this.tier.called(request);
+    return request;
+  }
+
+  done(kind: Kind, ttlMs = 0, result: unknown = undefined, detail?: readonly TransactionStep[]): void {
+    this.tier.answered(this.call(kind, ttlMs, detail), result);
+  }
+
+  /** Whether a value that the store holds now is still returned after so long. */
+  isKeptFor(ms: number): boolean {
+    this.tier.answered(this.call(Kind.get), Buffer.from("value"));
+    this.loop.clock.advance(ms);
+    return this.tier.get("key") !== undefined;
+  }
+}
+
+function keptFor200(prepare: (scene: Scene) => void): boolean[] {
+  return [199, 200].map((ms) => {
+    const scene = new Scene();
+    prepare(scene);
+    return scene.isKeptFor(ms);
+  });
+}
+
+const OVER_WITH_ITS_LIFETIME = [true, false];
+
+test("a value is not returned after a lifetime it was given, whatever was called since and did not take effect", () => {
+  const since: Record<string, (scene: Scene) => void> = {
+    nothing: () => {},
+    "setIfNotExists that returned false": (scene) => scene.done(Kind.setIfNotExists, 0, false),
+    "setIfNotExists with a lifetime that returned false": (scene) => scene.done(Kind.setIfNotExists, 60_000, false),
+    "compareAndSwap that returned false": (scene) => scene.done(Kind.compareAndSwap, 0, false),
+    "expire that found no key": (scene) => scene.done(Kind.expire, 0, false),
+    "a put aborted before it was sent": (scene) => scene.tier.unanswered(scene.call(Kind.put)),
+    "a put of which nobody knows": (scene) => scene.tier.unanswered(scene.call(Kind.put, 60_000)),
+    "a transaction that failed": (scene) =>
+      scene.tier.unanswered(scene.call(Kind.transaction, 0, [{ type: "put", key: "key", value: "v", ttlMs: 0 }])),
+    "work on many keys": (scene) => scene.tier.dropAll(),
+    increment: (scene) => scene.done(Kind.increment, 0, 1n),
+  };
+  for (const [what, happens] of Object.entries(since)) {
+    const kept = keptFor200((scene) => {
+      scene.done(Kind.put, 200);
+      happens(scene);
+    });
+    assert.deepEqual(kept, OVER_WITH_ITS_LIFETIME, what);
+  }
+});
+
+test("an answer about a lifetime does not replace what a put called after the question gave", () => {
+  const kept = keptFor200((scene) => {
+    scene.done(Kind.put, 60_000);
+    const asked = scene.call(Kind.ttl);
+    const put = scene.call(Kind.put, 200);
+    scene.tier.answered(asked, 60_000);
+    scene.tier.answered(put, undefined);
+    scene.tier.answered(scene.call(Kind.get), Buffer.from("value"));
+    scene.tier.answered(asked, 60_000);
+  });
+  assert.deepEqual(kept, OVER_WITH_ITS_LIFETIME);
+});
+
+test("a write that took effect says what lifetime there is from then on", () => {
+  const lasting: Record<string, (scene: Scene) => void> = {
+    put: (scene) => scene.done(Kind.put),
+    expire: (scene) => scene.done(Kind.expire, 0, true),
+    "expire with another lifetime": (scene) => scene.done(Kind.expire, 60_000, true),
+    setIfNotExists: (scene) => scene.done(Kind.setIfNotExists, 0, true),
+    delete: (scene) => scene.done(Kind.delete, 0, true),
+    getAndDelete: (scene) => scene.done(Kind.getAndDelete, 0, null),
+    transaction: (scene) =>
+      scene.done(Kind.transaction, 0, undefined, [
+        { type: "put", key: "key", value: "v", ttlMs: 100 },
+        { type: "put", key: "key", value: "v", ttlMs: 0 },
+      ]),
+  };
+  for (const [what, happens] of Object.entries(lasting)) {
+    const scene = new Scene();
+    scene.done(Kind.put, 200);
+    happens(scene);
+    assert.ok(scene.isKeptFor(30_000), what);
+  }
+  const kept = keptFor200((scene) =>
+    scene.done(Kind.transaction, 0, undefined, [
+      { type: "put", key: "key", value: "v", ttlMs: 0 },
+      { type: "expire", key: "key", ttlMs: 200 },
+    ]),
+  );
+  assert.deepEqual(kept, OVER_WITH_ITS_LIFETIME);
+});
+
+test("an answer that is too large to be kept does not count as taken in", () => {
+  const scene = new Scene();
+  scene.tier.answered(scene.call(Kind.get), Buffer.alloc(1 << 19));
+  assert.deepEqual([scene.tier.statistics().fills, scene.tier.statistics().entries], [0, 0]);
+  scene.tier.answered(scene.call(Kind.get), Buffer.alloc(1 << 10));
+  assert.deepEqual([scene.tier.statistics().fills, scene.tier.statistics().entries], [1, 1]);
+});
