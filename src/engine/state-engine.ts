@@ -334,9 +334,9 @@ export class StateEngine extends RowCalls implements Engine {
     const startedAtUs = pipeline.nowUs();
     if (await this.compareAndSwap(key, expected, next, options)) return true;
     const withRest = <O extends CallOptions>(given: O): O => {
-      const leftMs = (given.timeoutMs ?? this.#operationMs) - ((pipeline.nowUs() - startedAtUs) | 0) / 1000;
+      const leftUs = (given.timeoutMs ?? this.#operationMs) * 1000 - ((pipeline.nowUs() - startedAtUs) | 0);
       // What is over is over by the next look at the clock.
-      return { ...given, timeoutMs: Math.max(leftMs, 0.001) };
+      return { ...given, timeoutMs: Math.max(leftUs, 1) / 1000 };
     };
     const { ttlMs, ...callOptions } = options ?? {};
     const canonical = this.#arguments.key("compareAndSwap", key);
