@@ -6,7 +6,7 @@ import { BatchWork } from "./batch-work.js";
 import { explainFailedCommit } from "./errors.js";
 import type { LmdbStore } from "./lmdb-store.js";
 import { PendingKeys } from "./pending-keys.js";
-import { Room, type RoomLimits, requireRoomForMaintenance } from "./room.js";
+import { Room, type RoomLimits, removalsThatFit } from "./room.js";
 
 /** What shares a commit at most: bounds the memory of a transaction and what a caller may have to wait behind. */
 const MAX_GROUP_OPERATIONS = 32_768;
@@ -18,7 +18,7 @@ const MAX_TURN_MS = 2;
 const NOTHING_PENDING = (): boolean => false;
 
 interface ExclusiveWork {
-  readonly run: () => void;
+  readonly run: (mostRemovals: number) => void;
   readonly resolve: () => void;
   readonly reject: (error: StateError) => void;
 }
@@ -88,10 +88,11 @@ export class CommitQueue {
   }
 
   /**
-   * Runs `work` inside a write transaction of its own, after all batches handed over before. What it throws after its
+   * Runs `work` inside a write transaction of its own, after all batches handed over before, with the number of records
+   * that it may remove, for all that is free on the disk. What it throws after its
    * first write is committed with it. Rejects with errors that know no place.
    */
-  runExclusive(work: () => void): Promise<void> {
+  runExclusive(work: (mostRemovals: number) => void): Promise<void> {
     if (this.#state === "closed") return Promise.reject(closedError());
     return new Promise((resolve, reject) => this.#enqueue({ run: work, resolve, reject }));
   }
@@ -238,8 +239,8 @@ export class CommitQueue {
   async #runExclusive(work: ExclusiveWork): Promise<void> {
     let failure: StateError | undefined;
     try {
-      requireRoomForMaintenance(this.#limits.freeBytes());
-      await this.#store.data.transaction(work.run);
+      const mostRemovals = removalsThatFit(this.#limits.freeBytes());
+      await this.#store.data.transaction(() => work.run(mostRemovals));
     } catch (error) {
       failure = await explainFailedCommit(error);
     }

@@ -114,11 +114,13 @@ class LmdbDriver implements Driver {
     let cleared = 0;
     let after: Buffer | undefined;
     let stored: Buffer[] = [];
+    let most = KEYS_CLEARED_PER_COMMIT;
     do {
       try {
-        await queue.runExclusive(() => {
+        await queue.runExclusive((mostRemovals) => {
+          most = Math.min(KEYS_CLEARED_PER_COMMIT, mostRemovals);
           store.nowMs = this.#clock.wallMs();
-          stored = store.keysAfter(prefix, after, KEYS_CLEARED_PER_COMMIT);
+          stored = store.keysAfter(prefix, after, most);
           for (const storedKey of stored) {
             const key = store.keys.canonical(storedKey);
             if (store.isLive(key)) cleared++;
@@ -129,7 +131,7 @@ class LmdbDriver implements Driver {
         throw placeError(error, "clear", undefined, NAME, cleared === 0 ? undefined : "unknown");
       }
       after = stored[stored.length - 1];
-    } while (stored.length === KEYS_CLEARED_PER_COMMIT);
+    } while (stored.length === most);
     return cleared;
   }
 

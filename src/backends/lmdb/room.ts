@@ -120,9 +120,13 @@ export function requireRoomForStore(freeBytes: number): void {
   );
 }
 
-/** @throws BackendError with reason ERR_FULL */
-export function requireRoomForMaintenance(freeBytes: number): void {
+/**
+ * How many records may be removed in one transaction, wherever they lie.
+ * @throws BackendError with reason ERR_FULL
+ */
+export function removalsThatFit(freeBytes: number): number {
   if (freeBytes < MAINTENANCE_BYTES) throw diskFull(freeBytes, MAINTENANCE_BYTES);
+  return Math.floor(freeBytes / BYTES_PER_WRITE);
 }
 
 function diskFull(freeBytes: number, neededBytes: number): BackendError {

@@ -46,19 +46,21 @@ export class Sweeper {
 
   async #sweep(): Promise<void> {
     let seen = 0;
+    let most = ENTRIES_PER_RUN;
     try {
       this.#store.nowMs = this.#clock.wallMs();
       if (this.#store.hasDue()) {
-        await this.#queue.runExclusive(() => {
+        await this.#queue.runExclusive((mostRemovals) => {
           this.#store.nowMs = this.#clock.wallMs();
-          seen = this.#store.sweep(ENTRIES_PER_RUN);
+          most = Math.min(ENTRIES_PER_RUN, mostRemovals);
+          seen = this.#store.sweep(most);
         });
         this.#failure = undefined;
       }
     } catch (error) {
       this.#warn(error);
     }
-    this.#runAfter(seen === ENTRIES_PER_RUN ? BUSY_DELAY_MS : IDLE_DELAY_MS);
+    this.#runAfter(seen === most ? BUSY_DELAY_MS : IDLE_DELAY_MS);
   }
 
   /** A disk that stays full would otherwise fill the log, once a second. */

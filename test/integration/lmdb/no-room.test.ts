@@ -276,3 +276,25 @@ test("a long value that is to be given another lifetime needs its room on the di
     ["fulfilled", "rejected"],
   );
 });
+
+test("where little is free, expired and cleared records go in steps that need no more", async (t) => {
+  const path = await temporaryFolder(t);
+  const clock = new FakeClock();
+  let freeBytes = 100 * MIB;
+  const driver = createLmdbDriver({ path, clock, freeBytes: () => freeBytes });
+  await driver.open(driverContext());
+  t.after(() => driver.close());
+  const transactions = async () => Number((await driver.serverInfo()).lastTransaction);
+  const hundred = Array.from({ length: 100 }, (_, i) => i);
+  await inOneBatch(driver, (probe) =>
+    Promise.all(hundred.flatMap((i) => [probe.put(`passing ${i}`, "1", 1000), probe.put(`lasting ${i}`, "1")])),
+  );
+  freeBytes = MIB;
+  const before = await transactions();
+  assert.equal(await driver.clear("lasting"), 100);
+  const cleared = await transactions();
+  assert.ok(cleared - before >= 4, `${cleared - before}`);
+  clock.advance(60_000);
+  while ((await driver.serverInfo()).entries !== "0") await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok((await transactions()) - cleared >= 4);
+});
