@@ -11,6 +11,9 @@ export function environmentText(environment: Environment): string {
     `millrace ${millrace}${commit === null ? "" : ` (${commit})`} on ${backend}${redis === null ? "" : `, ${redis}`}`,
     `node ${node}, ${cores} x ${cpus}, ${memoryGiB} GiB, ${os}, load ${environment.loadAverage}`,
     ...(versions.length === 0 ? [] : [versions.join(", ")]),
+    ...(settings.openMs === undefined
+      ? []
+      : [`runs of ${settings.openMs} ms at ${settings.rate} ops/s offered, one client at a time`]),
     ...(settings.roundMs === undefined ? [] : methodText(settings.roundMs, settings.rate)),
   ].join("\n");
 }

@@ -22,6 +22,8 @@ export interface Durations {
   readonly roundMs: number;
   /** Open loop: length of each run. */
   readonly openMs: number;
+  /** Whether the cells are such runs. */
+  readonly hasOpenRuns: boolean;
   /** Whether anything is measured in such rounds; some parts have rounds of their own. */
   readonly hasRounds: boolean;
 }
@@ -57,6 +59,7 @@ export function divideTime(parts: TimedParts): Durations {
   const usual = {
     roundMs: quick ? QUICK_ROUND_MS : ROUND_MS,
     openMs: quick ? QUICK_OPEN_MS : OPEN_MS,
+    hasOpenRuns: isOpen && cells.length > 0,
     hasRounds: allUnits > 0,
   };
   if (budgetMs === null) return usual;

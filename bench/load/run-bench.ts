@@ -132,6 +132,7 @@ class BenchRun {
       packages: [...this.#subjects.clients.flatMap((client) => client.packageName ?? []), ...this.#codecPackages()],
       settings: {
         ...(this.#plan.hasRounds ? { roundMs: Math.round(this.#plan.roundMs) } : {}),
+        ...(this.#plan.hasOpenRuns ? { openMs: Math.round(this.#plan.openMs) } : {}),
         rate: this.#options.ratePerSec ?? "closed loop",
         quick: this.#options.quick,
         checksum: "crc32 (default)",

@@ -73,6 +73,9 @@ describe("what stands above the figures", () => {
     const settings = { roundMs: 100, rate: "closed loop" };
     assert.match(environmentText({ ...environment, settings }), /rounds of 100 ms, closed loop/);
     assert.match(environmentText({ ...environment, settings: { ...settings, rate: 5000 } }), /5000 ops\/s offered/);
+    const open = environmentText({ ...environment, settings: { openMs: 3000, rate: 5000 } });
+    assert.match(open, /runs of 3000 ms at 5000 ops\/s offered/);
+    assert.doesNotMatch(open, /rounds/);
   });
 });
 
