@@ -14,7 +14,7 @@ export interface PostgresAddress {
   readonly password: string | undefined;
   readonly database: string | undefined;
   readonly sslMode: SslMode;
-  /** Certificates of the authorities to trust; `system`: those that Node.js comes with. */
+  /** Certificates of the authorities to trust; `system`: those that Node.js comes with, `verify-full` with them. */
   readonly sslRootCert: string | undefined;
   readonly sslCert: string | undefined;
   readonly sslKey: string | undefined;
@@ -49,10 +49,14 @@ export function parsePostgresUrl(url: string, path = "backend"): PostgresAddress
   const { hostname, port, username, password, pathname, searchParams } = new URL(url);
   for (const name of searchParams.keys()) if (!PARAMETERS.includes(name)) refuseParameter(name, path);
   const text = (name: string): string | undefined => searchParams.get(name) || undefined;
-  const sslMode = text("sslmode") ?? "prefer";
+  const trustsSystem = text("sslrootcert") === "system";
+  const sslMode = text("sslmode") ?? (trustsSystem ? "verify-full" : "prefer");
   if (!(SSL_MODES as readonly string[]).includes(sslMode)) {
     return refuse(path, `sslmode must be one of ${SSL_MODES.join(", ")}`);
   }
+  // Anybody gets a certificate that the system's authorities have signed, for a name of theirs.
+  if (trustsSystem && sslMode !== "verify-full")
+    return refuse(path, "sslrootcert=system takes sslmode verify-full only");
   const prepared = text("prepared");
   if (prepared !== undefined && prepared !== "true" && prepared !== "false")
     return refuse(path, "prepared must be true or false");

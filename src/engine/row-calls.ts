@@ -1,3 +1,4 @@
+import type { Driver } from "../backends/contract.js";
 import type { PutDetail } from "../backends/request.js";
 import type { EntryWithMetadata, Metadata, TableStats } from "../backends/row-store.js";
 import { InvalidArgumentError, UnsupportedOperationError } from "../core/errors.js";
@@ -23,7 +24,7 @@ export abstract class RowCalls {
 
   async getWithMetadata(key: Key): Promise<FoundValue | null> {
     const canonical = this.#arguments.key("getWithMetadata", key);
-    const access = this.#offered("getWithMetadata", this.#core.driver.metadata);
+    const access = this.#offered("getWithMetadata", ({ metadata }) => metadata);
     const read = async (): Promise<FoundValue | null> => {
       await this.#core.pipeline.flush();
       const found = await access.readWithMetadata(canonical);
@@ -45,7 +46,7 @@ export abstract class RowCalls {
         reason: "ERR_LIMIT",
       });
     }
-    const access = this.#offered(operation, this.#core.driver.metadata);
+    const access = this.#offered(operation, ({ metadata }) => metadata);
     await this.#core.pipeline.flush();
     for await (const page of access.findByMetadata(text, scope, limit)) {
       for (const entry of page) yield this.#shown(entry);
@@ -54,15 +55,15 @@ export abstract class RowCalls {
   }
 
   async cleanupExpired(): Promise<number> {
-    return this.#core.track(this.#offered("cleanupExpired", this.#core.driver.maintenance).cleanupExpired());
+    return this.#core.track(this.#offered("cleanupExpired", ({ maintenance }) => maintenance).cleanupExpired());
   }
 
   async vacuum(): Promise<void> {
-    return this.#core.track(this.#offered("vacuum", this.#core.driver.maintenance).vacuum());
+    return this.#core.track(this.#offered("vacuum", ({ maintenance }) => maintenance).vacuum());
   }
 
   async tableStats(): Promise<TableStats> {
-    return this.#core.track(this.#offered("tableStats", this.#core.driver.maintenance).tableStats());
+    return this.#core.track(this.#offered("tableStats", ({ maintenance }) => maintenance).tableStats());
   }
 
   async bulkLoad(
@@ -72,7 +73,7 @@ export abstract class RowCalls {
     const operation = "bulkLoad";
     this.#arguments.options(operation, undefined, options, LOAD_OPTIONS);
     const ttlMs = this.#arguments.lifetime(operation, undefined, options.ttlMs);
-    const bulk = this.#offered(operation, this.#core.driver.bulk);
+    const bulk = this.#offered(operation, ({ bulk }) => bulk);
     if (!isIterable(entries)) {
       throw new InvalidArgumentError(`the entries must be iterable; got ${nameOfType(entries)}`, {
         operation,
@@ -108,7 +109,7 @@ export abstract class RowCalls {
       const message = `the path must be that of a directory; got ${nameOfType(path)}`;
       throw new InvalidArgumentError(message, { operation: "backup", backend: driver.name, reason: "ERR_PATH" });
     }
-    const copy = this.#offered("backup", driver.backup?.bind(driver));
+    const copy = this.#offered("backup", () => driver.backup?.bind(driver));
     const write = async (): Promise<void> => {
       await pipeline.flush();
       await copy(path);
@@ -120,8 +121,9 @@ export abstract class RowCalls {
     return { key: this.#arguments.strip(key), value, metadata };
   }
 
-  #offered<T>(operation: string, part: T | undefined): T {
+  #offered<T>(operation: string, partOf: (driver: Driver) => T | undefined): T {
     if (this.#core.isClosed) throw this.#arguments.closed(operation);
+    const part = partOf(this.#core.driver);
     if (part !== undefined) return part;
     const backend = this.#core.driver.name;
     throw new UnsupportedOperationError("this store does not offer it", { operation, backend });

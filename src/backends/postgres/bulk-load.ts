@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { from as copyFrom } from "pg-copy-streams";
 import { crc32 } from "../../core/crc32.js";
+import { InvalidArgumentError, StateError } from "../../core/errors.js";
 import { keyBytes } from "../../core/key.js";
 import type { DriverContext } from "../contract.js";
 import { placeError } from "../located-error.js";
@@ -11,11 +12,22 @@ import type { ControlPlane } from "./control-plane.js";
 import { BACKEND } from "./errors.js";
 import type { TableNames } from "./table-names.js";
 
+/** `now()` is when the transaction began, and a load takes its time: lifetimes count from when entries come to be. */
+const TIME_OF_STATEMENT = "clock_timestamp()";
 const CHUNK_BYTES = 256 * 1024;
 /** Signature, flags and the length of an extension that is not there. */
 const HEADER = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "latin1");
 const TRAILER = Buffer.from([0xff, 0xff]);
 const FIELDS = 3;
+
+export interface BulkLoadOptions {
+  /** The server's time as an SQL expression; default: its clock. */
+  readonly now?: (() => string) | undefined;
+  /** Resolves when nothing that was sent earlier can come after what is written now. */
+  readonly beforeWriting: () => Promise<void>;
+  /** Entries may have changed. */
+  readonly onWritten: () => void;
+}
 
 /**
  * Many entries by COPY: in binary into a table that only this transaction sees, from there over what is there. Equal
@@ -25,27 +37,17 @@ export class BulkLoad implements BulkLoading {
   readonly #control: ControlPlane;
   readonly #context: DriverContext;
   readonly #tables: TableNames;
-  readonly #now: () => string;
+  readonly #options: BulkLoadOptions;
 
-  readonly #onWritten: () => void;
-
-  /** @param onWritten called when entries may have changed */
-  constructor(
-    control: ControlPlane,
-    context: DriverContext,
-    tables: TableNames,
-    now: () => string,
-    onWritten: () => void = () => {},
-  ) {
+  constructor(control: ControlPlane, context: DriverContext, tables: TableNames, options: BulkLoadOptions) {
     this.#control = control;
     this.#context = context;
     this.#tables = tables;
-    this.#now = now;
-    this.#onWritten = onWritten;
+    this.#options = options;
   }
 
   async bulkLoad(entries: AsyncIterable<BulkEntry>): Promise<number> {
-    const now = this.#now();
+    const { now = () => TIME_OF_STATEMENT, beforeWriting, onWritten } = this.#options;
     let isCommitting = false;
     try {
       return await this.#control.withClient("bulkLoad", async (client) => {
@@ -57,11 +59,14 @@ export class BulkLoad implements BulkLoading {
         );
         await client.query("ALTER TABLE millrace_load ALTER COLUMN value SET STORAGE EXTERNAL");
         const copy = client.query(copyFrom("COPY millrace_load (key, value, ttl) FROM STDIN (FORMAT binary)"));
-        await pipeline(Readable.from(this.#encoded(entries), { objectMode: false, highWaterMark: CHUNK_BYTES }), copy);
+        const encoded = this.#encoded(fromCaller(entries));
+        await pipeline(Readable.from(encoded, { objectMode: false, highWaterMark: CHUNK_BYTES }), copy);
+        await beforeWriting();
         const { rowCount } = await client.query(
-          `INSERT INTO ${this.#tables.entries} (key, value, expires_at, updated_at)
-           SELECT DISTINCT ON (key) key, value, CASE WHEN ttl > 0 THEN ${now} + ttl * interval '1 ms' END, ${now}
-           FROM millrace_load WHERE ${noticeOf(this.#tables, "NULL")} ORDER BY key, place DESC
+          `WITH clock AS MATERIALIZED (SELECT ${now()} AS now)
+           INSERT INTO ${this.#tables.entries} (key, value, expires_at, updated_at)
+           SELECT DISTINCT ON (key) key, value, CASE WHEN ttl > 0 THEN clock.now + ttl * interval '1 ms' END, clock.now
+           FROM millrace_load, clock WHERE ${noticeOf(this.#tables, "NULL")} ORDER BY key, place DESC
            ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, metadata = NULL,
              changed_at = NULL, updated_at = excluded.updated_at`,
         );
@@ -72,7 +77,7 @@ export class BulkLoad implements BulkLoading {
     } catch (error) {
       throw placeError(error, "bulkLoad", undefined, BACKEND, isCommitting ? "unknown" : "not-applied");
     } finally {
-      this.#onWritten();
+      onWritten();
     }
   }
 
@@ -101,5 +106,16 @@ export class BulkLoad implements BulkLoading {
     }
     parts.push(TRAILER);
     yield Buffer.concat(parts);
+  }
+}
+
+/** @throws InvalidArgumentError (`ERR_SOURCE`) with what the caller's own iterable threw as its cause */
+async function* fromCaller(entries: AsyncIterable<BulkEntry>): AsyncGenerator<BulkEntry> {
+  try {
+    yield* entries;
+  } catch (cause) {
+    if (cause instanceof StateError) throw cause;
+    const message = `the entries could not be read: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw new InvalidArgumentError(message, { reason: "ERR_SOURCE", cause });
   }
 }

@@ -1,4 +1,4 @@
-import type { PoolClient } from "pg";
+import type { Client } from "pg";
 import { StateError, UnsupportedOperationError } from "../../core/errors.js";
 import { canonicalKeyOfBytes } from "../../core/key.js";
 import type { ChangeListener, Logger } from "../contract.js";
@@ -102,7 +102,7 @@ export class ChangeFeed {
   }
 
   /** Returns when the feed is closed; fails when the connection does. */
-  async #listen(client: PoolClient, lockWaitMs: number, onUp: () => void): Promise<void> {
+  async #listen(client: Client, lockWaitMs: number, onUp: () => void): Promise<void> {
     const { tables } = this.#options;
     const ask = (text: string, values: readonly unknown[] = []) => {
       const query = { text, values: [...values], query_timeout: this.#options.answerTimeoutMs };

@@ -1,113 +1,119 @@
-import { Pool, type PoolClient, type QueryResultRow } from "pg";
+import { type Client, DatabaseError, type QueryResultRow } from "pg";
 import type { PostgresAddress } from "../../config/postgres-url.js";
-import { ClosedError, StateError } from "../../core/errors.js";
-import { clientSettings } from "./client-settings.js";
-import { BACKEND, connectFailure, connectionError, isSqlState, messageOf, refusedError } from "./errors.js";
-import { isAboutTls, type TlsChoice } from "./tls-options.js";
-import { placeOf } from "./wire/wire-session.js";
+import { StateError } from "../../core/errors.js";
+import type { ConnectionCounts } from "../contract.js";
+import { placeOf } from "./client-settings.js";
+import { ControlConnections } from "./control-connections.js";
+import {
+  connectionError,
+  endsSession,
+  fatalError,
+  isReadTimeout,
+  isSqlState,
+  messageOf,
+  refusedError,
+  silenceError,
+} from "./errors.js";
+import type { SessionFacts } from "./opened-client.js";
+import type { TlsChoice } from "./tls-options.js";
 
 const MAX_CONNECTIONS = 2;
-const IDLE_MS = 10_000;
 
 export interface ControlSettings {
   readonly connectTimeoutMs: number;
+  /** What a statement may take; 0: any time. */
   readonly operationTimeoutMs: number;
+  readonly maxConnections?: number;
+  /** The connection is lost, or given up, with work under way: called before anybody is told. */
+  readonly onAbandoned?: (operation: string, facts: SessionFacts) => void;
 }
 
 /**
- * Scans and administration, through `pg` as it is, over connections of their own that open on need and close when
- * idle. A statement without an answer in time costs its connection: the answer could come to the next one's question.
+ * Scans and administration, through `pg` as it is, over connections of their own. A statement without an answer in
+ * time costs its connection: the answer could come to the next one's question.
  */
 export class ControlPlane {
-  readonly #address: PostgresAddress;
-  readonly #tls: readonly TlsChoice[];
+  readonly #place: string;
   readonly #settings: ControlSettings;
-  #pool: Pool | undefined;
-  /** Which of the ways to connect worked last. */
-  #choice = 0;
-  #isClosed = false;
+  readonly #connections: ControlConnections;
 
   constructor(address: PostgresAddress, tls: readonly TlsChoice[], settings: ControlSettings) {
-    this.#address = address;
-    this.#tls = tls;
+    const { connectTimeoutMs, operationTimeoutMs: silenceMs, maxConnections = MAX_CONNECTIONS } = settings;
+    this.#place = placeOf(address);
     this.#settings = settings;
+    this.#connections = new ControlConnections({ address, tls, connectTimeoutMs, silenceMs }, maxConnections);
   }
 
-  get connections(): number {
-    return this.#pool?.totalCount ?? 0;
+  get connections(): ConnectionCounts {
+    return this.#connections.counts;
   }
 
-  /** @param limitMs how long the server may take, where that is not an operation's time; 0: any time */
   query<Row extends QueryResultRow>(
     operation: string,
     text: string,
     values: readonly unknown[] = [],
-    limitMs = this.#settings.operationTimeoutMs,
   ): Promise<readonly Row[]> {
     return this.withClient(operation, async (client) => {
-      const config = { text, values: [...values], query_timeout: limitMs };
+      const config = { text, values: [...values], query_timeout: this.#settings.operationTimeoutMs };
       return (await client.query<Row>(config)).rows;
     });
   }
 
-  /** Hands a connection to `work`; it is closed if that fails, because nobody knows what is still under way on it. */
-  async withClient<T>(operation: string, work: (client: PoolClient) => Promise<T>): Promise<T> {
-    if (this.#isClosed) throw new ClosedError("the store is not open", { operation, backend: BACKEND });
-    const client = await this.#connect(operation);
-    let failure: Error | undefined;
-    try {
-      return await work(client);
-    } catch (error) {
-      failure = error instanceof Error ? error : new Error(String(error));
-      throw this.#translate(operation, error);
-    } finally {
-      client.release(failure);
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#pool?.end();
-  }
-
-  async #connect(operation: string): Promise<PoolClient> {
-    for (;;) {
-      try {
-        this.#pool ??= this.#newPool(this.#tls[this.#choice]!);
-        return await this.#pool.connect();
-      } catch (error) {
-        if (this.#isClosed) throw new ClosedError("the store was closed", { operation, backend: BACKEND });
-        const next = (this.#choice + 1) % this.#tls.length;
-        if (next === 0 || !isAboutTls(error)) {
-          throw connectFailure(placeOf(this.#address), error).concerning({ operation });
-        }
-        this.#choice = next;
-        void this.#pool?.end();
-        this.#pool = undefined;
-      }
-    }
-  }
-
-  #newPool(tls: TlsChoice): Pool {
-    const pool = new Pool({
-      ...clientSettings(this.#address, tls, this.#settings.connectTimeoutMs),
-      max: MAX_CONNECTIONS,
-      idleTimeoutMillis: IDLE_MS,
-      allowExitOnIdle: true,
+  /**
+   * Hands a connection to `work`; it is closed if that fails, because nobody knows what is still under way on it. Fails
+   * when the connection is lost, whatever `work` waits for.
+   *
+   * @param connectTimeoutMs how long it may take until there is a connection
+   */
+  async withClient<T>(
+    operation: string,
+    work: (client: Client) => Promise<T>,
+    connectTimeoutMs = this.#settings.connectTimeoutMs,
+  ): Promise<T> {
+    const connection = await this.#connections.lend(connectTimeoutMs).catch((error: StateError) => {
+      throw error.concerning({ operation });
     });
-    // A connection that ends, idle or lent out, is dropped by the pool, and a query on it fails. Without listeners the
-    // process would end as well.
-    pool.on("error", () => {});
-    pool.on("connect", (client) => client.on("error", () => {}));
-    return pool;
+    const { client, facts } = connection;
+    let isSound = false;
+    let onEnd: () => void = () => {};
+    const lost = new Promise<never>((_resolve, reject) => {
+      onEnd = () => reject(new Error("the server closed the connection"));
+      client.once("end", onEnd);
+    });
+    try {
+      const result = await Promise.race([work(client), lost]);
+      isSound = true;
+      return result;
+    } catch (error) {
+      if (!isAnswer(error) && !facts.isPooled) this.#settings.onAbandoned?.(operation, facts);
+      throw this.#translate(error).concerning({ operation });
+    } finally {
+      client.off("end", onEnd);
+      this.#connections.takeBack(connection, isSound);
+    }
   }
 
-  #translate(operation: string, error: unknown): StateError {
-    if (error instanceof StateError) return error;
-    const { code } = error as { code?: string };
-    if (isSqlState(code)) {
-      return refusedError({ code, message: messageOf(error), isFatal: false }, { operation });
-    }
-    return connectionError(placeOf(this.#address), messageOf(error)).concerning({ operation });
+  close(): Promise<void> {
+    return this.#connections.close();
   }
+
+  #translate(error: unknown): StateError {
+    if (error instanceof StateError) return error;
+    if (isRefusal(error)) {
+      const failure = { code: error.code, message: error.message, isFatal: endsSession(error.code) };
+      return failure.isFatal ? fatalError(this.#place, failure) : refusedError(failure);
+    }
+    if (isReadTimeout(error)) return silenceError(this.#place, this.#settings.operationTimeoutMs);
+    return connectionError(this.#place, messageOf(error), error);
+  }
+}
+
+/** What `pg` makes of the server's errors; others may have codes of five characters as well. */
+function isRefusal(error: unknown): error is DatabaseError & { readonly code: string } {
+  return error instanceof DatabaseError && isSqlState(error.code);
+}
+
+/** Nothing is under way at the server any more. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof StateError || (isRefusal(error) && !endsSession(error.code));
 }

@@ -16,12 +16,19 @@ const PASSING = /^(?:40001|40P01|55P03|55006|57P0[123]|57014|25006|53.{3}|08.{3}
 const LASTING = new Set(["53100", "0A000"]);
 /** Refused for good until somebody changes an account, a database or a right. */
 const PERMANENT_AT_CONNECT = /^(?:28.{3}|3D000|3F000|42501|0A000)$/;
+/** The server ends the session with it, whatever language it says so in. */
+const SESSION_END = /^(?:57P0[1-5]|25P0[34])$/;
+const NO_ANSWER = "no answer in time (timeouts.connectMs)";
 /** A statement that the server does not know, or knows twice: names do not pass this pooler. */
 const LOST_STATEMENT = new Set(["26000", "42P05"]);
 
 /** The name under which a statement was prepared means nothing on this connection. */
 export function isLostStatement(failure: ServerFailure): boolean {
   return LOST_STATEMENT.has(failure.code);
+}
+
+export function endsSession(code: string): boolean {
+  return SESSION_END.test(code);
 }
 
 export function isUniqueViolation(failure: ServerFailure): boolean {
@@ -51,6 +58,19 @@ export function fatalError(place: string, failure: ServerFailure): StateError {
     reason: failure.code,
     retryable: true,
   });
+}
+
+export function silenceError(place: string, silentMs: number): TimeoutError {
+  return new TimeoutError(`${place}: the server has been silent for ${Math.round(silentMs)} ms`, {
+    backend: BACKEND,
+    reason: "ERR_SILENT_PEER",
+    retryable: true,
+  });
+}
+
+/** `pg` has waited for an answer for as long as it was told to. */
+export function isReadTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === "Query read timeout";
 }
 
 export function connectionError(place: string, message: string, cause?: unknown): ConnectionError {
@@ -91,6 +111,7 @@ export function connectFailure(place: string, error: unknown): ConnectionError {
       cause: error,
     });
   }
+  if (isReadTimeout(error)) return connectionError(place, NO_ANSWER, error);
   return connectionError(place, describeSocketError(code, message), error);
 }
 
@@ -128,7 +149,7 @@ function describeSocketError(code: string | undefined, message: string): string 
     case "EPIPE":
       return "the connection was reset";
     default:
-      return code ?? (message === "timeout expired" ? "no answer in time (timeouts.connectMs)" : message);
+      return code ?? (message === "timeout expired" ? NO_ANSWER : message);
   }
 }
 

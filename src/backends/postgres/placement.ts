@@ -22,14 +22,20 @@ interface Writer {
  */
 export class Placement {
   readonly #lanes: readonly Lane[];
+  readonly #isBarred: () => boolean;
   /** Those on a lane, in the order in which they came; an array for the reason that `KeyedTable` gives. */
   readonly #placed: Placed[] = [];
   readonly #writers = new KeyedTable<Writer>();
   #held: BatchJob[] = [];
   #turn = 0;
 
-  constructor(lanes: readonly Lane[]) {
+  /**
+   * @param isBarred whether everything has to wait: the connection that a batch is to go behind may be lost, with the
+   *   server still at work on what was sent over it
+   */
+  constructor(lanes: readonly Lane[], isBarred: () => boolean) {
     this.#lanes = lanes;
+    this.#isBarred = isBarred;
   }
 
   get isHolding(): boolean {
@@ -72,10 +78,10 @@ export class Placement {
   }
 
   advance(): void {
-    for (;;) {
-      const job = this.#held[0];
-      const lane = job === undefined ? undefined : this.#choose(job);
-      if (job === undefined || lane === undefined) return;
+    while (this.#held.length > 0 && !this.#isBarred()) {
+      const job = this.#held[0]!;
+      const lane = this.#choose(job);
+      if (lane === undefined) return;
       this.#held.shift();
       const placed = { job, lane };
       this.#placed.push(placed);

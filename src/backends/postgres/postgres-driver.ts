@@ -1,4 +1,4 @@
-import { ClosedError, ConfigError, ConnectionError, StateError } from "../../core/errors.js";
+import { ClosedError, ConfigError, StateError } from "../../core/errors.js";
 import type { Batch } from "../batch.js";
 import type {
   Capabilities,
@@ -11,15 +11,18 @@ import type {
 } from "../contract.js";
 import { OPERATION_NAMES } from "../request.js";
 import type { BulkLoading, TableMaintenance as Maintenance, MetadataAccess } from "../row-store.js";
-import { BatchJob, type JobSurroundings } from "./batch-job.js";
+import { BatchJob } from "./batch-job.js";
 import { BulkLoad } from "./bulk-load.js";
 import { ChangeFeed } from "./change-feed.js";
+import { placeOf } from "./client-settings.js";
 import { ControlPlane } from "./control-plane.js";
+import { ControlPlanes } from "./control-planes.js";
 import { BACKEND, connectionError } from "./errors.js";
 import { JobEnds } from "./job-ends.js";
 import { JOBS_PER_LANE, Lane } from "./lane.js";
 import { LanePool } from "./lane-pool.js";
 import { MetadataQueries } from "./metadata-queries.js";
+import { disconnect, type OpenedStore } from "./opened-store.js";
 import type { PostgresOptions } from "./options.js";
 import { Placement } from "./placement.js";
 import { SESSIONS_PER_REPLICA } from "./replica.js";
@@ -33,7 +36,6 @@ import { TableMaintenance } from "./table-maintenance.js";
 import { tableNames } from "./table-names.js";
 import { TableScans } from "./table-scans.js";
 import { type TlsChoice, tlsChoices } from "./tls-options.js";
-import { placeOf, type SessionFacts } from "./wire/wire-session.js";
 
 /** The longest key that an index of the server takes whatever its bytes are; rows of an index end at 2704. */
 const MAX_KEY_BYTES = 2680;
@@ -43,25 +45,6 @@ const DEFAULT_MAX_LAG_MS = 1000;
 /** A server that starts is asked again after so long when the engine opens. */
 const STARTING_WAIT_MS = 100;
 const STARTING = "57P03";
-
-interface Opened {
-  readonly context: DriverContext;
-  readonly control: ControlPlane;
-  readonly keeper: SessionKeeper;
-  readonly lanes: readonly Lane[];
-  readonly pool: LanePool;
-  readonly report: ServerReport;
-  readonly placement: Placement;
-  readonly jobEnds: JobEnds;
-  readonly surroundings: JobSurroundings;
-  readonly scans: TableScans;
-  readonly metadata: MetadataQueries;
-  readonly maintenance: TableMaintenance;
-  readonly bulk: BulkLoad;
-  readonly sweeper: Sweeper;
-  readonly replicas: ReplicaSet | undefined;
-  readonly feed: ChangeFeed | undefined;
-}
 
 /**
  * A statement and its commit cost the server what some twenty operations cost it. At 20,000 operations a second, on two
@@ -81,7 +64,7 @@ export class PostgresDriver implements Driver {
   readonly #options: PostgresOptions;
   readonly #connections: number;
   readonly #tables;
-  #opened: Opened | undefined;
+  #opened: OpenedStore | undefined;
   #closing: Promise<void> | undefined;
   #listener: ChangeListener | undefined;
   /** Why the server takes no connection, while it says so: operations fail with it at once instead of waiting. */
@@ -132,12 +115,13 @@ export class PostgresDriver implements Driver {
 
   isWritable(): boolean {
     const opened = this.#opened;
-    if (opened === undefined || opened.keeper.isFencing || opened.placement.isHolding) return false;
+    if (opened === undefined) return false;
     if (opened.pool.open === 0) {
       // Nobody asks who has nothing to send.
       if (opened.pool.wanted === 0) opened.pool.wake();
       return this.#refusal !== undefined;
     }
+    if (opened.keeper.isFencing || opened.placement.isHolding) return false;
     return opened.lanes.some((lane) => lane.session?.isWritable === true);
   }
 
@@ -172,7 +156,8 @@ export class PostgresDriver implements Driver {
   }
 
   async clear(prefix: string): Promise<number> {
-    const { scans, replicas } = this.#session("clear");
+    const { context, keeper, scans, replicas } = this.#session("clear");
+    await keeper.fenced(context.operationTimeoutMs);
     try {
       return await scans.clear(prefix);
     } finally {
@@ -210,9 +195,10 @@ export class PostgresDriver implements Driver {
     if (opened === undefined) return { active: 0, idle: 0, limit };
     const lanes = opened.pool.counts();
     const replicas = opened.replicas?.connections ?? { active: 0, idle: 0 };
+    const control = opened.planes.connections;
     return {
-      active: lanes.active + replicas.active,
-      idle: lanes.idle + replicas.idle + opened.control.connections,
+      active: lanes.active + replicas.active + control.active,
+      idle: lanes.idle + replicas.idle + control.idle,
       limit,
     };
   }
@@ -232,16 +218,24 @@ export class PostgresDriver implements Driver {
     return placeOf(this.#options.address);
   }
 
-  async #prepare(context: DriverContext): Promise<Opened> {
+  async #prepare(context: DriverContext): Promise<OpenedStore> {
     const { address, retry } = this.#options;
     const tls = await tlsChoices(address);
     const { connectTimeoutMs, operationTimeoutMs, maxValueBytes } = context;
-    const control = new ControlPlane(address, tls, { connectTimeoutMs, operationTimeoutMs });
+    const planes = new ControlPlanes(address, tls, {
+      connectTimeoutMs,
+      operationTimeoutMs,
+      // Whatever is written later must not be deleted by it.
+      onAbandoned: (operation, facts) => {
+        if (operation === "clear") keeper.fence(facts);
+      },
+    });
+    const { watch, calls, loads } = planes;
     const lanes = Array.from({ length: this.#connections }, () => new Lane());
-    const placement = new Placement(lanes);
+    const placement: Placement = new Placement(lanes, () => keeper.isFencing);
     const maxStoredBytes = maxValueBytes + VALUE_OVERHEAD_BYTES;
     const now = this.#options.now ?? (() => "now()");
-    const keeper = new SessionKeeper({
+    const keeper: SessionKeeper = new SessionKeeper({
       session: {
         address,
         tls,
@@ -261,22 +255,26 @@ export class PostgresDriver implements Driver {
         context.onReconnected();
       },
       onLost: (lane) => this.#lost(opened, lane),
-      endProcess: (facts) => this.#endProcess(control, facts),
+      onFenced: () => {
+        placement.advance();
+        context.onWritable();
+      },
+      endProcess: (facts) => planes.endProcess(facts),
     });
     const { min, idleMs } = this.#options.pool ?? KEPT_POOL;
     const pool = new LanePool(lanes, keeper, { min, idleMs, atOnce: Math.max(min, USUAL_CONNECTIONS) });
     const tables = this.#tables;
-    const maintenance = new TableMaintenance(control, tables, now);
+    const maintenance = new TableMaintenance(planes, tables, now);
     const { replicas: addresses = [], maxLagMs = DEFAULT_MAX_LAG_MS } = this.#options;
     const replicas =
-      addresses.length === 0 ? undefined : new ReplicaSet({ addresses, maxLagMs, retry }, control, context);
-    const opened: Opened = {
+      addresses.length === 0 ? undefined : new ReplicaSet({ addresses, maxLagMs, retry }, watch, context);
+    const opened: OpenedStore = {
       context,
-      control,
+      planes,
       keeper,
       lanes,
       pool,
-      report: new ServerReport(control, tables, pool, this.#place),
+      report: new ServerReport(planes, tables, pool, this.#place),
       placement,
       jobEnds: new JobEnds(placement, pool, replicas?.writes, this.#place),
       surroundings: {
@@ -288,10 +286,14 @@ export class PostgresDriver implements Driver {
         isBeingWritten: (key) => placement.isBeingWritten(key),
         ...(replicas === undefined ? {} : { replicas }),
       },
-      scans: new TableScans(control, context, tables, now, maxStoredBytes),
-      metadata: new MetadataQueries(control, context, tables.entries, now, maxStoredBytes),
+      scans: new TableScans(calls, context, tables, now, maxStoredBytes),
+      metadata: new MetadataQueries(calls, context, tables.entries, now, maxStoredBytes),
       maintenance,
-      bulk: new BulkLoad(control, context, tables, now, () => replicas?.writes.addAll()),
+      bulk: new BulkLoad(loads, context, tables, {
+        now: this.#options.now,
+        beforeWriting: () => keeper.fenced(operationTimeoutMs),
+        onWritten: () => replicas?.writes.addAll(),
+      }),
       replicas,
       feed: this.#newFeed(context, tls, lanes),
       sweeper: new Sweeper(maintenance, context.logger),
@@ -321,19 +323,18 @@ export class PostgresDriver implements Driver {
     });
   }
 
-  async #connect({ control, keeper, lanes }: Opened, deadlineMs: number): Promise<void> {
+  async #connect({ planes, keeper, lanes }: OpenedStore, deadlineMs: number): Promise<void> {
     const leftMs = (): number => Math.max(1, deadlineMs - performance.now());
     const [first, ...others] = lanes.filter(({ isAsleep }) => !isAsleep);
     await keeper.open(first!, leftMs());
-    try {
-      await control.withClient("open", (client) => migrate(client, this.#options.address.schema));
-    } catch (error) {
-      throw error instanceof StateError && error.code !== "BACKEND" ? error : migrationError(error);
-    }
+    const { schema } = this.#options.address;
+    await planes.calls
+      .withClient("open", (client) => migrate(client, schema, deadlineMs), leftMs())
+      .catch((error: StateError) => Promise.reject(migrationError(error)));
     await Promise.all(others.map((lane) => keeper.open(lane, leftMs())));
   }
 
-  #lost(opened: Opened, lane: Lane): void {
+  #lost(opened: OpenedStore, lane: Lane): void {
     opened.placement.takeBack(lane.takeBack());
     if (opened.pool.open > 0) {
       opened.placement.advance();
@@ -343,16 +344,7 @@ export class PostgresDriver implements Driver {
     for (const job of opened.placement.drain()) job.fail(connectionError(this.#place, "not connected"));
   }
 
-  async #endProcess(control: ControlPlane, { pid, startedAt }: SessionFacts): Promise<boolean> {
-    const rows = await control.query(
-      "open",
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
-      [pid, startedAt],
-    );
-    return rows.length === 0;
-  }
-
-  #session(operation: string): Opened {
+  #session(operation: string): OpenedStore {
     if (this.#opened !== undefined) return this.#opened;
     throw new ClosedError("the store is not open", { operation, backend: BACKEND });
   }
@@ -363,26 +355,6 @@ export class PostgresDriver implements Driver {
     });
     batch.complete();
   }
-}
-
-async function disconnect(opened: Opened): Promise<void> {
-  const { keeper, lanes, pool, placement, control, sweeper, replicas, feed } = opened;
-  pool.stop();
-  const closing = keeper.close();
-  const details = { backend: BACKEND, reason: "ERR_CLOSED" };
-  const cause = new ConnectionError("the engine was closed", details);
-  for (const lane of lanes) {
-    if (lane.session?.due === 0) lane.session.close();
-    else lane.destroy(cause);
-  }
-  for (const job of [...lanes.flatMap((lane) => lane.takeBack()), ...placement.drain()]) {
-    job.fail(new ClosedError("the engine was closed", details));
-  }
-  await closing;
-  await feed?.close();
-  await sweeper.stop();
-  await replicas?.close();
-  await control.close();
 }
 
 export function createPostgresDriver(options: PostgresOptions): Driver {

@@ -1,12 +1,15 @@
-import type { PoolClient } from "pg";
-import { BackendError, UnsupportedOperationError } from "../../core/errors.js";
+import type { Client, QueryResult } from "pg";
+import { BackendError, type StateError, TimeoutError, UnsupportedOperationError } from "../../core/errors.js";
 import { noticeSchema } from "./change-notices.js";
 import { BACKEND } from "./errors.js";
 import { type TableNames, tableNames } from "./table-names.js";
 
 /** "millrace" in hexadecimal: whoever migrates holds it until the transaction ends. */
 const MIGRATION_LOCK = "x'6d696c6c72616365'::bigint";
-const UNDEFINED_TABLE = "42P01";
+/** The server gives up before this side does, and says why. */
+const SERVER_SHARE = 0.9;
+
+type Ask = (text: string, values?: readonly unknown[]) => Promise<QueryResult<Record<string, unknown>>>;
 
 /**
  * Statements that lead from each version to the next. A version that was released is never changed; the last one's
@@ -52,53 +55,63 @@ export const SCHEMA_VERSION = MIGRATIONS.length;
  * Brings the tables to this release's version, creating them if they are not there. Of several engines that come at
  * once one migrates and the others wait.
  *
- * @throws UnsupportedOperationError (`ERR_FORMAT_VERSION`) if a newer release has been here
+ * @param deadlineMs when it must be done, whoever holds a lock; monotonic ms
+ * @throws UnsupportedOperationError (`ERR_FORMAT_VERSION`) if a newer release has been here; what the server says is
+ *   thrown as it is. The transaction is left open then: the connection is to be closed.
  */
-export async function migrate(client: PoolClient, schema: string | undefined): Promise<void> {
+export async function migrate(client: Client, schema: string | undefined, deadlineMs: number): Promise<void> {
   const tables = tableNames(schema);
+  const ask: Ask = (text, values = []) => {
+    const query = { text, values: [...values], query_timeout: Math.max(1, Math.ceil(deadlineMs - performance.now())) };
+    return client.query<Record<string, unknown>>(query);
+  };
+  const limitMs = Math.max(1, Math.floor((deadlineMs - performance.now()) * SERVER_SHARE));
+  await ask(`BEGIN; SET LOCAL statement_timeout = ${limitMs}`);
   // Whoever finds everything in place needs no right to create anything.
-  if ((await currentVersion(client, tables)) === SCHEMA_VERSION) return;
-  await client.query("BEGIN");
-  try {
-    await client.query(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
-    if (schema !== undefined) await client.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
-    await client.query(
-      `CREATE TABLE IF NOT EXISTS ${tables.versions} (
-        version integer NOT NULL PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())`,
-    );
-    const from = (await currentVersion(client, tables)) ?? 0;
-    for (let version = from + 1; version <= SCHEMA_VERSION; version++) {
-      for (const statement of MIGRATIONS[version - 1]!(tables)) await client.query(statement);
-      await client.query(`INSERT INTO ${tables.versions} (version) VALUES ($1)`, [version]);
-    }
-    await client.query("COMMIT");
-  } catch (error) {
-    await client.query("ROLLBACK");
-    throw error;
+  if ((await currentVersion(ask, tables)) !== SCHEMA_VERSION) await bringUp(ask, schema, tables);
+  await ask("COMMIT");
+}
+
+async function bringUp(ask: Ask, schema: string | undefined, tables: TableNames): Promise<void> {
+  await ask(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
+  // To create one that is there asks for the right to create it all the same.
+  if (schema !== undefined && !(await isThere(ask, "to_regnamespace", `"${schema}"`))) {
+    await ask(`CREATE SCHEMA IF NOT EXISTS "${schema}"`);
+  }
+  await ask(
+    `CREATE TABLE IF NOT EXISTS ${tables.versions} (
+      version integer NOT NULL PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())`,
+  );
+  const from = (await currentVersion(ask, tables)) ?? 0;
+  for (let version = from + 1; version <= SCHEMA_VERSION; version++) {
+    for (const statement of MIGRATIONS[version - 1]!(tables)) await ask(statement);
+    await ask(`INSERT INTO ${tables.versions} (version) VALUES ($1)`, [version]);
   }
 }
 
 /** undefined: there is no table of versions. */
-async function currentVersion(client: PoolClient, { versions }: TableNames): Promise<number | undefined> {
-  try {
-    const { rows } = await client.query<{ version: number | null }>(`SELECT max(version) AS version FROM ${versions}`);
-    const version = rows[0]?.version ?? 0;
-    if (version <= SCHEMA_VERSION) return version;
-    throw new UnsupportedOperationError(
-      `the tables have version ${version}, a newer release's; this one knows up to ${SCHEMA_VERSION}`,
-      { reason: "ERR_FORMAT_VERSION", backend: BACKEND },
-    );
-  } catch (error) {
-    if ((error as { code?: string }).code === UNDEFINED_TABLE) return undefined;
-    throw error;
-  }
+async function currentVersion(ask: Ask, { versions }: TableNames): Promise<number | undefined> {
+  if (!(await isThere(ask, "to_regclass", versions))) return undefined;
+  const { rows } = await ask(`SELECT max(version) AS version FROM ${versions}`);
+  const version = Number(rows[0]?.version ?? 0);
+  if (version <= SCHEMA_VERSION) return version;
+  throw new UnsupportedOperationError(
+    `the tables have version ${version}, a newer release's; this one knows up to ${SCHEMA_VERSION}`,
+    { reason: "ERR_FORMAT_VERSION", backend: BACKEND },
+  );
 }
 
-export function migrationError(error: unknown): BackendError {
-  const { code, message } = error as Error & { code?: string };
-  return new BackendError(`the tables could not be created or migrated: ${message}`, {
-    backend: BACKEND,
-    cause: error,
-    ...(code === undefined ? {} : { reason: code }),
-  });
+async function isThere(ask: Ask, lookUp: "to_regclass" | "to_regnamespace", name: string): Promise<boolean> {
+  const { rows } = await ask(`SELECT ${lookUp}($1) IS NOT NULL AS found`, [name]);
+  return rows[0]?.found === true;
+}
+
+/** What becomes of the failure of a migration. */
+export function migrationError(failure: StateError): StateError {
+  const { reason, retryable, code, message } = failure;
+  if (code !== "BACKEND" && code !== "TIMEOUT") return failure;
+  const details = { backend: BACKEND, cause: failure, retryable, ...(reason === undefined ? {} : { reason }) };
+  return code === "BACKEND"
+    ? new BackendError(`the tables could not be created or migrated: ${message}`, details)
+    : new TimeoutError("the tables are locked, or took longer to migrate than timeouts.connectMs", details);
 }

@@ -1,19 +1,22 @@
 import type { Health } from "../contract.js";
 import type { ControlPlane } from "./control-plane.js";
+import type { ControlPlanes } from "./control-planes.js";
 import { BACKEND } from "./errors.js";
 import type { LanePool } from "./lane-pool.js";
 import type { TableNames } from "./table-names.js";
 
 /** What the server says of itself, over the control plane. */
 export class ServerReport {
-  readonly #control: ControlPlane;
+  readonly #watch: ControlPlane;
+  readonly #calls: ControlPlane;
   readonly #tables: TableNames;
   readonly #pool: LanePool;
   readonly #place: string;
 
   /** @param place host and port, for people */
-  constructor(control: ControlPlane, tables: TableNames, pool: LanePool, place: string) {
-    this.#control = control;
+  constructor({ watch, calls }: ControlPlanes, tables: TableNames, pool: LanePool, place: string) {
+    this.#watch = watch;
+    this.#calls = calls;
     this.#tables = tables;
     this.#pool = pool;
     this.#place = place;
@@ -23,7 +26,7 @@ export class ServerReport {
     const startedMs = performance.now();
     const since = (): number => performance.now() - startedMs;
     try {
-      const [row] = await this.#control.query<{ version: string; replica: boolean }>(
+      const [row] = await this.#watch.query<{ version: string; replica: boolean }>(
         "healthCheck",
         "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS replica",
       );
@@ -42,7 +45,7 @@ export class ServerReport {
   }
 
   async memoryUsage(): Promise<number> {
-    const [row] = await this.#control.query<{ bytes: string }>(
+    const [row] = await this.#calls.query<{ bytes: string }>(
       "memoryUsage",
       "SELECT pg_total_relation_size($1::regclass)::text AS bytes",
       [this.#tables.entries],
@@ -51,7 +54,7 @@ export class ServerReport {
   }
 
   async serverInfo(): Promise<Record<string, string>> {
-    const [row] = await this.#control.query<Record<string, string>>(
+    const [row] = await this.#calls.query<Record<string, string>>(
       "serverInfo",
       `SELECT 'postgres' AS server, current_setting('server_version') AS version, current_database()::text AS database,
         current_user::text AS "user", pg_is_in_recovery()::text AS replica,

@@ -1,8 +1,9 @@
-import { StateError } from "../../core/errors.js";
+import { ClosedError, StateError, TimeoutError } from "../../core/errors.js";
 import type { Logger } from "../contract.js";
 import { BACKEND, connectionError } from "./errors.js";
 import type { Lane } from "./lane.js";
-import { type SessionFacts, type SessionOptions, WireSession } from "./wire/wire-session.js";
+import type { SessionFacts } from "./opened-client.js";
+import { type SessionOptions, WireSession } from "./wire/wire-session.js";
 
 /** A server that is back is found within about this, however long it was away. */
 const RECONNECT_CEILING_MS = 1000;
@@ -17,6 +18,8 @@ export interface KeeperOptions {
   readonly onOpened: (lane: Lane) => void;
   /** A lane lost its connection; what was due on it has been told. */
   readonly onLost: (lane: Lane) => void;
+  /** Nothing that was lost can write any more. */
+  readonly onFenced?: () => void;
   /** The server refuses this client for good, as far as it says: a login, a database. Attempts go on all the same. */
   readonly onRefused?: (error: StateError) => void;
   /** Ends a server process from elsewhere; resolves to whether it is gone. */
@@ -31,7 +34,7 @@ export interface KeeperOptions {
 export class SessionKeeper {
   readonly #options: KeeperOptions;
   readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #opening = new Set<Promise<void>>();
+  readonly #underWay = new Set<Promise<void>>();
   /** Server processes with writes whose fate is not known. */
   readonly #unfenced = new Set<SessionFacts>();
   #lastFailure: StateError | undefined;
@@ -52,7 +55,6 @@ export class SessionKeeper {
   }
 
   async open(lane: Lane, connectTimeoutMs = this.#options.session.connectTimeoutMs): Promise<void> {
-    let hadWrites = false;
     let endedBy: StateError | undefined;
     const session = await WireSession.open({
       ...this.#options.session,
@@ -61,10 +63,13 @@ export class SessionKeeper {
         endedBy = cause;
         // Before the lane had it this attempt fails, and whoever made it makes the next: two at once would leave the
         // lane with two connections, one of which nobody closes.
-        if (lane.session === session) this.#lost(lane, session, cause, hadWrites);
+        if (lane.session === session) this.#lost(lane, cause);
       },
       onAborting: () => {
-        hadWrites = lane.hasWritesUnderWay;
+        // Before anybody hears of the loss: what they write next, or what waits already, must not go anywhere else.
+        // Behind a pooler the number is not the server's, and the pooler ends a server whose client left in mid-statement.
+        if (this.#isClosed || lane.session !== session || session.facts.isPooled) return;
+        if (lane.hasWritesUnderWay) this.#unfenced.add(session.facts);
       },
     });
     try {
@@ -96,25 +101,67 @@ export class SessionKeeper {
         if (!failure.retryable) this.#options.onRefused?.(failure);
         this.reopen(lane, attempt + 1);
       });
-      this.#opening.add(opening);
-      void opening.finally(() => this.#opening.delete(opening));
+      this.#follow(opening);
     }, delayMs);
     this.#timers.add(timer);
+  }
+
+  /** Ends a server process that may still write without anybody who waits for it, again and again until that works. */
+  fence(facts: SessionFacts, attempt = 0): void {
+    if (this.#isClosed) return;
+    this.#unfenced.add(facts);
+    const fencing = this.#fence().catch((error: unknown) => {
+      if (this.#isClosed) return;
+      this.#options.logger.warn(
+        { backend: BACKEND, attempt, cause: String(error) },
+        "a lost session cannot be ended yet",
+      );
+      const timer = setTimeout(
+        () => {
+          this.#timers.delete(timer);
+          if (this.#unfenced.has(facts)) this.fence(facts, attempt + 1);
+        },
+        this.#delayMs(attempt + 1),
+      );
+      this.#timers.add(timer);
+    });
+    this.#follow(fencing);
+  }
+
+  /**
+   * Resolves when nothing that was lost can write any more: for what is not sent over a lane.
+   *
+   * @throws TimeoutError, ClosedError
+   */
+  async fenced(limitMs: number): Promise<void> {
+    const deadlineMs = performance.now() + limitMs;
+    const details = { backend: BACKEND, outcome: "not-applied" } as const;
+    while (this.isFencing) {
+      if (this.#isClosed) throw new ClosedError("the store was closed", details);
+      if (performance.now() > deadlineMs) {
+        const message = "writes whose connection was lost may still be under way at the server";
+        throw new TimeoutError(message, { ...details, reason: "ERR_TIMEOUT", retryable: true });
+      }
+      await new Promise((resolve) => setTimeout(resolve, FENCE_POLL_MS));
+    }
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
-    await Promise.all(this.#opening);
+    await Promise.all(this.#underWay);
   }
 
-  #lost(lane: Lane, session: WireSession, cause: StateError, hadWrites: boolean): void {
+  #follow(work: Promise<void>): void {
+    this.#underWay.add(work);
+    void work.finally(() => this.#underWay.delete(work));
+  }
+
+  #lost(lane: Lane, cause: StateError): void {
     lane.session = undefined;
     if (this.#isClosed) return;
     this.#lastFailure = cause;
-    // Behind a pooler the number is not the server's, and the pooler ends a server whose client left in mid-statement.
-    if (hadWrites && !session.facts.isPooled) this.#unfenced.add(session.facts);
     this.#options.logger.warn({ backend: BACKEND, cause: cause.message }, "connection lost, reconnecting");
     this.#options.onLost(lane);
     this.reopen(lane);
@@ -130,10 +177,12 @@ export class SessionKeeper {
     for (const facts of this.#unfenced) {
       for (;;) {
         if (this.#isClosed) return;
+        // Another attempt has been faster.
+        if (!this.#unfenced.has(facts)) break;
         if (await this.#options.endProcess(facts)) break;
         await new Promise((resolve) => setTimeout(resolve, FENCE_POLL_MS));
       }
-      this.#unfenced.delete(facts);
+      if (this.#unfenced.delete(facts) && !this.isFencing) this.#options.onFenced?.();
     }
   }
 }

@@ -1,20 +1,21 @@
 import type { TableMaintenance as Maintenance, TableStats } from "../row-store.js";
 import { noticeOf } from "./change-notices.js";
 import type { ControlPlane } from "./control-plane.js";
+import type { ControlPlanes } from "./control-planes.js";
 import type { TableNames } from "./table-names.js";
 
 const ROWS_PER_STATEMENT = 2000;
-/** Vacuum takes as long as the table is large. */
-const NO_LIMIT = 0;
 
 /** Keeps the table in shape: expired rows, vacuum, sizes. */
 export class TableMaintenance implements Maintenance {
   readonly #control: ControlPlane;
+  readonly #loads: ControlPlane;
   readonly #tables: TableNames;
   readonly #now: () => string;
 
-  constructor(control: ControlPlane, tables: TableNames, now: () => string) {
-    this.#control = control;
+  constructor({ calls, loads }: ControlPlanes, tables: TableNames, now: () => string) {
+    this.#control = calls;
+    this.#loads = loads;
     this.#tables = tables;
     this.#now = now;
   }
@@ -46,7 +47,7 @@ export class TableMaintenance implements Maintenance {
   }
 
   async vacuum(): Promise<void> {
-    await this.#control.query("vacuum", `VACUUM (ANALYZE) ${this.#tables.entries}`, [], NO_LIMIT);
+    await this.#loads.query("vacuum", `VACUUM (ANALYZE) ${this.#tables.entries}`);
   }
 
   async tableStats(): Promise<TableStats> {

@@ -1,5 +1,6 @@
 import type { ValueCodec } from "../../codec/value-codec.js";
 import { crc32 } from "../../core/crc32.js";
+import type { StateError } from "../../core/errors.js";
 import { type CanonicalKey, canonicalKeyOfBytes } from "../../core/key.js";
 import type { DriverContext, ScanPage } from "../contract.js";
 import { placeError } from "../located-error.js";
@@ -13,6 +14,8 @@ import { ValueColumns } from "./value-columns.js";
 
 const PAGE_KEYS = 512;
 const KEYS_CLEARED_PER_STATEMENT = 5000;
+/** The server gave a statement up after its time. */
+const GIVEN_UP = "57014";
 
 interface FoundRow {
   readonly key: Buffer;
@@ -130,7 +133,7 @@ export function successorOf(prefix: Buffer): Buffer | undefined {
 }
 
 function outcomeOf(error: unknown): "not-applied" | "unknown" {
-  const { code } = error as { code?: string };
-  // A refused statement has changed nothing; one whose answer is missing may have.
-  return code === "BACKEND" || code === "CLOSED" ? "not-applied" : "unknown";
+  const { code, reason } = error as StateError;
+  // A refused statement has changed nothing, nor has one that the server gave up; one whose answer is missing may have.
+  return code === "BACKEND" || code === "CLOSED" || reason === GIVEN_UP ? "not-applied" : "unknown";
 }

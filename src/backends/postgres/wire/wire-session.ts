@@ -1,27 +1,23 @@
 import type { Socket } from "node:net";
-import { Client } from "pg";
-import type { PostgresAddress } from "../../../config/postgres-url.js";
-import { type StateError, TimeoutError } from "../../../core/errors.js";
+import type { StateError } from "../../../core/errors.js";
 import { Ring } from "../../../core/ring.js";
 import type { ReadSlab } from "../../read-slab.js";
-import { clientSettings } from "../client-settings.js";
+import { placeOf } from "../client-settings.js";
 import {
-  BACKEND,
   connectFailure,
   connectionError,
   fatalError,
   isLostStatement,
   type ServerFailure,
+  silenceError,
 } from "../errors.js";
-import { isAboutTls, type TlsChoice } from "../tls-options.js";
+import { type OpeningOptions, openClient, type SessionFacts, socketOf } from "../opened-client.js";
 import { errorFields, Message, MessageReader, ProtocolError } from "./message-reader.js";
 import { type EncodedStatement, type StatementSlab, SYNC } from "./statement-slab.js";
 
 /** Bytes that may wait in this process for a peer that reads slowly before no more are accepted. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4]);
-/** The server gives a statement up before this side gives the server up. */
-const STATEMENT_SHARE = 0.9;
 
 /** What is due for one group of statements that end in a Sync: they take effect, or fail, together. */
 export interface Exchange {
@@ -46,22 +42,7 @@ const SIGN_OF_LIFE: Exchange = {
   lost() {},
 };
 
-export interface SessionFacts {
-  readonly pid: number;
-  /** Tells this server process from a later one with the same number. */
-  readonly startedAt: string;
-  readonly version: string;
-  /** The server behind the connection may be another one for each transaction. */
-  readonly isPooled: boolean;
-  readonly isReplica: boolean;
-}
-
-export interface SessionOptions {
-  readonly address: PostgresAddress;
-  readonly tls: readonly TlsChoice[];
-  readonly connectTimeoutMs: number;
-  /** Milliseconds without a byte, while answers are due, after which the server counts as gone. */
-  readonly silenceMs: number;
+export interface SessionOptions extends OpeningOptions {
   /** Called once, when the session ends after it had been opened, before what is due is told. */
   readonly onAborting: () => void;
   /** Called once, when the session ended after it had been opened. */
@@ -113,24 +94,8 @@ export class WireSession {
 
   /** @throws ConnectionError; `retryable` tells whether another attempt may end otherwise */
   static async open(options: SessionOptions): Promise<WireSession> {
-    const { address, tls } = options;
-    const place = placeOf(address);
-    const deadlineMs = performance.now() + options.connectTimeoutMs;
-    for (const [index, choice] of tls.entries()) {
-      const client = new Client(clientSettings(address, choice, Math.max(1, deadlineMs - performance.now())));
-      // What comes after the socket was taken over is dealt with there.
-      client.on("error", () => {});
-      try {
-        await client.connect();
-        const facts = await readFacts(client, options.silenceMs, deadlineMs);
-        return new WireSession(options, socketOf(client), facts);
-      } catch (error) {
-        socketOf(client).destroy();
-        if (index < tls.length - 1 && isAboutTls(error)) continue;
-        throw connectFailure(place, error);
-      }
-    }
-    throw connectionError(place, "there is no way to connect");
+    const { client, facts } = await openClient(options);
+    return new WireSession(options, socketOf(client), facts);
   }
 
   get place(): string {
@@ -282,40 +247,7 @@ export class WireSession {
         this.#watch(Math.ceil(leftMs));
         return;
       }
-      const message = `${this.place}: the server has been silent for ${Math.round(silentMs)} ms`;
-      this.destroy(new TimeoutError(message, { backend: BACKEND, reason: "ERR_SILENT_PEER", retryable: true }));
+      this.destroy(silenceError(this.place, silentMs));
     }, delayMs);
   }
-}
-
-export function placeOf(address: PostgresAddress): string {
-  return `${address.host}:${address.port}`;
-}
-
-/** Its own type does not tell what it is. */
-function socketOf(client: Client): Socket {
-  return (client.connection as unknown as { stream: Socket }).stream;
-}
-
-async function readFacts(client: Client, silenceMs: number, deadlineMs: number): Promise<SessionFacts> {
-  const text = `SELECT a.pid, a.backend_start::text AS started_at, current_setting('server_version') AS version,
-    pg_is_in_recovery() AS is_replica FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()`;
-  const query_timeout = Math.max(1, Math.ceil(deadlineMs - performance.now()));
-  const { rows } = await client.query<Record<string, string | number | boolean>>({ text, query_timeout } as never);
-  const [row] = rows;
-  const pid = Number(row?.pid);
-  // A pooler hands out numbers of its own.
-  const isPooled = pid !== (client as unknown as { processID: number }).processID;
-  if (!isPooled) {
-    const limitMs = Math.max(1, Math.floor(silenceMs * STATEMENT_SHARE));
-    const settings = `SET statement_timeout = ${limitMs}; SET idle_in_transaction_session_timeout = ${Math.ceil(silenceMs)}`;
-    await client.query({ text: settings, query_timeout } as never);
-  }
-  return {
-    pid,
-    startedAt: String(row?.started_at),
-    version: String(row?.version),
-    isPooled,
-    isReplica: row?.is_replica === true,
-  };
 }
