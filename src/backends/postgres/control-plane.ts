@@ -1,4 +1,4 @@
-import { type Client, DatabaseError, type QueryResultRow } from "pg";
+import type { Client, QueryResultRow } from "pg";
 import type { PostgresAddress } from "../../config/postgres-url.js";
 import { StateError } from "../../core/errors.js";
 import type { ConnectionCounts } from "../contract.js";
@@ -9,7 +9,7 @@ import {
   endsSession,
   fatalError,
   isReadTimeout,
-  isSqlState,
+  isServerError,
   messageOf,
   refusedError,
   silenceError,
@@ -99,7 +99,7 @@ export class ControlPlane {
 
   #translate(error: unknown): StateError {
     if (error instanceof StateError) return error;
-    if (isRefusal(error)) {
+    if (isServerError(error)) {
       const failure = { code: error.code, message: error.message, isFatal: endsSession(error.code) };
       return failure.isFatal ? fatalError(this.#place, failure) : refusedError(failure);
     }
@@ -108,12 +108,7 @@ export class ControlPlane {
   }
 }
 
-/** What `pg` makes of the server's errors; others may have codes of five characters as well. */
-function isRefusal(error: unknown): error is DatabaseError & { readonly code: string } {
-  return error instanceof DatabaseError && isSqlState(error.code);
-}
-
 /** Nothing is under way at the server any more. */
 function isAnswer(error: unknown): boolean {
-  return error instanceof StateError || (isRefusal(error) && !endsSession(error.code));
+  return error instanceof StateError || (isServerError(error) && !endsSession(error.code));
 }

@@ -1,3 +1,4 @@
+import { DatabaseError } from "pg";
 import { BackendError, ConnectionError, type ErrorDetails, type StateError, TimeoutError } from "../../core/errors.js";
 
 export const BACKEND = "postgres";
@@ -84,15 +85,15 @@ export function connectionError(place: string, message: string, cause?: unknown)
 
 /** Why no session came about. What the server refused for good is not worth another attempt. */
 export function connectFailure(place: string, error: unknown): ConnectionError {
-  const { code, message } = error as Error & { code?: string };
-  if (isSqlState(code)) {
-    return new ConnectionError(`${place}: ${message}`, {
+  if (isServerError(error)) {
+    return new ConnectionError(`${place}: ${error.message}`, {
       backend: BACKEND,
-      reason: code,
-      retryable: !PERMANENT_AT_CONNECT.test(code),
+      reason: error.code,
+      retryable: !PERMANENT_AT_CONNECT.test(error.code),
       cause: error,
     });
   }
+  const { code, message } = error as Error & { code?: string };
   // The exchange of proofs failed on this side: no password was given, or the server does not know it either.
   if (message.startsWith("SASL")) {
     return new ConnectionError(`${place}: the login failed: ${message}`, {
@@ -115,8 +116,9 @@ export function connectFailure(place: string, error: unknown): ConnectionError {
   return connectionError(place, describeSocketError(code, message), error);
 }
 
-export function isSqlState(code: unknown): code is string {
-  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && code !== "EPIPE";
+/** What `pg` makes of the server's errors, its code the SQLSTATE; codes of others may look the same. */
+export function isServerError(error: unknown): error is DatabaseError & { readonly code: string } {
+  return error instanceof DatabaseError && error.code !== undefined;
 }
 
 function certificateProblem(code: string | undefined, message: string): string | undefined {

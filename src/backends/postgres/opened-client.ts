@@ -65,27 +65,26 @@ export function socketOf(client: Client): Socket {
   return (client.connection as unknown as { stream: Socket }).stream;
 }
 
+/** In one question: whoever connects waits for it. */
 async function readFacts(client: Client, silenceMs: number, deadlineMs: number): Promise<SessionFacts> {
-  const ask = (text: string) => {
-    const query_timeout = Math.max(1, Math.ceil(deadlineMs - performance.now()));
-    return client.query<Record<string, string | number | boolean>>({ text, query_timeout } as never);
-  };
-  const { rows } = await ask(`SELECT a.pid, ${startOf("a")}::text AS started_at,
-    current_setting('server_version') AS version, pg_is_in_recovery() AS is_replica
-    FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()`);
+  const { processID } = client as unknown as { processID: number };
+  const statementMs = silenceMs === 0 ? 0 : Math.max(1, Math.floor(silenceMs * STATEMENT_SHARE));
+  // A pooler hands out numbers of its own, and no setting that outlives a transaction means anything behind it.
+  const set = (setting: string, ms: number): string =>
+    `CASE WHEN a.pid = ${processID} THEN set_config('${setting}', '${ms}', false) END`;
+  const text = `SELECT a.pid, ${startOf("a")}::text AS started_at, current_setting('server_version') AS version,
+    pg_is_in_recovery() AS is_replica, ${set("statement_timeout", statementMs)},
+    ${set("idle_in_transaction_session_timeout", Math.ceil(silenceMs))}
+    FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()`;
+  const query_timeout = Math.max(1, Math.ceil(deadlineMs - performance.now()));
+  const { rows } = await client.query<Record<string, string | number | boolean>>({ text, query_timeout } as never);
   const [row] = rows;
   const pid = Number(row?.pid);
-  // A pooler hands out numbers of its own.
-  const isPooled = pid !== (client as unknown as { processID: number }).processID;
-  if (!isPooled) {
-    const limitMs = silenceMs === 0 ? 0 : Math.max(1, Math.floor(silenceMs * STATEMENT_SHARE));
-    await ask(`SET statement_timeout = ${limitMs}; SET idle_in_transaction_session_timeout = ${Math.ceil(silenceMs)}`);
-  }
   return {
     pid,
     startedAt: String(row?.started_at),
     version: String(row?.version),
-    isPooled,
+    isPooled: pid !== processID,
     isReplica: row?.is_replica === true,
   };
 }

@@ -37,6 +37,9 @@ export class SessionKeeper {
   readonly #underWay = new Set<Promise<void>>();
   /** Server processes with writes whose fate is not known. */
   readonly #unfenced = new Set<SessionFacts>();
+  /** Somebody sees to it that they end. */
+  #isEnding = false;
+  #endPause: () => void = () => {};
   #lastFailure: StateError | undefined;
   #isClosed = false;
 
@@ -55,30 +58,19 @@ export class SessionKeeper {
   }
 
   async open(lane: Lane, connectTimeoutMs = this.#options.session.connectTimeoutMs): Promise<void> {
-    let endedBy: StateError | undefined;
     const session = await WireSession.open({
       ...this.#options.session,
       connectTimeoutMs,
       onClosed: (cause) => {
-        endedBy = cause;
-        // Before the lane had it this attempt fails, and whoever made it makes the next: two at once would leave the
-        // lane with two connections, one of which nobody closes.
         if (lane.session === session) this.#lost(lane, cause);
       },
       onAborting: () => {
         // Before anybody hears of the loss: what they write next, or what waits already, must not go anywhere else.
         // Behind a pooler the number is not the server's, and the pooler ends a server whose client left in mid-statement.
-        if (this.#isClosed || lane.session !== session || session.facts.isPooled) return;
-        if (lane.hasWritesUnderWay) this.#unfenced.add(session.facts);
+        if (lane.session !== session || session.facts.isPooled) return;
+        if (lane.hasWritesUnderWay) this.fence(session.facts);
       },
     });
-    try {
-      await this.#fence();
-      if (endedBy !== undefined) throw endedBy;
-    } catch (error) {
-      session.close();
-      throw error;
-    }
     if (this.#isClosed) {
       session.close();
       return;
@@ -86,6 +78,8 @@ export class SessionKeeper {
     this.#lastFailure = undefined;
     lane.session = session;
     lane.neededAtMs = performance.now();
+    // The server is there, so the next attempt need not wait.
+    this.#endPause();
     this.#options.onOpened(lane);
   }
 
@@ -106,26 +100,13 @@ export class SessionKeeper {
     this.#timers.add(timer);
   }
 
-  /** Ends a server process that may still write without anybody who waits for it, again and again until that works. */
-  fence(facts: SessionFacts, attempt = 0): void {
+  /** Ends a server process that may still write without anybody who waits for it. */
+  fence(facts: SessionFacts): void {
     if (this.#isClosed) return;
     this.#unfenced.add(facts);
-    const fencing = this.#fence().catch((error: unknown) => {
-      if (this.#isClosed) return;
-      this.#options.logger.warn(
-        { backend: BACKEND, attempt, cause: String(error) },
-        "a lost session cannot be ended yet",
-      );
-      const timer = setTimeout(
-        () => {
-          this.#timers.delete(timer);
-          if (this.#unfenced.has(facts)) this.fence(facts, attempt + 1);
-        },
-        this.#delayMs(attempt + 1),
-      );
-      this.#timers.add(timer);
-    });
-    this.#follow(fencing);
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#follow(this.#endLost());
   }
 
   /**
@@ -150,6 +131,7 @@ export class SessionKeeper {
     this.#isClosed = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
+    this.#endPause();
     await Promise.all(this.#underWay);
   }
 
@@ -173,16 +155,36 @@ export class SessionKeeper {
     return Math.min(maxDelayMs, RECONNECT_CEILING_MS, baseDelayMs * 2 ** attempt) * (1 - jitter * Math.random());
   }
 
-  async #fence(): Promise<void> {
-    for (const facts of this.#unfenced) {
-      for (;;) {
+  /** One process after the other, each again and again until it has ended: lanes open meanwhile. */
+  async #endLost(): Promise<void> {
+    for (let attempt = 0; this.isFencing && !this.#isClosed; attempt++) {
+      try {
+        for (const facts of this.#unfenced) {
+          while (!(await this.#options.endProcess(facts))) {
+            await this.#pause(FENCE_POLL_MS);
+            if (this.#isClosed) return;
+          }
+          this.#unfenced.delete(facts);
+          attempt = 0;
+        }
+      } catch (error) {
         if (this.#isClosed) return;
-        // Another attempt has been faster.
-        if (!this.#unfenced.has(facts)) break;
-        if (await this.#options.endProcess(facts)) break;
-        await new Promise((resolve) => setTimeout(resolve, FENCE_POLL_MS));
+        const cause = error instanceof Error ? error.message : String(error);
+        this.#options.logger.warn({ backend: BACKEND, attempt, cause }, "a lost session cannot be ended yet");
+        await this.#pause(this.#delayMs(attempt + 1));
       }
-      if (this.#unfenced.delete(facts) && !this.isFencing) this.#options.onFenced?.();
     }
+    this.#isEnding = false;
+    if (!this.#isClosed) this.#options.onFenced?.();
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 }
