@@ -68,7 +68,7 @@ export const slowLog = switchable(
   { default: "on" },
 );
 
-export const slo = list(
+const objectives = list(
   group(
     {
       operation: oneOf([...OPERATION_NAMES, "batchGet", "batchPut", "batchDelete"], {
@@ -82,6 +82,20 @@ export const slo = list(
   ),
   { max: 100, doc: "Latency objectives that slo() reports on." },
 );
+
+export const slo: typeof objectives = {
+  ...objectives,
+  read(received, path) {
+    const read = objectives.read(received, path);
+    const known = new Set<string>();
+    for (const [index, { operation, percentile, latencyMs }] of read.entries()) {
+      const mark = `${operation} p${percentile} <= ${latencyMs} ms`;
+      if (known.has(mark)) return refuse(`${path}[${index}]`, `must differ from the others; ${mark} is there already`);
+      known.add(mark);
+    }
+    return read;
+  },
+};
 
 export const metrics = switchable(
   group(

@@ -9,18 +9,29 @@ class ScrapedMetric {
   readonly labelNames: readonly string[];
   readonly aggregator = "sum";
   readonly #samples: () => readonly Sample[];
+  readonly #defaultLabels: () => MetricLabels;
 
-  constructor(name: string, definition: MetricDefinition<unknown>, samples: () => readonly Sample[]) {
+  constructor(
+    name: string,
+    definition: MetricDefinition<unknown>,
+    samples: () => readonly Sample[],
+    defaultLabels: () => MetricLabels,
+  ) {
     this.name = name;
     this.help = definition.help;
     this.type = definition.type;
     this.labelNames = definition.labels;
     this.#samples = samples;
+    this.#defaultLabels = defaultLabels;
   }
 
   async get(): Promise<object> {
     const { name, help, type, aggregator } = this;
-    const values = this.#samples().map(({ suffix, labels, value }) => ({ metricName: name + suffix, labels, value }));
+    // A registry that this one is merged into takes its metrics, and not its labels.
+    const common = this.#defaultLabels();
+    const values = this.#samples().map(({ suffix, labels, value }) => {
+      return { metricName: name + suffix, labels: { ...common, ...labels }, value };
+    });
     return { name, help, type, values, aggregator };
   }
 
@@ -50,7 +61,8 @@ export class ScrapedRegistry extends Registry {
   add<Source>(prefix: string, definitions: readonly MetricDefinition<Source>[], source: () => Source): void {
     for (const definition of definitions) {
       const name = prefix + definition.name;
-      const metric = new ScrapedMetric(name, definition, () => definition.samples(source()));
+      const samples = (): readonly Sample[] => definition.samples(source());
+      const metric = new ScrapedMetric(name, definition, samples, () => this.#defaultLabels);
       this.#scraped.set(name, metric);
       this.registerMetric(metric as unknown as Metric);
     }
@@ -82,7 +94,7 @@ export class ScrapedRegistry extends Registry {
     const known = this.#labelTexts.get(labels);
     if (known !== undefined) return known;
     const entries = Object.entries({ ...labels, ...this.#defaultLabels, ...labels });
-    const pairs = entries.map(([name, value]) => `${name}="${escaped(value).replaceAll('"', '\\"')}"`);
+    const pairs = entries.map(([name, value]) => `${name}="${escaped(String(value)).replaceAll('"', '\\"')}"`);
     const text = pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
     this.#labelTexts.set(labels, text);
     return text;

@@ -49,11 +49,11 @@ const OPERATIONS: Readonly<Record<keyof BatchCommands, string>> = {
 export function subscribeOpenTelemetry(options: OpenTelemetryOptions = {}): () => void {
   const tracer =
     options.spans === false ? undefined : (options.tracerProvider ?? trace.getTracerProvider()).getTracer(SCOPE);
-  const duration = options.metrics === false ? undefined : durationOf(options.meterProvider);
+  const durations = options.metrics === false ? undefined : new Durations(options.meterProvider);
   const onCompleted = (message: unknown): void => {
     const batch = message as BatchCompleted;
     const attributes = attributesOf(batch);
-    duration?.record(batch.durationMs / 1000, attributes);
+    durations?.current.record(batch.durationMs / 1000, attributes);
     if (tracer !== undefined) emitSpan(tracer, batch, attributes);
   };
   subscribe(COMPLETED, onCompleted);
@@ -62,13 +62,28 @@ export function subscribeOpenTelemetry(options: OpenTelemetryOptions = {}): () =
   };
 }
 
-function durationOf(provider: MeterProvider | undefined): Histogram {
-  const meter = (provider ?? metrics.getMeterProvider()).getMeter(SCOPE);
-  return meter.createHistogram("db.client.operation.duration", {
-    unit: "s",
-    description: "Duration of database client operations.",
-    advice: { explicitBucketBoundaries: DURATION_BOUNDS_S },
-  });
+/** Unlike a tracer, a histogram that was made before the service has started its SDK stays without effect for ever. */
+class Durations {
+  readonly #given: MeterProvider | undefined;
+  #provider: MeterProvider | undefined;
+  #histogram: Histogram | undefined;
+
+  constructor(given: MeterProvider | undefined) {
+    this.#given = given;
+  }
+
+  get current(): Histogram {
+    const provider = this.#given ?? metrics.getMeterProvider();
+    if (this.#histogram === undefined || provider !== this.#provider) {
+      this.#provider = provider;
+      this.#histogram = provider.getMeter(SCOPE).createHistogram("db.client.operation.duration", {
+        unit: "s",
+        description: "Duration of database client operations.",
+        advice: { explicitBucketBoundaries: DURATION_BOUNDS_S },
+      });
+    }
+    return this.#histogram;
+  }
 }
 
 function attributesOf(batch: BatchCompleted): Attributes {

@@ -126,7 +126,7 @@ class MemoryDriver implements Driver {
   }
 
   connections(): ConnectionCounts {
-    return { active: 0, idle: 0 };
+    return { active: this.#session === undefined ? 0 : 1, idle: 0 };
   }
 
   async close(): Promise<void> {

@@ -123,6 +123,11 @@ test("a logger that throws is told of once, by a warning of the process, and doe
 });
 
 const refused: readonly (readonly [string, unknown, RegExp])[] = [
+  [
+    "two objectives that are one",
+    { slo: [{ latencyMs: 1 }, { latencyMs: 2 }, { operation: "get", percentile: 99, latencyMs: 1 }] },
+    /^slo\[2\]: must differ from the others; get p99 <= 1 ms is there already/,
+  ],
   ["a URL of a foreign scheme", "http://cache", /^backend: must be a URL.*got "http:"$/],
   ["a URL without a host", { backend: "redis://:6379" }, /^backend: each host/],
   ["a mistyped option", { maxRetrys: 3 }, /^maxRetrys: there is no such option; did you mean retry\?$/],

@@ -172,6 +172,24 @@ test("each engine has a registry of its own, and registries can be merged when t
   assert.equal(one.namespace("n:").metrics, one.metrics);
 });
 
+test("merged into another registry the metrics keep the labels of the options", async (t) => {
+  const one = await open(t, { metrics: { prefix: "one_", labels: { service: "orders" } } });
+  await one.put("a", "1");
+  const merged = parsePrometheusText(await Registry.merge([one.metrics]).metrics());
+  for (const { samples } of merged.values()) {
+    for (const { labels } of samples) assert.equal(labels.service, "orders");
+  }
+  assert.ok(sumOf(merged, "one_operations_total") === 1 && merged.size > 20);
+});
+
+test("default labels may be numbers, as prom-client takes them", async (t) => {
+  const engine = await open(t);
+  engine.metrics.setDefaultLabels({ shard: 3 });
+  for (const { samples } of (await scrape(engine)).values()) {
+    for (const { labels } of samples) assert.equal(labels.shard, "3");
+  }
+});
+
 test("without metrics the registry is empty", async (t) => {
   const engine = await open(t, { metrics: false });
   await engine.put("a", "1");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { context, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { context, metrics, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import {
   AggregationTemporality,
   type HistogramMetricData,
@@ -162,4 +162,25 @@ test("once unsubscribed nothing more is reported", async (t) => {
   await engine.get("a");
   await settled();
   assert.equal(spans().length, 1);
+});
+
+test("a service that starts its SDK after it has subscribed has its metrics", async (t) => {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+  const provider = new MeterProvider({ readers: [reader] });
+  const unsubscribe = subscribeOpenTelemetry({ spans: false });
+  const engine = await createEngine("memory:");
+  t.after(async () => {
+    unsubscribe();
+    metrics.disable();
+    await engine.close();
+    await provider.shutdown();
+  });
+  await engine.put("before", "1");
+  metrics.setGlobalMeterProvider(provider);
+  await engine.put("after", "1");
+  await reader.forceFlush();
+  const [metric] = exporter.getMetrics()[0]!.scopeMetrics[0]!.metrics;
+  assert.equal(metric!.descriptor.name, "db.client.operation.duration");
+  assert.equal((metric as HistogramMetricData).dataPoints[0]!.value.count, 1);
 });
