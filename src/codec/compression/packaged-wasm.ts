@@ -18,15 +18,14 @@ declare const WebAssembly: {
   RuntimeError: new (message?: string) => Error;
 };
 
-const requireFromHere = createRequire(import.meta.url);
-
 /** Compiles a .wasm file of an installed package: `locate` names it, given this module's resolver. */
 export function compilePackagedWasm(
   codec: CompressorName,
   locate: (resolve: NodeJS.RequireResolve) => string,
 ): WasmModule {
   try {
-    return new WebAssembly.Module(readFileSync(locate(requireFromHere.resolve)));
+    // Made here and not when this file loads: in a bundle of CommonJS there is no `import.meta.url`.
+    return new WebAssembly.Module(readFileSync(locate(createRequire(import.meta.url).resolve)));
   } catch (cause) {
     throw new UnsupportedOperationError(`codec ${codec} is not installed here`, {
       reason: "ERR_CODEC_UNAVAILABLE",

@@ -19,6 +19,7 @@ const DOCUMENTS = [
   "docs/observability.md",
   "docs/admin-server.md",
   "docs/command-line.md",
+  "docs/deployment.md",
   "docs/architecture.md",
 ];
 const REDIS_URL = "redis://127.0.0.1:6379/0";
