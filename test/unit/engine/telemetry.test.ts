@@ -118,7 +118,7 @@ test("a batch is told when it is sent and when it is done, with its times and wh
   assert.equal(sent.length, 1);
   assert.deepEqual(sent[0], {
     backend: "memory",
-    sequence: 0,
+    sequence: 1,
     size: 5,
     bytes: sent[0]!.bytes,
     commands: { gets: 1, contains: 0, deletes: 1, puts: 1, others: 1 },
