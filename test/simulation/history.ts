@@ -6,6 +6,8 @@ import { textOf } from "./simulated-store.js";
 export interface Call {
   readonly client: number;
   readonly request: Request;
+  /** Key and arguments, for people; a request that was given up lets go of them. */
+  readonly given: string;
   readonly calledMs: number;
   readonly deadlineMs: number;
   settledMs: number;
@@ -30,14 +32,17 @@ export function failed(call: Call, error: StateError, nowMs: number): void {
   call.failure = `${error.code} ${error.reason ?? ""}`.trim();
 }
 
+/** To be asked for when the call is made. */
+export function givenTo(request: Request): string {
+  return request.kind === Kind.transaction
+    ? (request.detail as readonly TransactionStep[]).map((step) => `${step.type} ${step.key}`).join(", ")
+    : [request.key, detailOf(request)].filter((part) => part !== "").join(", ");
+}
+
 /** For people. */
 export function describeCall(call: Call): string {
-  const { request } = call;
+  const { request, given } = call;
   const name = OPERATION_NAMES[request.kind];
-  const given =
-    request.kind === Kind.transaction
-      ? (request.detail as readonly TransactionStep[]).map((step) => `${step.type} ${step.key}`).join(", ")
-      : [request.key, detailOf(request)].filter((part) => part !== "").join(", ");
   const came = call.outcome === "ok" ? String(call.result) : `${call.outcome} ${call.failure}`;
   const span = `${call.calledMs.toFixed(2)}..${call.settledMs === 0 ? "" : call.settledMs.toFixed(2)}`;
   return `${span} client ${call.client} ${name}(${given}) = ${came}`;

@@ -8,7 +8,7 @@ import {
 } from "../../src/backends/request.js";
 import type { StateError } from "../../src/core/errors.js";
 import type { Pipeline } from "../../src/pipeline/pipeline.js";
-import { type Call, failed, succeeded } from "./history.js";
+import { type Call, failed, givenTo, succeeded } from "./history.js";
 import type { SimulatedLoop } from "./simulated-loop.js";
 
 const KINDS = [
@@ -84,6 +84,7 @@ export class Workload {
     const call: Call = {
       client: this.#client,
       request,
+      given: givenTo(request),
       calledMs,
       deadlineMs: calledMs + timeoutMs,
       settledMs: 0,
