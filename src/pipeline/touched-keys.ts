@@ -13,7 +13,7 @@ export class TouchedKeys {
   constructor(batch: Batch) {
     this.sequence = batch.sequence;
     for (const group of [batch.deletes, batch.puts, batch.expiringPuts]) collect(group, this.#written);
-    for (const request of batch.others) this.#written.push(...keysOf(request));
+    for (const request of batch.others) for (const key of keysOf(request)) this.#written.push(key);
     for (const group of [batch.probes, batch.reads]) collect(group, this.#read);
   }
 

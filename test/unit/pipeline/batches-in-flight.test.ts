@@ -35,6 +35,16 @@ test("of batches completed before an older one their keys are known, and nothing
   assert.ok(!inFlight.someLater(next, () => true));
 });
 
+test("a transaction of very many steps is remembered as any other", () => {
+  const inFlight = new BatchesInFlight();
+  const [slow, large] = [batchOf(1, Kind.get, ["slow"]), batchOf(2, Kind.get, [])];
+  const steps = Array.from({ length: 300_000 }, (_, index) => ({ type: "delete" as const, key: `k${index}` }));
+  large.others.push(new Request(Kind.transaction, "k0", undefined, 0, steps, 0, 1000));
+  for (const batch of [slow, large]) inFlight.add(batch);
+  assert.equal(inFlight.remove(large), 1);
+  assert.ok(inFlight.someLater(slow, (later) => later.writes("k1")));
+});
+
 test("behind one slow batch only so many keys are remembered; beyond, every key may have been touched", () => {
   const inFlight = new BatchesInFlight();
   const slow = batchOf(1, Kind.get, ["slow"]);
