@@ -8,8 +8,9 @@ export interface Capabilities {
   /** Batches the driver wants at once at most; it must keep their order itself. */
   readonly maxInFlight: number;
   /**
-   * So many requests are worth sending at once while fewer than two batches are in flight, because the store works
-   * beside this thread and would run dry. Absent: batches form until the turn of the event loop ends.
+   * A batch of so many requests is worth sending before the turn of the event loop ends, if it is a third of what is
+   * pending and fewer than four batches are in flight, because the store works beside this thread and would run dry.
+   * Absent: batches form until the turn ends.
    */
   readonly eagerBatchSize?: number;
   /**

@@ -27,6 +27,14 @@ export type PipelineCodec = Omit<CodecStageOptions, "execute">;
 /** As `Capabilities.smallBatches` says. */
 const SMALL_SHARE = 4;
 const LONGEST_GATHERING_MS = 20;
+/**
+ * While fewer than so many batches are in flight, a store that works beside this thread is given what waits as soon as
+ * it is this part of what is pending: with a few batches under way both have work all the time, with one of them each
+ * sleeps while the other works, and is woken for every batch. Measured on Redis over loopback at 10, 30, 100, 300 and
+ * 1000 in flight: of 2 to 5 batches and parts from a half to a fifth these are the best or level.
+ */
+const FEW_IN_FLIGHT = 4;
+const EAGER_SHARE = 3;
 
 /**
  * The front-end queue. Requests wait in one ring in program order; a batch is planned from its head when there is
@@ -179,7 +187,7 @@ export class Pipeline implements BatchOwner {
     if (request.signal !== undefined) this.#givingUp.watchSignal(request, request.signal);
     if (!this.#givingUp.watches(request.timeoutMs)) this.#givingUp.watchDeadline(request);
     if (!this.#scheduled) this.#schedule();
-    else if (this.#queue.size >= this.#eagerBatchSize && this.#worthSending()) this.#dispatch();
+    else if (this.#queue.size >= this.#eagerBatchSize && this.#isWorthSending()) this.#dispatch();
   }
 
   /**
@@ -276,9 +284,11 @@ export class Pipeline implements BatchOwner {
     if (this.#queue.size > 0 || this.#queue.marks.waiting) this.#schedule();
   }
 
-  #worthSending(): boolean {
+  #isWorthSending(): boolean {
     const inFlight = this.#inFlight.count;
-    return inFlight < 2 || (inFlight < this.#maxInFlight && this.#queue.size >= this.#options.maxSize);
+    const { size } = this.#queue;
+    if (size >= this.#options.maxSize) return inFlight < this.#maxInFlight;
+    return inFlight < FEW_IN_FLIGHT && size * EAGER_SHARE >= this.#pending;
   }
 
   #schedule(): void {
