@@ -4,7 +4,7 @@ import { openBackend } from "../backends/open-backend.js";
 import type { Compressor } from "../codec/compression/compressor.js";
 import { openCompressor } from "../codec/compression/open-compressor.js";
 import { Envelope } from "../codec/envelope.js";
-import { UnsupportedOperationError } from "../core/errors.js";
+import { ConfigError, UnsupportedOperationError } from "../core/errors.js";
 import { systemLoop } from "../core/event-loop.js";
 import { prepareHistograms } from "../observability/latency-summary.js";
 import { Pipeline } from "../pipeline/pipeline.js";
@@ -28,7 +28,8 @@ import { StateEngine } from "./state-engine.js";
  *   ConnectionError when the store does not answer within `timeouts.connectMs`, and at once when it refuses the
  *   connection or the login; BackendError when PostgreSQL will not have the engine's tables made
  */
-export async function createEngine(input?: string | EngineOptions): Promise<Engine> {
+export async function createEngine(input?: string | EngineOptions, ...others: never[]): Promise<Engine> {
+  refuseOptionsBehind(others);
   const options = parseEngineOptions(input);
   const driver =
     options.backend.kind === "driver" ? options.backend.driver : await openBackend(options.backend, options);
@@ -127,5 +128,13 @@ function openCodec(options: ResolvedOptions, codecPool: CodecPool): Envelope {
     decompressors,
     maxValueBytes: options.maxValueBytes,
     observer: (direction, bytes, elapsedMs) => codecPool.observeInline(direction, 1, bytes, elapsedMs),
+  });
+}
+
+/** `createEngine(url, options)` is how many clients are called: the options would be lost without a word. */
+function refuseOptionsBehind(others: readonly unknown[]): void {
+  if (typeof others[0] !== "object" || others[0] === null) return;
+  throw new ConfigError("createEngine takes one argument: with options the URL is one of them, { backend: url, … }", {
+    reason: "ERR_CONFIG",
   });
 }
