@@ -1,5 +1,5 @@
 import { createEngine, type Engine, type EngineOptions } from "../../src/index.js";
-import { collectGarbage } from "../lib/garbage.js";
+import { collectAbandoned, collectGarbage } from "../lib/garbage.js";
 import { formatRate } from "../lib/numbers.js";
 import { seededRandom } from "../lib/rng.js";
 import { formatTable } from "../lib/table.js";
@@ -55,6 +55,7 @@ export async function measureCell(bench: CodecBench, cell: GridCell, values: rea
   const workload = cellName(cell);
   const keys = Array.from({ length: cell.inFlight + SPARE_KEYS }, (_, index) => keyOf(sizeName(cell.bytes), index));
   const engines: Engine[] = [];
+  await collectAbandoned();
   try {
     const contenders: Contender[] = [];
     for (const mode of MODES) {

@@ -1,5 +1,5 @@
 import { createEngine, type Engine } from "../../src/index.js";
-import { collectGarbage } from "../lib/garbage.js";
+import { collectAbandoned, collectGarbage } from "../lib/garbage.js";
 import { type Comparison, judge } from "../lib/report.js";
 import { seededRandom } from "../lib/rng.js";
 import { keyOf } from "../load/inputs.js";
@@ -29,6 +29,7 @@ export async function measureOffload(bench: CodecBench): Promise<void> {
   const keys = batches.map((batch) => batch.map(([key]) => key));
   for (const store of bench.stores.redis === undefined ? (["memory"] as const) : (["memory", "redis"] as const)) {
     const engines: Engine[] = [];
+    await collectAbandoned();
     try {
       const options = (mode: (typeof MODES)[number]) =>
         engineOptions(bench, { codec: "zstd", bytes: 1024, store }, mode);

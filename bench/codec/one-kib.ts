@@ -1,4 +1,4 @@
-import { collectGarbage } from "../lib/garbage.js";
+import { collectAbandoned, collectGarbage } from "../lib/garbage.js";
 import { isInstalled } from "../lib/installed.js";
 import { type Comparison, judge, type Target } from "../lib/report.js";
 import { runEach } from "../load/closed-loop.js";
@@ -83,6 +83,7 @@ async function measureWay(
   goals: readonly (readonly [string, string, number])[],
 ): Promise<void> {
   const subjects: Subject[] = [];
+  await collectAbandoned();
   try {
     for (const peer of await peersOf(bench)) {
       bench.progress(`codec-1KiB${way}  loading ${peer.name}`);

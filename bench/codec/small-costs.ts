@@ -1,5 +1,6 @@
 import { Envelope } from "../../src/codec/envelope.js";
 import { MOST_SCANNED } from "../../src/codec/kernel/scanning-region.js";
+import { collectAbandoned } from "../lib/garbage.js";
 import { median } from "../lib/median.js";
 import { judge } from "../lib/report.js";
 import { seededRandom } from "../lib/rng.js";
@@ -60,6 +61,7 @@ export async function measureHeader(bench: CodecBench): Promise<void> {
 
 /** The same as the Redis wire does it: in one pass over all small values of a batch, or of what the socket has brought. */
 export async function measureWindow(bench: CodecBench): Promise<void> {
+  await collectAbandoned();
   const round = windowCosts();
   if (round === undefined) {
     bench.note("the kernel cannot run here, so there is no pass over a whole window to be measured");

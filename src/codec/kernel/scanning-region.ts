@@ -1,7 +1,8 @@
 import { type Room, Rooms, type SharedKernel } from "./shared-memory.js";
 
 export const SCANNING_REGION_BYTES = 512 * 1024;
-const REGIONS = 8;
+/** One for each connection. */
+const REGIONS = 32;
 /** Values looked for in one call at most. */
 export const MOST_SCANNED = 128;
 const CHECKSUMS_BYTES = MOST_SCANNED * 4;

@@ -1,7 +1,8 @@
 import { type Room, Rooms, type SharedKernel } from "./shared-memory.js";
 
 export const SEALING_REGION_BYTES = 256 * 1024;
-const REGIONS = 16;
+/** A connection with 1000 operations in flight has up to eleven batches on their way to the socket. */
+const REGIONS = 64;
 const NOTE_WORDS = 4;
 const NOTES = 1024;
 const NOTES_BYTES = NOTES * NOTE_WORDS * 4;

@@ -10,7 +10,8 @@ import { kernelModule } from "./kernel-instance.js";
 const PAGE_BYTES = 65_536;
 /** Tables of the kernel. */
 const FIRST_REGION_AT = PAGE_BYTES;
-const MEMORY_BYTES = 12 * 1_048_576;
+/** Address space: what is never used is never backed by memory. */
+const MEMORY_BYTES = 36 * 1_048_576;
 /** Blocks of 16 bytes may run over the end of what a call is given. */
 const SLACK_BYTES = 64;
 
