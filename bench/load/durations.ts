@@ -1,4 +1,5 @@
 import { YARDSTICK } from "../peers/all-peers.js";
+import { OFFERED_LOAD_UNITS } from "./offered-load.js";
 import { OPEN_AROUND_MS } from "./open-cell.js";
 import type { Workload } from "./workload.js";
 
@@ -38,7 +39,7 @@ const MIN_OPEN_MS = 200;
 /** The targets are few, and are held against fixed figures: their rounds are longer. */
 export const TARGET_ROUND_SHARE = 3 / 2;
 /** Rounds' worth of time that the targets take, and that a cell takes around its rounds. */
-const TARGET_UNITS = 22 * TARGET_ROUND_SHARE;
+const TARGET_UNITS = (10 + OFFERED_LOAD_UNITS) * TARGET_ROUND_SHARE;
 const OVERHEAD_SHARE = 0.75;
 /** Of a run in the closed loop, what an objective in the open loop may take at most. */
 const OBJECTIVE_SHARE = 0.1;
