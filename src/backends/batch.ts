@@ -54,6 +54,8 @@ export class Batch {
   sequence = 0;
   /** A request was given up while the batch waited to be handed to the driver: it must not be sent. */
   isStale = false;
+  /** Its callers have their answers in parts, and not all in one go. */
+  isAnsweredInParts = false;
   /** Some request in it failed. */
   hasFailed = false;
   /** Code of the first that did. */

@@ -8,9 +8,9 @@ export interface Capabilities {
   /** Batches the driver wants at once at most; it must keep their order itself. */
   readonly maxInFlight: number;
   /**
-   * A batch of so many requests is worth sending before the turn of the event loop ends, if it is a third of what is
-   * pending and fewer than four batches are in flight, because the store works beside this thread and would run dry.
-   * Absent: batches form until the turn ends.
+   * So many requests are worth sending at once while fewer than two batches are in flight, because the store works
+   * beside this thread and would run dry. Callers of a batch with most of what is pending then have their answers in
+   * parts, so that what they call next makes several batches. Absent: batches form until the turn of the event loop ends.
    */
   readonly eagerBatchSize?: number;
   /**

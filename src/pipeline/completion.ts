@@ -4,6 +4,7 @@ import type { ErrorDetails, StateError } from "../core/errors.js";
 import type { EventLoop } from "../core/event-loop.js";
 import { copyOfValue, type Value } from "../core/value.js";
 import { copyOfBytes } from "../core/value-memory.js";
+import { AnswersInParts } from "./answers-in-parts.js";
 import { OperationCounters } from "./operation-counters.js";
 import type { PipelineWatcher } from "./pipeline-watcher.js";
 import type { FailedReads, ReadObserver } from "./read-observer.js";
@@ -17,6 +18,8 @@ export function isRead(kind: Kind): boolean {
 export class Completion {
   readonly counters = new OperationCounters();
   readonly times: SettlementTimes;
+  /** Present where the store works beside this thread. */
+  readonly parts: AnswersInParts | undefined;
   readonly #backend: string;
   readonly #loop: EventLoop;
   readonly #watcher: PipelineWatcher | undefined;
@@ -28,6 +31,7 @@ export class Completion {
   /**
    * @param onSettled called after each operation that settles
    * @param onFailed called before each that fails
+   * @param onPart called between the parts in which a batch's callers have their answers; absent: all have them in one go
    */
   constructor(
     backend: string,
@@ -37,12 +41,14 @@ export class Completion {
     watcher?: PipelineWatcher,
     reads?: ReadObserver,
     failedReads?: FailedReads,
+    onPart?: () => void,
   ) {
     this.#backend = backend;
     this.#loop = loop;
     this.#watcher = watcher;
     this.#reads = reads;
     this.#failedReads = failedReads;
+    if (onPart !== undefined) this.parts = new AnswersInParts(loop, this.#give, onPart);
     this.times = new SettlementTimes(loop, watcher);
     this.#onSettled = onSettled;
     this.#onFailed = onFailed;
@@ -72,7 +78,6 @@ export class Completion {
     request.settled = true;
     const counters = this.counters;
     counters.succeededByKind[request.kind]!++;
-    this.times.note(request, batch);
     if (request.kind === Kind.get) {
       if (result === null) {
         counters.misses++;
@@ -84,14 +89,24 @@ export class Completion {
       counters.bytesWritten += request.valueUnits;
     }
     if (request.signal !== undefined) stopListening(request);
-    if (request.collector !== undefined) request.collector.settle(request.collectorIndex, result);
-    else request.resolve!(result);
+    if (request.collector === undefined && (batch.isAnsweredInParts || this.parts?.isHolding === true)) {
+      this.parts!.hold(request, result, batch);
+    } else {
+      this.#give(request, result, batch);
+    }
     this.#onSettled();
   }
+
+  readonly #give = (request: Request, result: unknown, batch: Batch): void => {
+    this.times.note(request, batch);
+    if (request.collector === undefined) request.resolve!(result);
+    else request.collector.settle(request.collectorIndex, result);
+  };
 
   /** @param batch in which it was sent last, if it was */
   fail(request: Request, cause: StateError, batch?: Batch): void {
     if (request.settled) return;
+    if (this.parts?.isHolding === true) this.parts.giveAll();
     this.#reads?.unanswered(request);
     // A later attempt that certainly changed nothing says nothing about an earlier one.
     const error = request.outcomeUnknown ? cause.concerning({ ...this.place(request), outcome: "unknown" }) : cause;

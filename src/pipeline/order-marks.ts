@@ -16,6 +16,11 @@ export class OrderMarks {
     return this.#marks.length > 0;
   }
 
+  /** Nobody waits for anything that has been called. */
+  get isEmpty(): boolean {
+    return this.#marks.length === 0 && this.#flushes.length === 0;
+  }
+
   add(position: number, alone: boolean, run: () => void): void {
     this.#marks.push({ position, alone, run });
   }

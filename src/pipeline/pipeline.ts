@@ -4,6 +4,7 @@ import type { Request } from "../backends/request.js";
 import { ClosedError, type StateError } from "../core/errors.js";
 import { type EventLoop, type LoopTimer, systemLoop } from "../core/event-loop.js";
 import { channels } from "../observability/channels.js";
+import { FEW_IN_FLIGHT } from "./answers-in-parts.js";
 import { publishCompleted, publishSent } from "./batch-events.js";
 import { join } from "./batch-planner.js";
 import { isHeavy, limitsOf } from "./batch-weight.js";
@@ -27,15 +28,6 @@ export type PipelineCodec = Omit<CodecStageOptions, "execute">;
 /** As `Capabilities.smallBatches` says. */
 const SMALL_SHARE = 4;
 const LONGEST_GATHERING_MS = 20;
-/**
- * While fewer than so many batches are in flight, a store that works beside this thread is given what waits as soon as
- * it is this part of what is pending: with a few batches under way both have work all the time, with one of them each
- * sleeps while the other works, and is woken for every batch. Measured on Redis over loopback at 10, 30, 100, 300 and
- * 1000 in flight: of 2 to 5 batches and parts from a half to a fifth these are the best or level.
- */
-const FEW_IN_FLIGHT = 4;
-const EAGER_SHARE = 3;
-
 /**
  * The front-end queue. Requests wait in one ring in program order; a batch is planned from its head when there is
  * room in flight, and the driver answers batches as if they ran in the order in which they were handed over.
@@ -114,6 +106,7 @@ export class Pipeline implements BatchOwner {
       options.watcher,
       options.reads,
       options.failedReads,
+      driver.capabilities.eagerBatchSize === undefined || options.lingerMs > 0 ? undefined : () => this.#partGiven(),
     );
     if (options.circuitBreaker !== false) {
       this.#breaker = new CircuitBreaker(options.circuitBreaker, loop, (from, to) => {
@@ -278,6 +271,8 @@ export class Pipeline implements BatchOwner {
     // Of an empty one all was given up before it was sent.
     if (!batch.hasFailed && batch.size > 0) this.#breaker?.succeeded();
     const oldest = this.#inFlight.remove(batch);
+    // Whoever waits for them must not hear of it before their callers do.
+    if (!this.#queue.marks.isEmpty) this.#completion.parts?.giveAll();
     this.#codec?.batchCodec.observeSettled(batch.size, this.#pending === 0);
     this.#queue.release(batch);
     this.#queue.marks.batchesCompletedBefore(oldest);
@@ -287,8 +282,11 @@ export class Pipeline implements BatchOwner {
   #isWorthSending(): boolean {
     const inFlight = this.#inFlight.count;
     const { size } = this.#queue;
-    if (size >= this.#options.maxSize) return inFlight < this.#maxInFlight;
-    return inFlight < FEW_IN_FLIGHT && size * EAGER_SHARE >= this.#pending;
+    return inFlight < 2 || (inFlight < this.#maxInFlight && size >= this.#options.maxSize);
+  }
+
+  #partGiven(): void {
+    if (this.#queue.size > 0 && this.#inFlight.count < FEW_IN_FLIGHT) this.#dispatch();
   }
 
   #schedule(): void {
@@ -318,6 +316,8 @@ export class Pipeline implements BatchOwner {
       const batch = this.#queue.plan(this.#sequence);
       if (batch === undefined) return;
       this.#sequence++;
+      const { parts } = this.#completion;
+      if (parts !== undefined && this.#inFlight.count < FEW_IN_FLIGHT) parts.choose(batch, this.#pending);
       batch.plannedAtUs = this.nowUs();
       batch.sentAtUs = batch.plannedAtUs;
       this.#inFlight.add(batch);
@@ -380,6 +380,7 @@ export class Pipeline implements BatchOwner {
   }
 
   #becomeIdle(): void {
+    this.#completion.parts?.giveAll();
     const waiters = this.#idleWaiters;
     this.#idleWaiters = [];
     for (const waiter of waiters) waiter();

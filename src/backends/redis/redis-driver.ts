@@ -40,8 +40,8 @@ class RedisDriver implements Driver {
   readonly name = "redis";
   readonly capabilities: Capabilities = {
     maxInFlight: 1024,
-    // One alone is better with the next: a write to the socket costs as much as several operations.
-    eagerBatchSize: 2,
+    // Measured at 100 in flight: 0.6 M/s against 0.3 M/s without; from 16 to 64 alike, at 1000 in flight no difference.
+    eagerBatchSize: 32,
     maxKeyBytes: MAX_BULK_BYTES,
     expiry: true,
     transactions: true,

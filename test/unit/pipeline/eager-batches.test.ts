@@ -1,43 +1,63 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { heldStore, MAX_SIZE } from "./held-store.js";
+import { heldStore } from "./held-store.js";
 
-const eager = () => heldStore({ eagerBatchSize: 2 });
+const eager = () => heldStore({ eagerBatchSize: 32 });
 
-test("what waits leaves within the turn as soon as it is a third of what is pending, until four batches are under way", async () => {
-  const { call, sizes } = eager();
-  await call(12);
-  assert.deepEqual(sizes(), [2, 2, 2, 3, 3]);
+/** So many callers, each of whom calls again whenever it is answered. */
+async function callers({ call, callAgain, sent }: ReturnType<typeof heldStore>, count: number): Promise<void> {
+  const caller = async (): Promise<never> => {
+    for (;;) await callAgain(0);
+  };
+  for (let index = 0; index < count; index++) void caller();
+  await call(0);
+  assert.deepEqual(
+    sent.map(({ size }) => size),
+    [count],
+  );
+}
+
+test("callers who go on when they are answered have several batches under way", async () => {
+  const scene = eager();
+  await callers(scene, 12);
+  await scene.answer(scene.sent[0]!);
+  assert.deepEqual(scene.sizes(), [12, 3, 3, 3, 3]);
 });
 
-test("callers that go on when they are answered keep several batches under way", async () => {
-  const { sent, call, answer, sizes } = eager();
-  await call(9);
-  assert.deepEqual(sizes(), [2, 2, 2, 3]);
-  await answer(sent[0]!);
-  await call(2);
-  await answer(sent[1]!);
-  await answer(sent[2]!);
-  await call(4);
-  assert.deepEqual(sizes(), [2, 2, 2, 3, 2, 3, 1]);
+test("a batch with little of what is pending is answered in one go", async () => {
+  const scene = eager();
+  await callers(scene, 15);
+  await scene.answer(scene.sent[0]!);
+  assert.deepEqual(scene.sizes(), [15, 3, 3, 3, 3, 3]);
+  await scene.answer(scene.sent[1]!);
+  assert.deepEqual(scene.sizes(), [15, 3, 3, 3, 3, 3, 3]);
 });
 
-test("one call alone leaves alone", async () => {
-  const { call, sizes } = eager();
-  await call(1);
-  await call(1);
-  assert.deepEqual(sizes(), [1, 1]);
+test("what a caller calls without awaiting stays together, also when others are answered in parts", async () => {
+  const scene = eager();
+  await scene.call(12);
+  void scene.callAgain(10);
+  await scene.call(0);
+  await scene.answer(scene.sent[0]!);
+  assert.deepEqual(scene.sizes().slice(0, 2), [12, 1]);
+  await scene.answer(scene.sent[1]!);
+  assert.deepEqual(scene.sizes(), [12, 1, 10]);
 });
 
-test("a full batch leaves however many are under way", async () => {
-  const { call, sizes } = eager();
-  for (let batches = 0; batches < 5; batches++) await call(1);
-  await call(MAX_SIZE + 1);
-  assert.deepEqual(sizes(), [1, 1, 1, 1, 1, MAX_SIZE, 1]);
+test("answers come in the order of the calls, and flush ends after them", async () => {
+  const scene = eager();
+  const order: string[] = [];
+  scene.onAnswer = (key) => order.push(key);
+  void scene.call(8);
+  void scene.pipeline.flush().then(() => order.push("flush"));
+  await scene.call(0);
+  await scene.answer(scene.sent[0]!);
+  assert.deepEqual(order, [...Array.from({ length: 8 }, (_, index) => `key ${index}`), "flush"]);
 });
 
-test("of a store that does not ask for it batches form until the turn ends", async () => {
-  const { call, sizes } = heldStore({});
-  await call(12);
-  assert.deepEqual(sizes(), [12]);
+test("of a store that does not ask for it all answers are given in one go", async () => {
+  const scene = heldStore({});
+  await callers(scene, 12);
+  await scene.answer(scene.sent[0]!);
+  assert.deepEqual(scene.sizes(), [12, 12]);
 });

@@ -15,7 +15,7 @@ const OPTIONS = {
   circuitBreaker: false as const,
 };
 
-/** A pipeline over a store that answers when it is told to. `call` makes so many calls in one turn. */
+/** A pipeline over a store that answers when it is told to. */
 export function heldStore(wishes: Partial<Capabilities>) {
   const loop = new VirtualLoop();
   const sent: Batch[] = [];
@@ -26,18 +26,36 @@ export function heldStore(wishes: Partial<Capabilities>) {
   } as unknown as Driver;
   const pipeline = new Pipeline(driver, OPTIONS, undefined, loop);
   let keys = 0;
-  const call = async (operations: number): Promise<void> => {
-    for (let i = 0; i < operations; i++) {
-      const request = new Request(Kind.get, `key ${keys++}`, undefined, 0, undefined, pipeline.nowUs(), 60_000);
-      request.resolve = () => {};
-      pipeline.submit(request);
-    }
+  const submit = (resolve: (result: unknown) => void): void => {
+    const request = new Request(Kind.get, `key ${keys++}`, undefined, 0, undefined, pipeline.nowUs(), 60_000);
+    request.resolve = resolve;
+    pipeline.submit(request);
+  };
+  const turns = async (): Promise<void> => {
     for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
   };
-  const answer = async (batch: Batch): Promise<void> => {
-    batch.forEachLeader((leader) => batch.succeed(leader, null));
-    batch.complete();
-    await call(0);
+  const scene = {
+    ...{ loop, sent, pipeline },
+    onAnswer: (_key: string): void => {},
+    /** So many calls in one go. */
+    call: async (operations: number): Promise<void> => {
+      for (let i = 0; i < operations; i++) {
+        const key = `key ${keys}`;
+        submit(() => scene.onAnswer(key));
+      }
+      await turns();
+    },
+    /** One call and, when it is answered, so many in one go. */
+    callAgain: async (operations = 1): Promise<void> => {
+      await new Promise((resolve) => submit(resolve));
+      for (let i = 0; i < operations; i++) submit(() => {});
+    },
+    answer: async (batch: Batch): Promise<void> => {
+      batch.forEachLeader((leader) => batch.succeed(leader, null));
+      batch.complete();
+      await turns();
+    },
+    sizes: (): number[] => sent.map(({ size }) => size),
   };
-  return { loop, sent, call, answer, sizes: () => sent.map(({ size }) => size) };
+  return scene;
 }
