@@ -28,6 +28,7 @@ export type PipelineCodec = Omit<CodecStageOptions, "execute">;
 /** As `Capabilities.smallBatches` says. */
 const SMALL_SHARE = 4;
 const LONGEST_GATHERING_MS = 20;
+
 /**
  * The front-end queue. Requests wait in one ring in program order; a batch is planned from its head when there is
  * room in flight, and the driver answers batches as if they ran in the order in which they were handed over.
