@@ -9,8 +9,8 @@ export interface Capabilities {
   readonly maxInFlight: number;
   /**
    * So many requests are worth sending at once while fewer than two batches are in flight, because the store works
-   * beside this thread and would run dry. Callers of a batch with most of what is pending then have their answers in
-   * parts, so that what they call next makes several batches. Absent: batches form until the turn of the event loop ends.
+   * beside this thread and would run dry. Callers of a batch with more than a fifth of what is pending then have their
+   * answers in parts, so that what they call next makes several batches. Absent: batches form until the turn of the event loop ends.
    */
   readonly eagerBatchSize?: number;
   /**

@@ -35,9 +35,9 @@ const LONGEST_GATHERING_MS = 20;
  *
  * When a batch leaves: while nothing is in flight, in the turn of the event loop in which it began, after the calls
  * that the turn's continuations make; as soon as it is full, or large enough to keep a store busy that has little to
- * do; and otherwise once per turn while fewer than `maxInFlight` are in flight (`smallBatches`, if it is small and the
- * store would rather have fewer and larger ones). So an operation alone never waits, and
- * under load batches fill by themselves.
+ * do; between two parts of an answer (`AnswersInParts`); and otherwise once per turn while fewer than `maxInFlight` are
+ * in flight (`smallBatches`, if it is small and the store would rather have fewer and larger ones). So an operation
+ * alone never waits, and under load batches fill by themselves.
  */
 export class Pipeline implements BatchOwner {
   readonly #driver: Driver;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BackendError } from "../../../src/core/errors.js";
 import { heldStore } from "./held-store.js";
 
 const eager = () => heldStore({ eagerBatchSize: 32 });
@@ -35,13 +36,40 @@ test("a batch with little of what is pending is answered in one go", async () =>
 
 test("what a caller calls without awaiting stays together, also when others are answered in parts", async () => {
   const scene = eager();
-  await scene.call(12);
-  void scene.callAgain(10);
+  for (let caller = 0; caller < 6; caller++) void scene.callAgain(4);
   await scene.call(0);
   await scene.answer(scene.sent[0]!);
-  assert.deepEqual(scene.sizes().slice(0, 2), [12, 1]);
-  await scene.answer(scene.sent[1]!);
-  assert.deepEqual(scene.sizes(), [12, 1, 10]);
+  assert.deepEqual(scene.sizes(), [6, 8, 8, 8]);
+});
+
+test("what fails is told after what was answered before it", async () => {
+  const scene = eager();
+  const order: string[] = [];
+  scene.onAnswer = (key) => order.push(key);
+  scene.onFailure = (key) => order.push(`${key} failed`);
+  await scene.call(8);
+  const batch = scene.sent[0]!;
+  let leaders = 0;
+  batch.forEachLeader((leader) => {
+    if (++leaders === 6) batch.fail(leader, new BackendError("refused", { outcome: "not-applied" }));
+    else batch.succeed(leader, null);
+  });
+  batch.complete();
+  await scene.call(0);
+  const answers = Array.from({ length: 8 }, (_, index) => (index === 5 ? "key 5 failed" : `key ${index}`));
+  assert.deepEqual(order, answers);
+});
+
+test("who asks for a time to gather gets it, and no parts", async () => {
+  const scene = heldStore({ eagerBatchSize: 32 }, { lingerMs: 5 });
+  for (let caller = 0; caller < 12; caller++) void scene.callAgain(1);
+  scene.loop.clock.advance(5);
+  await scene.call(0);
+  await scene.answer(scene.sent[0]!);
+  assert.deepEqual(scene.sizes(), [12]);
+  scene.loop.clock.advance(5);
+  await scene.call(0);
+  assert.deepEqual(scene.sizes(), [12, 12]);
 });
 
 test("answers come in the order of the calls, and flush ends after them", async () => {

@@ -16,7 +16,7 @@ const OPTIONS = {
 };
 
 /** A pipeline over a store that answers when it is told to. */
-export function heldStore(wishes: Partial<Capabilities>) {
+export function heldStore(wishes: Partial<Capabilities>, options: { readonly lingerMs?: number } = {}) {
   const loop = new VirtualLoop();
   const sent: Batch[] = [];
   const driver = {
@@ -24,11 +24,12 @@ export function heldStore(wishes: Partial<Capabilities>) {
     capabilities: { maxInFlight: 8, expiry: true, transactions: true, ...wishes },
     execute: (batch: Batch) => void sent.push(batch),
   } as unknown as Driver;
-  const pipeline = new Pipeline(driver, OPTIONS, undefined, loop);
+  const pipeline = new Pipeline(driver, { ...OPTIONS, ...options }, undefined, loop);
   let keys = 0;
-  const submit = (resolve: (result: unknown) => void): void => {
+  const submit = (resolve: (result: unknown) => void, reject: (error: unknown) => void = () => {}): void => {
     const request = new Request(Kind.get, `key ${keys++}`, undefined, 0, undefined, pipeline.nowUs(), 60_000);
     request.resolve = resolve;
+    request.reject = reject;
     pipeline.submit(request);
   };
   const turns = async (): Promise<void> => {
@@ -37,11 +38,15 @@ export function heldStore(wishes: Partial<Capabilities>) {
   const scene = {
     ...{ loop, sent, pipeline },
     onAnswer: (_key: string): void => {},
+    onFailure: (_key: string): void => {},
     /** So many calls in one go. */
     call: async (operations: number): Promise<void> => {
       for (let i = 0; i < operations; i++) {
         const key = `key ${keys}`;
-        submit(() => scene.onAnswer(key));
+        submit(
+          () => scene.onAnswer(key),
+          () => scene.onFailure(key),
+        );
       }
       await turns();
     },
