@@ -8,7 +8,12 @@ export interface BackendSettings {
   readonly replicas?: readonly BackendAddress[];
   /** Milliseconds that a replica may be behind to be read. */
   readonly replicaLagMs?: number;
-  readonly pool: { readonly min: number; readonly max: number; readonly idleMs: number };
+  readonly pool: {
+    readonly min: number;
+    readonly max: number;
+    readonly idleMs: number;
+    readonly busyPollMs?: number;
+  };
   readonly tls?: TlsSettings;
   readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
 }

@@ -2,7 +2,7 @@ import type { Driver } from "../backends/contract.js";
 import { type BackendAddress, describeAddress, parseBackendUrl } from "../config/backend-url.js";
 import { type Field, missingMethod, refuse, shown } from "../config/field.js";
 import { group, list } from "../config/group.js";
-import { boolean, duration, integer, string } from "../config/scalars.js";
+import { boolean, duration, integer, number, string } from "../config/scalars.js";
 import { KIB, MAX_DELAY_MS } from "./option-limits.js";
 
 /** A store by address, or a driver the caller brought. */
@@ -72,6 +72,13 @@ export const pool = group(
       max: 86_400_000,
       default: 60_000,
       doc: "A connection beyond the minimum is closed after so long without need of it.",
+    }),
+    busyPollMs: number({
+      min: 0,
+      max: 1,
+      default: 0.05,
+      unit: "ms",
+      doc: "So long the event loop may stay awake for an answer while little is under way, where answers come sooner by it; 0: it sleeps.",
     }),
   },
   {

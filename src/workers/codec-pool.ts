@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { BatchCodec, CodecDirection } from "../codec/batch-codec.js";
 import { FRAME_HEADER_BYTES } from "../codec/compression/compressor.js";
+import { polledMs } from "../core/busy-poll.js";
 import { type Clock, systemClock } from "../core/clock.js";
 import type { StateError } from "../core/errors.js";
 import type { Value } from "../core/value.js";
@@ -99,7 +100,7 @@ class PooledCodec implements CodecPool {
       codec,
       threads: this.#threads,
       clock: this.#clock,
-      busyMs: () => performance.eventLoopUtilization().active,
+      busyMs: () => performance.eventLoopUtilization().active - polledMs(),
       afterTurn: (callback) => void setImmediate(callback),
     });
     this.#state = this.#threads > 0 && options.offload !== "never" ? { kind: "idle" } : inlineOnly("configured");

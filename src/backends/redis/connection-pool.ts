@@ -27,6 +27,8 @@ export interface PoolLimits {
   readonly min: number;
   readonly max: number;
   readonly idleMs: number;
+  /** As `BusyPoll` takes it. Default: 0. */
+  readonly busyPollMs?: number;
 }
 
 export interface ConnectionPoolOptions {
@@ -268,10 +270,11 @@ export class ConnectionPool {
   }
 
   #newLane(tls: TlsMaterial | undefined, connectTimeoutMs: number): Lane {
-    const { address, context, feed, libraryVersion } = this.#options;
+    const { address, context, limits, feed, libraryVersion } = this.#options;
     try {
       return new Lane({
         ...{ address, tls, context, libraryVersion, feed, connectTimeoutMs },
+        busyPollMs: limits.busyPollMs ?? 0,
         onLost: (lost, cause) => this.#lost(lost, cause),
         onBatchEnded: this.batchEnded,
         onReplied: () => {

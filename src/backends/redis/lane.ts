@@ -24,6 +24,9 @@ export const MAX_BULK_BYTES = 512 * 1024 * 1024;
 /** A server that cannot end a connection for now is asked again after so long. */
 const ASK_AGAIN_MS = 50;
 
+/** Larger batches mean that callers keep this thread at work, and the sleep between them is short. */
+const MAX_AWAITED_OPERATIONS = 32;
+
 const PING = encodedCommand(["PING"]);
 
 export interface LaneOptions {
@@ -34,6 +37,8 @@ export interface LaneOptions {
   /** Hears of changes on this lane's connection; undefined: nobody wants to know. */
   readonly feed: ChangeFeed | undefined;
   readonly connectTimeoutMs: number;
+  /** As `BusyPoll` takes it. */
+  readonly busyPollMs: number;
   /** Called once, when it was open and is no more; what was due on it has been told. */
   readonly onLost: (lane: Lane, cause: StateError) => void;
   /** A batch that was sent whole has been answered or has failed. */
@@ -74,6 +79,7 @@ export class Lane {
       connectTimeoutMs: options.connectTimeoutMs,
       silenceMs: context.operationTimeoutMs,
       parser,
+      busyPollMs: options.busyPollMs,
       onClosed: (cause) => this.#closed(cause),
       onDrained: context.onWritable,
     });
@@ -138,7 +144,8 @@ export class Lane {
       return;
     }
     this.#isUsed = true;
-    connection.send(slab, new BatchExpectation(new BatchReader(encoded, this.#reader), this.#options, isPart));
+    const expectation = new BatchExpectation(new BatchReader(encoded, this.#reader), this.#options, isPart);
+    connection.send(slab, expectation, batch.size <= MAX_AWAITED_OPERATIONS);
     batch.stampWritten();
   }
 

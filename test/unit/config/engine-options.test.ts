@@ -39,7 +39,7 @@ test("an engine without options has the documented defaults", () => {
     compression: { codec: "lz4", level: undefined, thresholdBytes: 1024 },
     checksum: "crc32",
     workers: { threads: "auto", offload: "auto" },
-    pool: { min: 1, max: 1, idleMs: 60_000 },
+    pool: { min: 1, max: 1, idleMs: 60_000, busyPollMs: 0.05 },
     tls: { ca: undefined, cert: undefined, key: undefined, servername: undefined, rejectUnauthorized: true },
     timeouts: { connectMs: 5000, operationMs: 3000 },
     retry: { retries: 3, baseDelayMs: 100, maxDelayMs: 5000, jitter: 0.3 },

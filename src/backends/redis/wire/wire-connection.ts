@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { BusyPoll } from "../../../core/busy-poll.js";
 import { ConnectionError, StateError, TimeoutError } from "../../../core/errors.js";
 import { Ring } from "../../../core/ring.js";
 import { ReadSlab } from "../../read-slab.js";
@@ -28,6 +29,8 @@ export interface WireConnectionOptions extends SocketAddress {
   /** Milliseconds without a byte, while replies are due, after which the peer counts as gone. */
   readonly silenceMs: number;
   readonly parser: ReplyParser;
+  /** As `BusyPoll` takes it. */
+  readonly busyPollMs: number;
   /** Called once, when the connection was ready and is no more. */
   readonly onClosed: (cause: StateError) => void;
   /** Called when bytes have left this process. */
@@ -70,6 +73,7 @@ export class WireConnection {
   readonly #slab = new ReadSlab();
   readonly #due = new Ring<Expectation>(64);
   readonly #freeSlabs: CommandSlab[] = [];
+  readonly #poll: BusyPoll;
   #state: "connecting" | "ready" | "closed" = "connecting";
   #lastProgressMs = 0;
   #watchdog: NodeJS.Timeout | undefined;
@@ -80,6 +84,7 @@ export class WireConnection {
   constructor(options: WireConnectionOptions) {
     this.#options = options;
     options.parser.reset();
+    this.#poll = new BusyPoll(options.busyPollMs);
     this.#socket = openSocket(
       options,
       () => this.#slab.room(),
@@ -145,8 +150,12 @@ export class WireConnection {
     return slab;
   }
 
-  /** Sends a filled slab; it must not be touched again by the caller. */
-  send(slab: CommandSlab, expectation: Expectation): void {
+  /**
+   * Sends a filled slab; it must not be touched again by the caller.
+   * @param isAwaited whether little else is under way, so that this thread has nothing to do until the reply is there
+   */
+  send(slab: CommandSlab, expectation: Expectation, isAwaited: boolean): void {
+    if (isAwaited) this.#poll.expect();
     this.#expect(expectation);
     this.#unsentWrites++;
     this.#socket.write(slab.bytes.subarray(0, slab.length), () => {
@@ -158,7 +167,7 @@ export class WireConnection {
 
   /** Sends one slab whose single reply is handed to `settle`. */
   sendForReply(slab: CommandSlab, settle: (reply: Reply | StateError) => void): void {
-    this.send(slab, new SingleReply(this.#options.parser, settle));
+    this.send(slab, new SingleReply(this.#options.parser, settle), false);
   }
 
   destroy(cause: StateError): void {
@@ -218,6 +227,7 @@ export class WireConnection {
       if (!(error instanceof ProtocolError)) throw error;
       this.destroy(this.#connectionError(`the replies cannot be trusted any more: ${error.message}`, error));
     }
+    this.#poll.answered(this.#due.size === 0);
     return !this.#keptTheLoop(performance.now() - startedMs);
   }
 
