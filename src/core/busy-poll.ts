@@ -55,8 +55,8 @@ export function polledMs(): number {
 
 /**
  * Keeps the event loop turning, instead of asleep, while an answer is due within moments. To fall asleep and to be
- * woken takes an idle core 25 to 50 us: as much as a store on the same machine takes for its answer or more, and no
- * less processor time than to wait for it awake.
+ * woken takes an idle core 25 to 50 us: as much as a store on the same machine takes for its answer or more, and about
+ * as much processor time as to wait for it awake.
  *
  * It stays awake for no longer than sleeping costs, so that a wait costs at most twice what the better of both would
  * (competitive spinning: Karlin, Li, Manasse and Owicki, "Empirical studies of competitive spinning for a
