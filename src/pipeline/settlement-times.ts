@@ -34,9 +34,13 @@ export class SettlementTimes {
   #starts = new Int32Array(USUAL_NOTES);
   #orders = new Int32Array(USUAL_NOTES);
   #noted = 0;
-  /** The batches of what is noted, and where in the notes the part of each begins. */
-  readonly #batches: Batch[] = [];
+  /**
+   * The batches of what is noted, and where in the notes the part of each begins. Kept: an array that is emptied by its
+   * length gives up its memory, and needs it again in the next turn.
+   */
+  readonly #batches: (Batch | undefined)[] = [];
   readonly #parts: number[] = [];
+  #partCount = 0;
   #batch: Batch | undefined;
   /** When the first of the callers went on; undefined: none has. */
   #firstEndMs: number | undefined;
@@ -70,11 +74,13 @@ export class SettlementTimes {
     this.#firstEndUs = (firstEndMs * 1000) | 0;
     this.#stepUs = ((nowMs - firstEndMs) * 1000) / this.#noted;
     this.meters.advance(nowMs);
-    for (const [index, batch] of this.#batches.entries()) {
-      this.#recordPart(batch, this.#parts[index]!, this.#parts[index + 1] ?? this.#noted);
+    const parts = this.#partCount;
+    for (let part = 0; part < parts; part++) {
+      const end = part + 1 < parts ? this.#parts[part + 1]! : this.#noted;
+      this.#recordPart(this.#batches[part]!, this.#parts[part]!, end);
+      this.#batches[part] = undefined;
     }
-    this.#batches.length = 0;
-    this.#parts.length = 0;
+    this.#partCount = 0;
     this.#batch = undefined;
     this.#noted = 0;
   };
@@ -114,8 +120,9 @@ export class SettlementTimes {
   #beginPart(batch: Batch): void {
     if (this.#noted === 0) this.#loop.asPromisesDo(this.#callersGoOn);
     this.#batch = batch;
-    this.#batches.push(batch);
-    this.#parts.push(this.#noted);
+    const part = this.#partCount++;
+    this.#batches[part] = batch;
+    this.#parts[part] = this.#noted;
   }
 
   #recordPart(batch: Batch, from: number, to: number): void {

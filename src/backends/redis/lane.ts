@@ -134,7 +134,7 @@ export class Lane {
       this.fail(batch, notConnected(this.#options.address), isPart);
       return;
     }
-    const slab = connection.takeSlab(() => this.#newSlab());
+    const slab = connection.takeSlab(this.#newSlab);
     let encoded: EncodedBatch;
     try {
       encoded = encodeBatch(slab, batch, this.#facts?.hasMsetex === true, this.#isTracked);
@@ -165,7 +165,7 @@ export class Lane {
   /** Without any answer the connection is given up. */
   #ping(): void {
     this.#isUsed = true;
-    const slab = this.#connection.takeSlab(() => this.#newSlab());
+    const slab = this.#connection.takeSlab(this.#newSlab);
     slab.constant(PING);
     this.#sendForReply(slab, () => {});
   }
@@ -176,7 +176,7 @@ export class Lane {
    */
   end(facts: ServerFacts, done: () => void): void {
     if (!this.isOpen) return;
-    const slab = this.#connection.takeSlab(() => this.#newSlab());
+    const slab = this.#connection.takeSlab(this.#newSlab);
     slab.constant(encodedCommand(["CLIENT", "KILL", "ID", String(facts.clientId)]));
     this.#sendForReply(slab, (reply) => {
       if (reply instanceof StateError) return;
@@ -194,10 +194,10 @@ export class Lane {
     this.#options.onLost(this, cause);
   }
 
-  #newSlab(): CommandSlab {
+  readonly #newSlab = (): CommandSlab => {
     const { codec, keyPrefix } = this.#options.context;
     return new CommandSlab(codec, keyPrefix);
-  }
+  };
 
   #sendForReply(slab: CommandSlab, then: (reply: Reply | StateError) => void): void {
     this.#connection.sendForReply(slab, (reply) => {
@@ -211,7 +211,7 @@ export class Lane {
       then(notConnected(this.#options.address).concerning(placeOf(request)));
       return;
     }
-    const slab = this.#connection.takeSlab(() => this.#newSlab());
+    const slab = this.#connection.takeSlab(this.#newSlab);
     encodeSwap(slab, request, storedForm);
     this.#sendForReply(slab, (reply) => {
       then(reply instanceof StateError ? lostError(request, reply) : reply);

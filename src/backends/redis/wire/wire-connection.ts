@@ -73,11 +73,12 @@ export class WireConnection {
   readonly #slab = new ReadSlab();
   readonly #due = new Ring<Expectation>(64);
   readonly #freeSlabs: CommandSlab[] = [];
+  /** Given to the socket, which says of one after the other that it has left. */
+  readonly #leaving = new Ring<CommandSlab>(64);
   readonly #poll: BusyPoll;
   #state: "connecting" | "ready" | "closed" = "connecting";
   #lastProgressMs = 0;
   #watchdog: NodeJS.Timeout | undefined;
-  #unsentWrites = 0;
   /** Time that heavy reads took in this turn of the event loop. */
   #turnMs = 0;
 
@@ -117,7 +118,7 @@ export class WireConnection {
 
   /** Whether bytes still wait in this process. */
   get hasUnsentBytes(): boolean {
-    return this.#unsentWrites > 0;
+    return this.#leaving.size > 0;
   }
 
   /** Runs the handshake; the connection is ready when it resolves and destroyed when it rejects. */
@@ -157,13 +158,14 @@ export class WireConnection {
   send(slab: CommandSlab, expectation: Expectation, isAwaited: boolean): void {
     if (isAwaited) this.#poll.expect();
     this.#expect(expectation);
-    this.#unsentWrites++;
-    this.#socket.write(slab.bytes.subarray(0, slab.length), () => {
-      this.#unsentWrites--;
-      this.#freeSlabs.push(slab);
-      if (this.#unsentWrites === 0) this.#options.onDrained();
-    });
+    this.#leaving.push(slab);
+    this.#socket.write(slab.bytes.subarray(0, slab.length), this.#hasLeft);
   }
+
+  readonly #hasLeft = (): void => {
+    this.#freeSlabs.push(this.#leaving.shift()!);
+    if (this.#leaving.size === 0) this.#options.onDrained();
+  };
 
   /** Sends one slab whose single reply is handed to `settle`. */
   sendForReply(slab: CommandSlab, settle: (reply: Reply | StateError) => void): void {
