@@ -187,3 +187,27 @@ test("a stall of this process is not taken for silence of the server", async (t)
   assert.equal(String(await engine.get("a", { timeoutMs: 30_000 })), "1");
   assert.equal(server.connections, 1);
 });
+
+test("what waits in this process for a peer that reads slowly is not overwritten by what is called next", async (t) => {
+  const { server, engine } = await openScene(
+    t,
+    {},
+    {
+      compression: { codec: "none" },
+      batching: { maxSize: 4, maxInFlight: 1024 },
+      timeouts: { operationMs: 30_000 },
+    },
+  );
+  let isSlow = true;
+  server.intercept = (_command, socket) => {
+    if (!isSlow) return undefined;
+    isSlow = false;
+    socket.pause();
+    setTimeout(() => socket.resume(), 300);
+    return undefined;
+  };
+  const values = Array.from({ length: 2000 }, (_, index) => Buffer.alloc(8 * 1024, index));
+  await Promise.all(values.map((value, index) => engine.put(`key ${index}`, value)));
+  for (const [index, value] of values.entries()) assert.deepEqual(await engine.get(`key ${index}`), value);
+  assert.equal(server.connections, 1);
+});
