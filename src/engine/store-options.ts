@@ -78,7 +78,7 @@ export const pool = group(
       max: 1,
       default: 0.05,
       unit: "ms",
-      doc: "So long the event loop may stay awake for an answer while little is under way, where answers come sooner by it; 0: it sleeps.",
+      doc: "So long the event loop may stay awake for an answer while little is under way, where answers come sooner by it (Redis only); 0: it sleeps.",
     }),
   },
   {
