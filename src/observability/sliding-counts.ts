@@ -35,9 +35,18 @@ const scratch = new Uint32Array(SLOTS);
 export class SlidingCounts {
   readonly #levels: Slice[][] = LEVELS.map(() => []);
 
-  /** Adds what was counted in the second that began at `startMs`, not before what was added earlier. */
+  /**
+   * Adds what was counted in the second that began at `startMs`, not before what was added earlier. What is too old is
+   * forgotten here too: an engine whose figures nobody reads would otherwise keep each second of its life.
+   */
   add(startMs: number, counts: SparseCounts): void {
+    this.#age(startMs);
     put(this.#levels[0]!, startMs, counts);
+  }
+
+  /** How many slices are kept; no more than some two dozen, however long it counts. */
+  get sliceCount(): number {
+    return this.#levels.reduce((sum, slices) => sum + slices.length, 0);
   }
 
   /** Adds to `total` what was counted since `nowMs - spanMs`; slices that began before are left out as a whole. */

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LatencyRecorder } from "../../../src/observability/latency-recorder.js";
 import { summaryOfCounts } from "../../../src/observability/latency-summary.js";
-import { coveredMs } from "../../../src/observability/sliding-counts.js";
+import { SLOTS } from "../../../src/observability/log-linear.js";
+import { coveredMs, SlidingCounts } from "../../../src/observability/sliding-counts.js";
 
 const TEN_SECONDS = 10_000;
 const MINUTE = 60_000;
@@ -50,4 +51,26 @@ test("after a long silence windows are empty and the totals are not", () => {
   recorder.drain(0);
   assert.equal(summaryOfCounts(recorder.window(3_600_000, FIVE_MINUTES)).count, 0);
   assert.equal(summaryOfCounts(recorder.totals).count, 1);
+});
+
+test("what nobody reads is forgotten all the same, and later read as if it had been read all along", () => {
+  const unread = new SlidingCounts();
+  const read = new SlidingCounts();
+  const total = new Float64Array(SLOTS);
+  for (let second = 0; second < 3600; second++) {
+    const counts = { slots: Uint16Array.of(second % 7, 100 + (second % 11)), counts: Uint32Array.of(1, 2) };
+    unread.add(second * 1000, counts);
+    read.add(second * 1000, counts);
+    read.sum(second * 1000 + 999, MINUTE, total);
+    assert.ok(unread.sliceCount <= 30, `${unread.sliceCount} slices after ${second} s`);
+  }
+  for (const spanMs of [TEN_SECONDS, MINUTE, FIVE_MINUTES]) {
+    const [one, other] = [unread, read].map((sliding) => {
+      const counts = new Float64Array(SLOTS);
+      sliding.sum(3_600_000, spanMs, counts);
+      return counts;
+    });
+    assert.deepEqual(one, other);
+    assert.ok(one!.some((count) => count > 0));
+  }
 });
