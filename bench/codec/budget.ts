@@ -7,6 +7,8 @@ const MIN_ROUND_MS = 20;
 const ONE_KIB_ROUNDS = 120;
 const OFFLOAD_ROUNDS = 60;
 const CELL_ROUNDS = 33;
+/** About as long as those of the other parts are. */
+const OTHER_ROUND_MS = 200;
 /** What does not grow with the rounds: opening, loading, learning. */
 const FIXED_MS: Record<CodecPart, number> = {
   "codec-1KiB": 8000,
@@ -22,17 +24,20 @@ export interface CodecBudget {
   readonly full: boolean;
   /** Undefined: each part's own. */
   readonly roundMs?: number;
+  /** What is left for the grid, whose cells take the more rounds the closer they are to their bounds. */
+  readonly gridMs?: number;
 }
 
 /** How much of the grid a given time has room for, and how long a round is then. */
 export function codecBudget(parts: readonly CodecPart[], budgetMs: number | null): CodecBudget {
   if (budgetMs === null) return { full: false };
+  const fixedMs = parts.reduce((sum, part) => sum + FIXED_MS[part], 0);
+  const otherRounds =
+    (parts.includes("codec-1KiB") ? ONE_KIB_ROUNDS : 0) + (parts.includes("codec-offload") ? OFFLOAD_ROUNDS : 0);
   const full = budgetMs >= FULL_FROM_MS;
-  const cells = parts.includes("codec-grid") ? gridCells(full ? "full" : "reduced", ["memory", "redis"]).length : 0;
-  const rounds =
-    cells * CELL_ROUNDS +
-    (parts.includes("codec-1KiB") ? ONE_KIB_ROUNDS : 0) +
-    (parts.includes("codec-offload") ? OFFLOAD_ROUNDS : 0);
-  const fixedMs = parts.reduce((sum, part) => sum + FIXED_MS[part], cells * CELL_FIXED_MS);
-  return { full, roundMs: Math.max(MIN_ROUND_MS, (budgetMs - fixedMs) / Math.max(1, rounds)) };
+  if (full && parts.includes("codec-grid")) return { full, gridMs: budgetMs - fixedMs - otherRounds * OTHER_ROUND_MS };
+  const cells = parts.includes("codec-grid") ? gridCells("reduced", ["memory", "redis"]).length : 0;
+  const rounds = cells * CELL_ROUNDS + otherRounds;
+  const roundMs = Math.max(MIN_ROUND_MS, (budgetMs - fixedMs - cells * CELL_FIXED_MS) / Math.max(1, rounds));
+  return { full, roundMs };
 }

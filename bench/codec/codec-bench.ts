@@ -28,6 +28,8 @@ export interface CodecBench {
   readonly full: boolean;
   /** Undefined: each part's own. */
   readonly roundMs?: number;
+  /** Milliseconds for the grid, so that cells close to their bounds can have more rounds. Undefined: none have. */
+  readonly gridMs?: number;
   progress(text: string): void;
   note(text: string): void;
   measured(title: string, rows: readonly Comparison[]): void;

@@ -1,6 +1,6 @@
 import { type Comparison, judge, type Target } from "../lib/report.js";
 import { cellName, type GridCell } from "./grid-cells.js";
-import { pairedRatio } from "./side-by-side.js";
+import { pairedInterval, pairedRatio } from "./side-by-side.js";
 
 const SOURCE = "side by side in this run";
 /** Of the better way's throughput. */
@@ -22,15 +22,21 @@ export interface CellResult {
 export interface CellVerdict {
   readonly better: "never" | "always";
   readonly ratio: number;
+  /** Between which the true ratio lies, as far as the rounds tell. */
+  readonly interval: readonly [low: number, high: number];
   readonly required: number;
+  /** The rounds tell on which side of what is required it lies. */
+  readonly isDecided: boolean;
 }
 
 /** How the automatic choice stands beside the better way, and how it must stand. */
 export function judgeCell({ auto, never, always }: CellResult): CellVerdict {
   const better = never.opsPerSec >= always.opsPerSec ? "never" : "always";
   const best = better === "never" ? never : always;
-  const halves = mainUs(auto) <= HALF * mainUs(best);
-  return { better, ratio: pairedRatio(auto, best), required: halves ? CLOSE_ENOUGH : CLOSE };
+  const required = mainUs(auto) <= HALF * mainUs(best) ? CLOSE_ENOUGH : CLOSE;
+  const interval = pairedInterval(auto, best);
+  const isDecided = interval[0] >= required || interval[1] < required;
+  return { better, ratio: pairedRatio(auto, best), interval, required, isDecided };
 }
 
 export function mainUs(row: Comparison): number {
@@ -57,11 +63,12 @@ function throughputGoal(store: string, results: readonly CellResult[]): Target {
   const verdicts = results.map((result) => ({ result, ...judgeCell(result) }));
   const worst = verdicts.reduce((a, b) => (b.ratio / b.required < a.ratio / a.required ? b : a));
   const met = verdicts.filter(({ ratio, required }) => ratio >= required).length;
+  const undecided = verdicts.filter(({ isDecided }) => !isDecided).length;
   return judge({
     ...{ id: `M2.auto-${store}`, source: SOURCE, goal: worst.required, bound: "at least", unit: "x" },
     title: `ops/s of offload auto against the better of never and always, worst cell on ${store}`,
     measured: worst.ratio,
-    note: `${shortName(worst.result.cell)} against ${worst.better}; ${met} of ${results.length} cells meet it`,
+    note: `${shortName(worst.result.cell)} against ${worst.better}; ${met} of ${results.length} cells meet it, ${undecided} are too close to tell`,
   });
 }
 

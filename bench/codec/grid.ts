@@ -1,6 +1,7 @@
 import { createEngine, type Engine, type EngineOptions } from "../../src/index.js";
 import { collectAbandoned, collectGarbage } from "../lib/garbage.js";
 import { formatRate } from "../lib/numbers.js";
+import type { Comparison } from "../lib/report.js";
 import { seededRandom } from "../lib/rng.js";
 import { formatTable } from "../lib/table.js";
 import { runEach } from "../load/closed-loop.js";
@@ -18,6 +19,9 @@ const ROUNDS = 11;
 const QUICK_ROUNDS = 2;
 const ROUND_MS = 45;
 const WARM_UP_MS = 120;
+/** One cell that is close to its bound may take so many times its share of the time that is left, and no longer than so. */
+const LARGEST_SHARE = 3;
+const MAX_MORE_MS = 20_000;
 const OPERATION_TIMEOUT_MS = 60_000;
 const LOAD_IN_FLIGHT = 64;
 const SPARE_KEYS = 64;
@@ -34,10 +38,12 @@ export async function measureGrid(bench: CodecBench): Promise<void> {
   const extent = bench.quick ? "quick" : bench.full ? "full" : "reduced";
   const values = new Map<number, readonly string[]>();
   const results: CellResult[] = [];
-  for (const cell of gridCells(extent, stores)) {
+  const cells = gridCells(extent, stores);
+  const time = new SpareTime(cells.length, bench.gridMs ?? 0);
+  for (const cell of cells) {
     const known = values.get(cell.bytes) ?? makeRecords(cell.bytes);
     values.set(cell.bytes, known);
-    const result = await measureCell(bench, cell, known);
+    const result = await measureCell(bench, cell, known, time);
     bench.recorded([result.auto, result.never, result.always]);
     results.push(result);
   }
@@ -51,7 +57,40 @@ export function makeRecords(bytes: number): readonly string[] {
   return Array.from({ length: count }, () => Buffer.from(jsonRecord(random, bytes), "latin1").toString("latin1"));
 }
 
-export async function measureCell(bench: CodecBench, cell: GridCell, values: readonly string[]): Promise<CellResult> {
+/** What a given time leaves for cells that need more rounds than others. */
+class SpareTime {
+  readonly #startMs = performance.now();
+  readonly #budgetMs: number;
+  #cellsLeft: number;
+  #cellsDone = 0;
+  #spentMs = 0;
+
+  constructor(cells: number, budgetMs: number) {
+    this.#cellsLeft = cells;
+    this.#budgetMs = budgetMs;
+  }
+
+  /** Milliseconds that the present cell may take beyond its usual rounds. */
+  forCell(): number {
+    const elapsedMs = performance.now() - this.#startMs;
+    const usualMs = this.#cellsDone === 0 ? elapsedMs : (elapsedMs - this.#spentMs) / this.#cellsDone;
+    const spareMs = (this.#budgetMs - elapsedMs) / this.#cellsLeft - usualMs;
+    return Math.min(MAX_MORE_MS, Math.max(0, spareMs * LARGEST_SHARE));
+  }
+
+  cellDone(spentMs: number): void {
+    this.#cellsDone++;
+    this.#cellsLeft--;
+    this.#spentMs += spentMs;
+  }
+}
+
+export async function measureCell(
+  bench: CodecBench,
+  cell: GridCell,
+  values: readonly string[],
+  time = new SpareTime(1, 0),
+): Promise<CellResult> {
   const workload = cellName(cell);
   const keys = Array.from({ length: cell.inFlight + SPARE_KEYS }, (_, index) => keyOf(sizeName(cell.bytes), index));
   const engines: Engine[] = [];
@@ -70,12 +109,24 @@ export async function measureCell(bench: CodecBench, cell: GridCell, values: rea
     bench.progress(`${workload}  warming up`);
     for (const contender of contenders.slice(1)) await warmUp(contender, cell.inFlight, WARM_UP_MS);
     await learn(contenders[0]!, engines[0]!, cell.inFlight);
-    const [auto, never, always] = await measureSideBySide(contenders, {
+    const resultOf = ([auto, never, always]: readonly Comparison[]): CellResult => ({
+      ...{ cell, auto: auto!, never: never!, always: always! },
+    });
+    let usualRoundsEndMs = 0;
+    const rows = await measureSideBySide(contenders, {
       ...{ workload, inFlight: cell.inFlight, timed: false, progress: bench.progress },
       roundMs: bench.roundMs ?? ROUND_MS,
       rounds: bench.quick ? QUICK_ROUNDS : ROUNDS,
+      more: {
+        forMs: time.forCell(),
+        areWanted: (sofar) => {
+          usualRoundsEndMs ||= performance.now();
+          return !judgeCell(resultOf(sofar)).isDecided;
+        },
+      },
     });
-    return { cell, auto: auto!, never: never!, always: always! };
+    time.cellDone(performance.now() - usualRoundsEndMs);
+    return resultOf(rows);
   } finally {
     await Promise.allSettled(engines.map((engine) => engine.close()));
   }
@@ -120,20 +171,22 @@ function bindCell(cell: GridCell, engine: Engine, keys: readonly string[], value
 }
 
 export function gridText(store: string, results: readonly CellResult[]): string {
-  const header = ["codec", "load", "auto/s", "never/s", "always/s", "auto/best", "goal", "main us/op auto"];
+  const header = ["codec", "load", "auto/s", "never/s", "always/s", "auto/best", "99 %", "goal", "main us/op auto"];
   header.push("never", "always", "loop p99 ms auto", "never", "always");
   const rows = results
     .filter(({ cell }) => cell.store === store)
     .map((result) => {
       const { cell, auto, never, always } = result;
-      const { ratio, required, better } = judgeCell(result);
+      const { ratio, interval, required, better, isDecided } = judgeCell(result);
+      const [low, high] = interval.map((bound) => bound.toFixed(2));
+      const verdict = ratio >= required ? `${required}` : `${required} MISSED`;
       return [
         ...[cell.codec, `${cell.operation} ${sizeName(cell.bytes)} @${cell.inFlight}`],
         ...[auto, never, always].map((row) => formatRate(row.opsPerSec)),
-        ...[`${ratio.toFixed(2)} of ${better}`, ratio >= required ? `${required}` : `${required} MISSED`],
+        ...[`${ratio.toFixed(2)} of ${better}`, `${low}-${high}`, isDecided ? verdict : `${verdict}?`],
         ...[auto, never, always].map((row) => mainUs(row).toFixed(1)),
         ...[auto, never, always].map((row) => delayMs(row).toFixed(1)),
       ];
     });
-  return `grid on ${store} (main thread: ${MAIN_THREAD_MEASURE})\n${formatTable(header, rows, [0, 1, 6])}`;
+  return `grid on ${store} (main thread: ${MAIN_THREAD_MEASURE})\n${formatTable(header, rows, [0, 1, 7])}`;
 }

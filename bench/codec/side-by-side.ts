@@ -1,6 +1,6 @@
 import { collectYoungGarbage } from "../lib/garbage.js";
 import { LatencyRecorder } from "../lib/latency-recorder.js";
-import { median } from "../lib/median.js";
+import { median, medianInterval } from "../lib/median.js";
 import type { Comparison } from "../lib/report.js";
 import { runClosedLoop } from "../load/closed-loop.js";
 import { MainThreadMeter } from "./main-thread-meter.js";
@@ -21,6 +21,13 @@ export interface SideBySideOptions {
   /** Whether latencies are taken too, in a round of its own. */
   readonly timed: boolean;
   readonly progress: (text: string) => void;
+  readonly more?: MoreRounds;
+}
+
+/** Rounds beyond `rounds`, while what was measured does not tell yet what it is to tell. */
+export interface MoreRounds {
+  readonly forMs: number;
+  readonly areWanted: (rows: readonly Comparison[]) => boolean;
 }
 
 /** Measures every contender in turn, another one first in every round; medians count. */
@@ -28,18 +35,25 @@ export async function measureSideBySide(
   contenders: readonly Contender[],
   options: SideBySideOptions,
 ): Promise<Comparison[]> {
-  const { workload, rounds, progress } = options;
+  const { workload, rounds, progress, more } = options;
   const measured = contenders.map((contender) => new Measured(contender));
-  for (let round = 0; round < rounds; round++) {
+  const rows = (): Comparison[] => measured.map((current) => current.comparison(workload));
+  let endOfMoreMs: number | undefined;
+  const isEnough = (round: number): boolean => {
+    if (round < rounds) return false;
+    endOfMoreMs ??= performance.now() + (more?.forMs ?? 0);
+    return !more?.areWanted(rows()) || performance.now() >= endOfMoreMs;
+  };
+  for (let round = 0; !isEnough(round); round++) {
     for (let turn = 0; turn < measured.length; turn++) {
       const current = measured[(round + turn) % measured.length]!;
-      progress(`${workload}  round ${round + 1}/${rounds}  ${current.contender.name}`);
+      progress(`${workload}  round ${round + 1}/${Math.max(rounds, round + 1)}  ${current.contender.name}`);
       collectYoungGarbage();
       await current.round(options);
     }
   }
   if (options.timed) for (const current of measured) await current.timedRound(options);
-  return measured.map((current) => current.comparison(workload));
+  return rows();
 }
 
 /** Unmeasured rounds: code is compiled, pools fill, connections warm up. */
@@ -106,5 +120,14 @@ class Measured {
 
 /** Throughput of one beside another, round by round, so that a drift of the machine falls on both. */
 export function pairedRatio(one: Comparison, other: Comparison): number {
-  return median(one.rounds.map((rate, round) => rate / other.rounds[round]!));
+  return median(ratiosOf(one, other));
+}
+
+/** Where the true ratio lies, as far as these rounds tell. */
+export function pairedInterval(one: Comparison, other: Comparison): readonly [low: number, high: number] {
+  return medianInterval(ratiosOf(one, other));
+}
+
+function ratiosOf(one: Comparison, other: Comparison): number[] {
+  return one.rounds.map((rate, round) => rate / other.rounds[round]!);
 }

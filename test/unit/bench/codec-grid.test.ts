@@ -4,6 +4,8 @@ import { codecBudget } from "../../../bench/codec/budget.js";
 import { CODEC_PARTS } from "../../../bench/codec/codec-bench.js";
 import { cellName, type GridCell, gridCells } from "../../../bench/codec/grid-cells.js";
 import { type CellResult, gridGoals, judgeCell } from "../../../bench/codec/grid-goals.js";
+import { type MoreRounds, measureSideBySide } from "../../../bench/codec/side-by-side.js";
+import { medianInterval } from "../../../bench/lib/median.js";
 import { parseOptions } from "../../../bench/lib/options.js";
 import type { Comparison } from "../../../bench/lib/report.js";
 import { makePlan } from "../../../bench/load/plan.js";
@@ -50,6 +52,21 @@ describe("the grid of codecs", () => {
     assert.equal(judgeCell(result({ auto: drift, never: drift, always: steady(1) })).ratio, 1);
   });
 
+  test("tells cells that are as good as decided from those whose rounds swing around the bound", () => {
+    const rounds = Array.from({ length: 40 }, (_, round) => 100 + (round % 5));
+    const scaled = (by: number): Figures => ({ rounds: rounds.map((rate) => rate * by) });
+    const beside = (auto: Figures) => judgeCell(result({ auto, never: { rounds }, always: steady(1) }));
+    assert.deepEqual([beside(scaled(0.96)).isDecided, beside(scaled(0.94)).isDecided], [true, true]);
+    const swinging = { rounds: rounds.map((rate, round) => rate * (round % 2 === 0 ? 1.1 : 0.8)) };
+    assert.equal(beside(swinging).isDecided, false);
+    assert.deepEqual(
+      beside(swinging).interval.map((bound) => bound.toFixed(2)),
+      ["0.80", "1.10"],
+    );
+    const goal = gridGoals([result({ auto: swinging, never: { rounds }, always: steady(1) })])[0];
+    assert.match(goal?.note ?? "", /1 are too close/);
+  });
+
   test("asks for less where the main thread is freed of half its work", () => {
     const auto = { ...steady(91), mainUs: 5 };
     assert.equal(judgeCell(result({ auto, never: steady(100), always: steady(1) })).required, 0.9);
@@ -68,10 +85,34 @@ describe("the grid of codecs", () => {
     );
     const [throughput, delay, ...others] = gridGoals([good, slow, late, huge]);
     assert.deepEqual([throughput?.id, throughput?.measured, throughput?.pass], ["M2.auto-memory", 0.8, false]);
-    assert.match(throughput?.note ?? "", /zstd put-1KiB@16 against never; 3 of 4/);
+    assert.match(throughput?.note ?? "", /zstd put-1KiB@16 against never; 3 of 4 cells meet it, 0 are too close/);
     assert.deepEqual([delay?.id, delay?.measured, delay?.pass], ["M2.loop-memory", 7, false]);
     assert.match(delay?.note ?? "", /256KiB.*inline 40.0 ms; 2 of 3/);
     assert.deepEqual(others, []);
+  });
+});
+
+describe("rounds side by side", () => {
+  const contender = { name: "turns", bind: () => () => new Promise(setImmediate) };
+  const options = { workload: "w", inFlight: 1, roundMs: 2, rounds: 3, timed: false, progress: () => {} };
+  const roundsWith = async (more?: MoreRounds): Promise<number> => {
+    const [row] = await measureSideBySide([contender], more === undefined ? options : { ...options, more });
+    return row!.rounds.length;
+  };
+
+  test("are as many as were asked for, and more while more are wanted and there is time", async () => {
+    assert.equal(await roundsWith(), 3);
+    assert.equal(await roundsWith({ forMs: 60_000, areWanted: () => false }), 3);
+    assert.equal(await roundsWith({ forMs: 0, areWanted: () => true }), 3);
+    assert.equal(await roundsWith({ forMs: 60_000, areWanted: ([row]) => row!.rounds.length < 8 }), 8);
+  });
+
+  test("leave an interval that holds the median, narrower with more of them", () => {
+    assert.deepEqual(medianInterval([3, 1, 2]), [1, 3]);
+    assert.ok(medianInterval([]).every(Number.isNaN));
+    const hundred = Array.from({ length: 100 }, (_, index) => index);
+    const [low, high] = medianInterval(hundred);
+    assert.deepEqual([low, high], [37, 62]);
   });
 });
 
@@ -92,6 +133,8 @@ describe("the workload codec", () => {
     const some = codecBudget(CODEC_PARTS, 1_200_000);
     const more = codecBudget(CODEC_PARTS, 2_400_000);
     assert.ok(some.full && more.full);
-    assert.ok((more.roundMs ?? 0) > (some.roundMs ?? 0));
+    assert.ok((more.gridMs ?? 0) > (some.gridMs ?? 0));
+    const short = codecBudget(CODEC_PARTS, 300_000);
+    assert.ok((short.roundMs ?? 0) > (codecBudget(CODEC_PARTS, 200_000).roundMs ?? 0));
   });
 });
