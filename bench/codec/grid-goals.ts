@@ -1,6 +1,6 @@
+import { pairedInterval, pairedRatio } from "../lib/paired.js";
 import { type Comparison, judge, type Target } from "../lib/report.js";
 import { cellName, type GridCell } from "./grid-cells.js";
-import { pairedInterval, pairedRatio } from "./side-by-side.js";
 
 const SOURCE = "side by side in this run";
 /** Of the better way's throughput. */

@@ -1,5 +1,6 @@
 import { collectAbandoned, collectGarbage } from "../lib/garbage.js";
 import { isInstalled } from "../lib/installed.js";
+import { pairedRatio } from "../lib/paired.js";
 import { type Comparison, judge, type Target } from "../lib/report.js";
 import { runEach } from "../load/closed-loop.js";
 import { type Inputs, makeInputs } from "../load/inputs.js";
@@ -10,7 +11,7 @@ import type { Peer } from "../peers/peer.js";
 import type { CodecBench } from "./codec-bench.js";
 import { learn } from "./learn.js";
 import { openLink } from "./link.js";
-import { measureSideBySide, pairedRatio, warmUp } from "./side-by-side.js";
+import { measureSideBySide, warmUp } from "./side-by-side.js";
 
 const IN_FLIGHT = 1000;
 const ROUNDS = 5;

@@ -1,6 +1,6 @@
 import { collectYoungGarbage } from "../lib/garbage.js";
 import { LatencyRecorder } from "../lib/latency-recorder.js";
-import { median, medianInterval } from "../lib/median.js";
+import { median } from "../lib/median.js";
 import type { Comparison } from "../lib/report.js";
 import { runClosedLoop } from "../load/closed-loop.js";
 import { MainThreadMeter } from "./main-thread-meter.js";
@@ -116,18 +116,4 @@ class Measured {
       rounds: this.#rates.map(Math.round),
     };
   }
-}
-
-/** Throughput of one beside another, round by round, so that a drift of the machine falls on both. */
-export function pairedRatio(one: Comparison, other: Comparison): number {
-  return median(ratiosOf(one, other));
-}
-
-/** Where the true ratio lies, as far as these rounds tell. */
-export function pairedInterval(one: Comparison, other: Comparison): readonly [low: number, high: number] {
-  return medianInterval(ratiosOf(one, other));
-}
-
-function ratiosOf(one: Comparison, other: Comparison): number[] {
-  return one.rounds.map((rate, round) => rate / other.rounds[round]!);
 }

@@ -1,8 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { temporaryFolder } from "../../src/testing/index.js";
-import { pairedRatio } from "../codec/side-by-side.js";
 import { median } from "../lib/median.js";
+import { pairedRatio } from "../lib/paired.js";
 import { type Comparison, judge, type Target } from "../lib/report.js";
 import type { LoopResult } from "../load/closed-loop.js";
 import { SubjectProcess } from "./subject-process.js";

@@ -21,6 +21,8 @@ export interface TimedParts {
 export interface Durations {
   /** Length of one throughput round. */
   readonly roundMs: number;
+  /** For further rounds of cells whose usual rounds do not tell whether a goal is met. */
+  readonly spareMs: number;
   /** Open loop: length of each run. */
   readonly openMs: number;
   /** Whether the cells are such runs. */
@@ -31,6 +33,7 @@ export interface Durations {
 
 const ROUND_MS = 100;
 const QUICK_ROUND_MS = 50;
+const SPARE_MS = 24_000;
 const MIN_ROUND_MS = 20;
 const OPEN_MS = 3000;
 const QUICK_OPEN_MS = 1000;
@@ -59,6 +62,8 @@ export function divideTime(parts: TimedParts): Durations {
   const allUnits = units + (hasTargets ? TARGET_UNITS : 0);
   const usual = {
     roundMs: quick ? QUICK_ROUND_MS : ROUND_MS,
+    // A time that was given is for rounds, all of them longer or shorter.
+    spareMs: quick || budgetMs !== null ? 0 : SPARE_MS,
     openMs: quick ? QUICK_OPEN_MS : OPEN_MS,
     hasOpenRuns: isOpen && cells.length > 0,
     hasRounds: allUnits > 0,

@@ -18,7 +18,7 @@ import { TARGET_ROUND_SHARE } from "./durations.js";
 import { measureGoals } from "./goals.js";
 import { checkHonesty } from "./honesty-check.js";
 import { type InputShape, type Inputs, makeInputs } from "./inputs.js";
-import { measureCell } from "./interleaved.js";
+import { measureCell, SpareTime } from "./interleaved.js";
 import { makePlan, objectiveLoad, type Plan } from "./plan.js";
 import { openStore, type Store } from "./store.js";
 import type { SubjectProcess } from "./subject-process.js";
@@ -218,9 +218,10 @@ class BenchRun {
   }
 
   async #closedCells(): Promise<void> {
+    const spare = new SpareTime(this.#plan.spareMs);
     for (const { workload, names } of this.#plan.cells) {
       const sampleValue = this.#inputsOf(workload.input).values[0]!;
-      const options = { roundMs: this.#plan.roundMs, names, sampleValue, progress: this.#progress };
+      const options = { roundMs: this.#plan.roundMs, names, sampleValue, spare, progress: this.#progress };
       this.#add(workload.title, await measureCell(workload, this.#subjects, options));
     }
   }

@@ -1,5 +1,5 @@
-import { pairedRatio } from "../codec/side-by-side.js";
 import { median } from "../lib/median.js";
+import { pairedRatio } from "../lib/paired.js";
 import { type Comparison, judge, type Target } from "../lib/report.js";
 import type { LoopResult } from "../load/closed-loop.js";
 import { SubjectProcess } from "./subject-process.js";

@@ -24,6 +24,11 @@ export class DeadlineTimer {
     return this.#delayMs <= delayMs;
   }
 
+  /** When it is to fire; infinite: not at all. A time that is past: something has kept the event loop since. */
+  get dueMs(): number {
+    return this.#dueMs;
+  }
+
   arm(delayMs: number): void {
     const dueMs = this.#loop.nowMs() + delayMs;
     if (dueMs >= this.#dueMs) return;

@@ -7,6 +7,9 @@ import { DeadlineTimer } from "./deadline-timer.js";
 import { keepGivenBytes, letGoOfBytes } from "./given-bytes.js";
 import type { RequestsUnderWay } from "./requests-under-way.js";
 
+/** Between looks at all that is queued, before each of many batches that a late turn sends. */
+const LOOK_INTERVAL_MS = 1;
+
 interface WatchedRequest {
   readonly request: Request;
   /** In the list of its signal. */
@@ -25,7 +28,11 @@ export class GivingUp {
   readonly #underWay: RequestsUnderWay;
   readonly #outage: () => StateError | undefined;
   readonly #onGivenUp: () => void;
+  readonly #loop: EventLoop;
   readonly #timer: DeadlineTimer;
+  /** When deadlines were last looked at before the timer could fire. */
+  #lookedAheadMs = Number.NEGATIVE_INFINITY;
+  #isStopped = false;
   /**
    * One listener a signal: with one a request, each would be compared with all that are there. Weak, because its table
    * does not lead to the next one as that of a Map does (`core/keyed-table.ts`).
@@ -47,7 +54,8 @@ export class GivingUp {
     this.#onGivenUp = onGivenUp;
     this.#completion = completion;
     this.#underWay = underWay;
-    this.#timer = new DeadlineTimer(loop, () => this.#expire());
+    this.#loop = loop;
+    this.#timer = new DeadlineTimer(loop, this.#due);
   }
 
   /** Whether a deadline that is so far away is found anyway, when one that is no later is looked at. */
@@ -74,9 +82,38 @@ export class GivingUp {
     };
   }
 
+  /**
+   * To be called before anything is sent: what was called before something kept the event loop may have had its
+   * deadline meanwhile, and timers come only after what this turn sends.
+   */
+  lookAhead(): void {
+    const nowMs = this.#loop.nowMs();
+    if (nowMs < this.#timer.dueMs || nowMs - this.#lookedAheadMs < LOOK_INTERVAL_MS) return;
+    this.#lookedAheadMs = nowMs;
+    this.#expire(false);
+  }
+
   stop(): void {
+    this.#isStopped = true;
     this.#timer.stop();
   }
+
+  /**
+   * Timers come before sockets: if this process was busy itself, answers to what was sent are there and have not been
+   * read. So that is looked at behind the sockets of this turn.
+   */
+  readonly #due = (): void => {
+    this.#expire(false);
+    this.#onGivenUp();
+    this.#loop.inNextTurn(this.#afterSockets);
+  };
+
+  readonly #afterSockets = (): void => {
+    if (this.#isStopped) return;
+    const nextMs = this.#expire(true);
+    this.#onGivenUp();
+    if (nextMs !== Number.POSITIVE_INFINITY) this.#timer.arm(nextMs);
+  };
 
   #watch(signal: AbortSignal): WatchedSignal {
     const requests: WatchedRequest[] = [];
@@ -125,7 +162,11 @@ export class GivingUp {
     this.#underWay.abandoned(batch);
   }
 
-  #expire(): void {
+  /**
+   * @param withSent whether deadlines of what was sent count too
+   * @returns milliseconds to the next deadline of all; infinite: there is none
+   */
+  #expire(withSent: boolean): number {
     const nowUs = this.#completion.nowUs();
     let nextMs = Number.POSITIVE_INFINITY;
     const check = (request: Request, wasSent: boolean, batch?: Batch): boolean => {
@@ -147,6 +188,7 @@ export class GivingUp {
     // No batch takes them out while the store is away, and calls go on.
     this.#underWay.dropAnswered(queued);
     this.#underWay.forEachBatch((batch, wasSent) => {
+      if (wasSent && !withSent) return;
       let abandoned = false;
       batch.forEachRequest((request) => {
         // One that failed there may be in the queue again, or in a later batch.
@@ -154,8 +196,7 @@ export class GivingUp {
       });
       if (abandoned) this.#abandon(batch);
     });
-    this.#onGivenUp();
-    if (nextMs !== Number.POSITIVE_INFINITY) this.#timer.arm(nextMs);
+    return nextMs;
   }
 
   #timeoutError(request: Request, wasSent: boolean): TimeoutError {

@@ -305,6 +305,7 @@ export class Pipeline implements BatchOwner {
 
   #dispatch(): void {
     if (this.#isHandingOver || this.#failed.isPausing || this.#turnWatch.isHeld) return;
+    this.#givingUp.lookAhead();
     while (!this.#runningAlone && this.#inFlight.count < this.#maxInFlight) {
       if (this.#turnWatch.isUsedUp()) return;
       if (this.#queue.marks.waiting) {
@@ -362,6 +363,7 @@ export class Pipeline implements BatchOwner {
 
   /** Hands over a batch that waited for its values to be compressed. */
   #executePrepared(batch: Batch): void {
+    this.#givingUp.lookAhead();
     if (!batch.isStale) {
       batch.sentAtUs = this.nowUs();
       this.#handOver(batch);

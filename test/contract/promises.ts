@@ -22,6 +22,11 @@ async function openWatched(
   return { engine, driver, sentKeys };
 }
 
+function keepLoop(forMs: number): void {
+  const endMs = performance.now() + forMs;
+  while (performance.now() < endMs);
+}
+
 /** The promises of the public face that one call alone cannot show. */
 export function testPromises(store: Store): void {
   test(`${store.name}: calls on one key take effect in the order of the calls, awaited or not`, async (t) => {
@@ -127,6 +132,36 @@ export function testPromises(store: Store): void {
     assert.ok(!sentKeys.includes("queued"), "a call that had timed out was sent");
     assert.equal(await engine.contains("sent"), true);
     assert.equal(engine.stats().pending, 0);
+  });
+
+  test(`${store.name}: answers that came while this process was busy count, although deadlines have passed`, async (t) => {
+    const { engine } = await openWatched(store, t);
+    const keys = Array.from({ length: 40 }, (_, index) => `key ${index}`);
+    const calls = (timeoutMs: number): Promise<unknown>[] =>
+      keys.flatMap((key) => [engine.put(key, LONG, { timeoutMs }), engine.get(key, { timeoutMs })]);
+    // Connections, statements and codec threads are there then.
+    await Promise.all(calls(20_000));
+    const answers = calls(200);
+    // LMDB begins to write in the turn after.
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+    keepLoop(800);
+    const outcomes = await Promise.all(answers.map(settled));
+    assert.deepEqual(
+      outcomes.filter(({ ok }) => !ok),
+      [],
+    );
+  });
+
+  test(`${store.name}: what could not leave before its deadline, because this process was busy, never leaves`, async (t) => {
+    const { engine, sentKeys } = await openWatched(store, t);
+    await engine.put("first", "1");
+    const late = ["a", "b"].map((key) => failureOf(engine.put(key, "1", { timeoutMs: 10 })));
+    const patient = engine.put("patient", "1", { timeoutMs: 20_000 });
+    keepLoop(30);
+    for (const { code, outcome } of await Promise.all(late))
+      assert.deepEqual([code, outcome], ["TIMEOUT", "not-applied"]);
+    await patient;
+    assert.deepEqual(sentKeys, ["first", "patient"]);
   });
 
   test(`${store.name}: an abort stops a call that waits and leaves one that was sent unknown`, async (t) => {

@@ -29,6 +29,7 @@ export interface SeedResult {
 /** The time of deadlines is looked at once a millisecond at best, and turns take theirs. */
 const BUDGET_MS = 3;
 const SPAN_MS = 400;
+const STALL_MS = 200;
 
 /** One run: what is drawn, done and answered depends on the seed alone. */
 export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
@@ -74,12 +75,18 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
   );
   const faults = below(random, 7);
   schedule.plan(faults, SPAN_MS, pick(random, [20, 100, 250]));
+  let stalledMs = 0;
   for (const { workload } of clients) {
     const bursts = 4 + below(random, 16);
     for (let burst = 0; burst < bursts; burst++) {
       const size = 1 + below(random, pick(random, [1, 4, 12]));
       loop.setTimer(random() * SPAN_MS, () => {
         for (let i = 0; i < size; i++) workload.call();
+        // What called goes on for a while before anything can leave.
+        if (below(random, 16) !== 0) return;
+        const stallMs = below(random, STALL_MS);
+        stalledMs += stallMs;
+        loop.take(stallMs);
       });
     }
   }
@@ -92,9 +99,10 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
     loop.runUntil(loop.nowMs() + 2 * SPAN_MS);
     if (call.outcome === "pending") problems.push("a call after all faults was never answered");
   }
-  problems.push(...checkHistory(calls, server.store, BUDGET_MS + schedule.stalledMs));
+  problems.push(...checkHistory(calls, server.store, BUDGET_MS + schedule.stalledMs + stalledMs));
   if (options.trace !== undefined) for (const call of calls) options.trace(describeCall(call));
   const retries = clients.reduce((sum, { pipeline }) => sum + pipeline.counters.retries, 0);
+  for (const { driver } of clients) problems.push(...driver.expired);
   for (const { pipeline } of clients) {
     if (pipeline.pending + pipeline.waiting > 0) problems.push("a pipeline counts calls that are not there");
     if (pipeline.inFlightBatches > 0) problems.push("a batch was never completed");

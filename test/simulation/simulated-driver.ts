@@ -27,6 +27,9 @@ const CAPABILITIES = {
   replicatedDurability: false,
 };
 
+/** Deadlines are looked at no more often before something leaves. */
+const LOOK_MS = 1;
+
 /**
  * A driver as the one of Redis is: one connection, commands in the order of the batch's groups, replies first in first
  * out, what is in flight lost with the connection, nothing ever sent twice, and the previous connection ended by the
@@ -37,6 +40,8 @@ export class SimulatedDriver implements Driver {
   readonly capabilities: Capabilities;
   onWritable: () => void = () => {};
   onReconnected: () => void = () => {};
+  /** Calls that were handed over although their deadlines had passed. */
+  readonly expired: string[] = [];
   readonly #server: SimulatedServer;
   readonly #options: SimulatedDriverOptions;
   readonly #random: Random;
@@ -69,6 +74,12 @@ export class SimulatedDriver implements Driver {
   }
 
   execute(batch: Batch): void {
+    const nowUs = (this.#server.loop.nowMs() * 1000) | 0;
+    batch.forEachLeader(({ kind, key, settled, startedAtUs, timeoutMs }) => {
+      const lateMs = ((nowUs - startedAtUs) | 0) / 1000 - timeoutMs;
+      if (!settled && lateMs > LOOK_MS)
+        this.expired.push(`${OPERATION_NAMES[kind]} "${key}" left ${lateMs} ms too late`);
+    });
     const connection = this.#connection;
     if (connection === undefined) {
       batch.forEachLeader((leader) => batch.fail(leader, this.#notConnected(leader)));

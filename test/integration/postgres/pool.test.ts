@@ -144,4 +144,22 @@ if (await postgresIsThere("the pool of connections to PostgreSQL")) {
     assert.equal(String(await engine.get("a")), "1");
     assert.equal(engine.stats().operationsFailed, 0);
   });
+
+  test("postgres: a stall of this process is not taken for silence of the server", async (t) => {
+    const server = await openServer(t);
+    const proxy = await startFaultProxy(server.port);
+    t.after(() => proxy.close());
+    const backend = server.url.replace(String(server.port), String(proxy.port));
+    const operationMs = 300;
+    const engine = await openEngine(t, { backend, timeouts: { operationMs, connectMs: 5000 } });
+    await engine.put("a", "1");
+    await engine.get("a");
+    const { accepted } = await proxy.statistics();
+    const answer = engine.get("a", { timeoutMs: 30_000 });
+    await new Promise((resolve) => setImmediate(resolve));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, operationMs * 2);
+    assert.equal(String(await answer), "1");
+    assert.equal((await proxy.statistics()).accepted, accepted);
+    assert.equal(engine.stats().retries, 0);
+  });
 }

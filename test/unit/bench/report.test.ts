@@ -6,7 +6,9 @@ import { junitXml } from "../../../bench/lib/junit.js";
 import { environmentText } from "../../../bench/lib/print.js";
 import { type BenchReport, type Comparison, hasFailed, judge } from "../../../bench/lib/report.js";
 import { judgeSlo, parseSlo } from "../../../bench/lib/slo.js";
-import { measureGoals } from "../../../bench/load/goals.js";
+import type { Contestant } from "../../../bench/load/contestants.js";
+import { isTooCloseToTell, measureGoals } from "../../../bench/load/goals.js";
+import { roundsOfClose, SpareTime } from "../../../bench/load/interleaved.js";
 import { parseCsv } from "../../../bench/peers/redis-benchmark.js";
 
 function row(workload: string, subject: string, opsPerSec: number, p50Us = 100): Comparison {
@@ -96,6 +98,15 @@ describe("goals", () => {
     assert.equal(found["M1.get"], undefined);
   });
 
+  test("compare round with round, and leave out rounds that only one of them had", () => {
+    const rounds = (subject: string, ...rates: number[]) => ({
+      ...row("get-1KiB@1", subject, rates[0]!),
+      rounds: rates,
+    });
+    const goals = measureGoals([rounds("millrace", 200, 20, 200, 1, 1), rounds("ioredis", 100, 10, 100)]);
+    assert.equal(goals.find(({ id }) => id === "M1.1KiB")?.measured, 2);
+  });
+
   test("the closest race of a value size decides it", () => {
     const goals = measureGoals([
       row("get-1KiB@1", "millrace", 95),
@@ -107,6 +118,49 @@ describe("goals", () => {
     const goal = goals.find(({ id }) => id === "M1.1KiB");
     assert.deepEqual([goal?.measured, goal?.pass], [0.95, false]);
     assert.match(goal?.title ?? "", /get-1KiB@1 against ioredis/);
+  });
+});
+
+describe("rounds of goals that are close", () => {
+  /** Rounds alternate between two rates. */
+  function contestant(name: string, ...rates: [number, number]): Contestant & { rounds: number[] } {
+    const rounds = [rates[0], rates[1], rates[0]];
+    const round = async (): Promise<void> => void rounds.push(rates[rounds.length % 2]!);
+    return { name, rounds, round };
+  }
+  const options = (spareMs: number) => ({ spare: new SpareTime(spareMs), progress: () => {} });
+
+  test("are too close to tell where some say one thing and some another, in cells that have a goal", () => {
+    const own = contestant("millrace", 110, 105);
+    const isClose = (workload: string, other: Contestant): boolean =>
+      isTooCloseToTell(workload, own, other, other.name);
+    assert.equal(isClose("get-16KiB@1", contestant("ioredis", 100, 110)), true);
+    assert.equal(isClose("get-16KiB@1", contestant("ioredis", 100, 100)), false);
+    assert.equal(isClose("get-16KiB@1", contestant("ioredis", 120, 120)), false);
+    assert.equal(isClose("get-16KiB@1", contestant("redis-benchmark", 100, 110)), false);
+    assert.equal(isClose("get-100B@1", contestant("ioredis", 100, 110)), false);
+    assert.equal(isClose("put-100B@1000", contestant("redis-benchmark", 101, 94)), true);
+  });
+
+  test("go on beside those only that are close, until they tell", async () => {
+    const own = contestant("millrace", 110, 105);
+    const close = contestant("ioredis", 100, 110);
+    const clear = contestant("node-redis", 50, 50);
+    let now = 0;
+    close.round = async () => void close.rounds.push(now++ < 40 ? 90 : 100);
+    await roundsOfClose("get-16KiB@1", [own, close, clear], options(60_000));
+    assert.ok(close.rounds.length > 3 && close.rounds.length < 40, String(close.rounds.length));
+    assert.deepEqual([own.rounds.length, clear.rounds.length], [close.rounds.length, 3]);
+  });
+
+  test("end with the time there is, and without a cell of millrace there are none", async () => {
+    const own = contestant("millrace", 110, 105);
+    const close = contestant("ioredis", 100, 110);
+    await roundsOfClose("get-16KiB@1", [own, close], options(0));
+    await roundsOfClose("get-16KiB@1", [close], options(60_000));
+    assert.deepEqual([own.rounds.length, close.rounds.length], [3, 3]);
+    await roundsOfClose("get-16KiB@1", [own, close], options(20));
+    assert.ok(own.rounds.length > 3);
   });
 });
 

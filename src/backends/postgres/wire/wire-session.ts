@@ -239,15 +239,21 @@ export class WireSession {
 
   #watch(delayMs: number): void {
     this.#watchdog = setTimeout(() => {
-      this.#watchdog = undefined;
-      if (this.#due.size === 0) return;
-      const silentMs = performance.now() - this.#lastProgressMs;
-      const leftMs = this.#options.silenceMs - silentMs;
-      if (leftMs > 0) {
-        this.#watch(Math.ceil(leftMs));
-        return;
-      }
-      this.destroy(silenceError(this.place, silentMs));
+      // If this process was busy itself, answers wait in the socket, which is read after the timers of a turn.
+      if (this.#silenceLeftMs() > 0) this.#look();
+      else setImmediate(() => this.#look());
     }, delayMs);
+  }
+
+  #look(): void {
+    this.#watchdog = undefined;
+    if (this.#due.size === 0) return;
+    const leftMs = this.#silenceLeftMs();
+    if (leftMs > 0) this.#watch(Math.ceil(leftMs));
+    else this.destroy(silenceError(this.place, this.#options.silenceMs - leftMs));
+  }
+
+  #silenceLeftMs(): number {
+    return this.#options.silenceMs - (performance.now() - this.#lastProgressMs);
   }
 }
