@@ -80,7 +80,9 @@ export async function loadLmdb(): Promise<LmdbLibrary> {
     return (await import("lmdb")) as unknown as LmdbLibrary;
   } catch (cause) {
     throw new ConfigError(
-      'the embedded store needs the package "lmdb" with its prebuilt binary; install it (without --omit=optional) or choose another backend',
+      cause instanceof EvalError
+        ? 'the package "lmdb" makes code from text, which this process forbids (--disallow-code-generation-from-strings); choose another backend'
+        : 'the embedded store needs the package "lmdb" with its prebuilt binary; install it (without --omit=optional) or choose another backend',
       { reason: "ERR_LMDB_MISSING", backend: "lmdb", cause },
     );
   }

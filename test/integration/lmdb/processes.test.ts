@@ -108,3 +108,22 @@ test("a store opens in a thread whose other engines write to it, by whatever pat
   clearTimeout(deadline);
   assert.equal(output, "opened\n");
 });
+
+test("a process that forbids code made from text is told that this is why, and has the other stores", async (t) => {
+  const library = new URL("../../../src/index.js", import.meta.url);
+  const path = await temporaryFolder(t);
+  const script = `
+    const { createEngine } = await import(${JSON.stringify(library.href)});
+    const engine = await createEngine({ backend: "memory:", compression: { codec: "zstd" } });
+    await engine.put("key", "value ".repeat(1000));
+    console.log((await engine.get("key")).length);
+    await engine.close();
+    await createEngine({ backend: ${JSON.stringify(`lmdb:${path}`)} }).catch(({ code, message }) => console.log(code, message));
+  `;
+  const options = ["--disallow-code-generation-from-strings", "--input-type=module", "-e", script];
+  const child = spawn(process.execPath, options, { stdio: ["ignore", "pipe", "inherit"] });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  await once(child, "close");
+  assert.match(output, /^6000\nCONFIG .*this process forbids/);
+});
