@@ -2,7 +2,7 @@ import type { CodecPart } from "./codec-bench.js";
 import { gridCells } from "./grid-cells.js";
 
 /** From here on a duration has room for every cell of the grid. */
-const FULL_FROM_MS = 900_000;
+const FULL_FROM_MS = 1_800_000;
 const MIN_ROUND_MS = 20;
 const ONE_KIB_ROUNDS = 120;
 const OFFLOAD_ROUNDS = 60;

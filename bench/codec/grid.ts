@@ -171,7 +171,7 @@ function bindCell(cell: GridCell, engine: Engine, keys: readonly string[], value
 }
 
 export function gridText(store: string, results: readonly CellResult[]): string {
-  const header = ["codec", "load", "auto/s", "never/s", "always/s", "auto/best", "99 %", "goal", "main us/op auto"];
+  const header = ["codec", "load", "auto/s", "never/s", "always/s", "auto/best", "within", "goal", "main us/op auto"];
   header.push("never", "always", "loop p99 ms auto", "never", "always");
   const rows = results
     .filter(({ cell }) => cell.store === store)

@@ -9,7 +9,7 @@ What to measure
                           resilience (what it costs to be ready for failures) and
                           observability (what metrics, objectives and slow log cost, and whether percentiles are right).
                           codec: compression and its threads, about three minutes, or by part (codec-1KiB, codec-grid,
-                          codec-offload, codec-faults, codec-ratio, codec-header); --duration of 900 s and more
+                          codec-offload, codec-faults, codec-ratio, codec-header); --duration of 1800 s and more
                           measures every cell of its grid
   --peers NAME...         subjects; default: all whose packages are installed
   --rate OPS              open loop: operations begin by the clock at this rate and latency counts from the intended

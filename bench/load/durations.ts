@@ -33,7 +33,7 @@ export interface Durations {
 
 const ROUND_MS = 100;
 const QUICK_ROUND_MS = 50;
-const SPARE_MS = 24_000;
+const SPARE_MS = 30_000;
 const MIN_ROUND_MS = 20;
 const OPEN_MS = 3000;
 const QUICK_OPEN_MS = 1000;

@@ -3,6 +3,7 @@ import { type Comparison, isOpenLoop, judge, type Target } from "../lib/report.j
 import { MILLRACE, YARDSTICK } from "../peers/all-peers.js";
 
 const SOURCE = "side by side in this run";
+const TOO_CLOSE = "too close to tell";
 
 /** By which factor millrace is to be ahead of another subject in a cell. */
 const FASTER = [
@@ -24,6 +25,11 @@ function factorAskedFor(workload: string, other: string): number | undefined {
   return other !== YARDSTICK && EVERY_CELL_OF.some((size) => workload.includes(`-${size}@`)) ? 1 : undefined;
 }
 
+/** Whether a goal asks how millrace stands beside this subject here. */
+export function hasGoal(workload: string, other: string): boolean {
+  return other !== MILLRACE && factorAskedFor(workload, other) !== undefined;
+}
+
 /** Whether the rounds of both do not tell on which side of a goal they lie. */
 export function isTooCloseToTell(workload: string, own: Rounds, other: Rounds, otherName: string): boolean {
   const goal = factorAskedFor(workload, otherName);
@@ -37,14 +43,23 @@ export function measureGoals(comparisons: readonly Comparison[]): Target[] {
   const find = (workload: string, subject: string): Comparison | undefined =>
     comparisons.find((row) => row.workload === workload && row.subject === subject);
   const goals: Target[] = [];
-  const add = (id: string, title: string, goal: number, measured: number | null, bound: Target["bound"]): void => {
-    goals.push(judge({ id, title, source: SOURCE, goal, bound, unit: "x", measured }));
+  const add = (
+    id: string,
+    title: string,
+    goal: number,
+    measured: number | null,
+    bound: Target["bound"],
+    isClose = false,
+  ): void => {
+    const note = isClose ? { note: TOO_CLOSE } : {};
+    goals.push(judge({ id, title, source: SOURCE, goal, bound, unit: "x", measured, ...note }));
   };
   for (const { id, workload, other, goal } of FASTER) {
     const own = find(workload, MILLRACE);
     const theirs = find(workload, other);
     const ratio = own === undefined || theirs === undefined ? null : pairedRatio(own, theirs);
-    add(id, `${workload}: ops/s against ${other}`, goal, ratio, "at least");
+    const isClose = ratio !== null && isTooCloseToTell(workload, own!, theirs!, other);
+    add(id, `${workload}: ops/s against ${other}`, goal, ratio, "at least", isClose);
   }
   for (const inFlight of [1, 10, 100]) {
     for (const operation of ["get", "put"]) {
@@ -63,7 +78,14 @@ export function measureGoals(comparisons: readonly Comparison[]): Target[] {
       closest === null
         ? ""
         : ` (${closest.ratio < 1 ? "farthest behind" : "closest"}: ${closest.workload} against ${closest.subject})`;
-    add(`M1.${size}`, `${size}: ahead of every peer in every cell${where}`, 1, closest?.ratio ?? null, "at least");
+    add(
+      `M1.${size}`,
+      `${size}: ahead of every peer in every cell${where}`,
+      1,
+      closest?.ratio ?? null,
+      "at least",
+      closest?.isClose,
+    );
   }
   const errors = comparisons.reduce((sum, row) => sum + row.errors, 0);
   const counted = comparisons.length === 0 ? null : errors;
@@ -81,12 +103,16 @@ export function measureGoals(comparisons: readonly Comparison[]): Target[] {
   return goals.filter((goal) => goal.measured !== null);
 }
 
+interface Race {
+  readonly ratio: number;
+  readonly workload: string;
+  readonly subject: string;
+  readonly isClose: boolean;
+}
+
 /** The cell of this value size in which the lead over another client is smallest. */
-function closestRace(
-  comparisons: readonly Comparison[],
-  size: string,
-): { ratio: number; workload: string; subject: string } | null {
-  let closest: { ratio: number; workload: string; subject: string } | null = null;
+function closestRace(comparisons: readonly Comparison[], size: string): Race | null {
+  let closest: Race | null = null;
   for (const row of comparisons) {
     if (
       !row.workload.includes(`-${size}@`) ||
@@ -98,7 +124,9 @@ function closestRace(
     const own = comparisons.find((other) => other.workload === row.workload && other.subject === MILLRACE);
     if (own === undefined) continue;
     const ratio = pairedRatio(own, row);
-    if (closest === null || ratio < closest.ratio) closest = { ratio, workload: row.workload, subject: row.subject };
+    if (closest !== null && ratio >= closest.ratio) continue;
+    const { workload, subject } = row;
+    closest = { ratio, workload, subject, isClose: isTooCloseToTell(workload, own, row, subject) };
   }
   return closest;
 }

@@ -1,7 +1,7 @@
 import type { Comparison } from "../lib/report.js";
 import { MILLRACE, YARDSTICK } from "../peers/all-peers.js";
 import { ClientRounds, type Contestant, YardstickRounds } from "./contestants.js";
-import { isTooCloseToTell } from "./goals.js";
+import { hasGoal, isTooCloseToTell } from "./goals.js";
 import type { RoundOrder } from "./subject-protocol.js";
 import type { Subjects } from "./subjects.js";
 import type { Workload } from "./workload.js";
@@ -15,8 +15,8 @@ const TIMED_ROUNDS = 3;
  * processor caches are theirs, and V8, which has seen an idle process, begins with a full collection.
  */
 const WARM_UP_SHARE = 0.5;
-/** Of the time there is for goals that are close, what one cell may take. */
-const LARGEST_SHARE = 1 / 4;
+/** Of the time there is for goals that are close, one cell may take so many times its share. */
+const SHARES = 2;
 
 export interface CellOptions {
   readonly roundMs: number;
@@ -29,20 +29,22 @@ export interface CellOptions {
 
 /** Time for further rounds where the usual ones do not tell whether a goal is met. */
 export class SpareTime {
-  readonly #cellMs: number;
   #leftMs: number;
+  #cellsLeft: number;
 
-  constructor(totalMs: number) {
-    this.#cellMs = totalMs * LARGEST_SHARE;
+  /** @param cells that have goals */
+  constructor(totalMs: number, cells: number) {
     this.#leftMs = totalMs;
+    this.#cellsLeft = cells;
   }
 
-  /** Rounds, until none is needed or the time is over. */
+  /** Rounds of one cell, until none is needed or its time is over. */
   async spend(round: () => Promise<boolean>): Promise<void> {
     const startMs = performance.now();
-    const endMs = startMs + Math.min(this.#cellMs, this.#leftMs);
+    const endMs = startMs + Math.min(this.#leftMs, (this.#leftMs / Math.max(1, this.#cellsLeft)) * SHARES);
     while (performance.now() < endMs && (await round()));
     this.#leftMs -= performance.now() - startMs;
+    this.#cellsLeft--;
   }
 }
 
@@ -93,8 +95,8 @@ export async function roundsOfClose(
   options: Pick<CellOptions, "spare" | "progress">,
 ): Promise<void> {
   const own = contestants.find(({ name }) => name === MILLRACE);
-  if (own === undefined) return;
-  let others = contestants.filter((contestant) => contestant !== own);
+  let others = contestants.filter(({ name }) => hasGoal(workload, name));
+  if (own === undefined || others.length === 0) return;
   await options.spare.spend(async () => {
     others = others.filter((other) => isTooCloseToTell(workload, own, other, other.name));
     if (others.length === 0) return false;

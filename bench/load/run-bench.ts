@@ -15,7 +15,7 @@ import { runPostgres } from "../postgres/run-postgres.js";
 import { runResilience } from "../resilience/run-resilience.js";
 import { runTier } from "../tier/run-tier.js";
 import { TARGET_ROUND_SHARE } from "./durations.js";
-import { measureGoals } from "./goals.js";
+import { hasGoal, measureGoals } from "./goals.js";
 import { checkHonesty } from "./honesty-check.js";
 import { type InputShape, type Inputs, makeInputs } from "./inputs.js";
 import { measureCell, SpareTime } from "./interleaved.js";
@@ -218,7 +218,10 @@ class BenchRun {
   }
 
   async #closedCells(): Promise<void> {
-    const spare = new SpareTime(this.#plan.spareMs);
+    const withGoals = this.#plan.cells.filter(({ workload, names }) =>
+      names.some((name) => hasGoal(workload.name, name)),
+    );
+    const spare = new SpareTime(this.#plan.spareMs, withGoals.length);
     for (const { workload, names } of this.#plan.cells) {
       const sampleValue = this.#inputsOf(workload.input).values[0]!;
       const options = { roundMs: this.#plan.roundMs, names, sampleValue, spare, progress: this.#progress };

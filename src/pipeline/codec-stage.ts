@@ -14,6 +14,8 @@ export interface CodecStageOptions {
   readonly keyChecksum: (key: CanonicalKey) => number;
   /** Hands a batch to the driver. Called in the order in which batches entered the stage. */
   readonly execute: (batch: Batch) => void;
+  /** Whether nothing may leave now; `advance` is called when it may. */
+  readonly isHeldBack: () => boolean;
 }
 
 interface Waiting {
@@ -119,10 +121,13 @@ export class CodecStage {
       request.hint?.learn(codec.claimedRawBytes(frame, 0, frame.length) >= 0);
     }
     entry.isReady = true;
-    this.#advance();
+    this.advance();
   }
 
-  #advance(): void {
-    while (this.#waiting[0]?.isReady === true) this.#options.execute(this.#waiting.shift()!.batch);
+  /** Hands over what is ready and behind nothing that is not. */
+  advance(): void {
+    while (this.#waiting[0]?.isReady === true && !this.#options.isHeldBack()) {
+      this.#options.execute(this.#waiting.shift()!.batch);
+    }
   }
 }

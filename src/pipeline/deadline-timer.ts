@@ -8,13 +8,14 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
  */
 export class DeadlineTimer {
   readonly #loop: EventLoop;
-  readonly #onDue: () => void;
+  readonly #onDue: (dueMs: number) => void;
   #timer: LoopTimer | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
   /** What it was armed with. */
   #delayMs = Number.POSITIVE_INFINITY;
 
-  constructor(loop: EventLoop, onDue: () => void) {
+  /** @param onDue told for when the timer was armed */
+  constructor(loop: EventLoop, onDue: (dueMs: number) => void) {
     this.#loop = loop;
     this.#onDue = onDue;
   }
@@ -48,7 +49,8 @@ export class DeadlineTimer {
   }
 
   readonly #fire = (): void => {
+    const dueMs = this.#dueMs;
     this.stop();
-    this.#onDue();
+    this.#onDue(dueMs);
   };
 }

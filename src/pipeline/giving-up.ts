@@ -7,8 +7,14 @@ import { DeadlineTimer } from "./deadline-timer.js";
 import { keepGivenBytes, letGoOfBytes } from "./given-bytes.js";
 import type { RequestsUnderWay } from "./requests-under-way.js";
 
-/** Between looks at all that is queued, before each of many batches that a late turn sends. */
-const LOOK_INTERVAL_MS = 1;
+/** Timers are a millisecond or two late by themselves. */
+const LATE_MS = 2;
+/** Answers that have come meanwhile are read over several turns: they are all read when none was for so long, */
+const QUIET_MS = 10;
+/** or, while what comes never ends, after so long. */
+const LONGEST_READING_MS = 100;
+/** Times of requests wrap, so that what is older than this cannot be told from what is younger. */
+const LONGEST_DEADLINE_MS = 1_800_000;
 
 interface WatchedRequest {
   readonly request: Request;
@@ -30,8 +36,16 @@ export class GivingUp {
   readonly #onGivenUp: () => void;
   readonly #loop: EventLoop;
   readonly #timer: DeadlineTimer;
-  /** When deadlines were last looked at before the timer could fire. */
-  #lookedAheadMs = Number.NEGATIVE_INFINITY;
+  /** For when the timer was armed that has fired, and what it is about has not been looked at; infinite: it has been. */
+  #dueMs = Number.POSITIVE_INFINITY;
+  /** When it fired; later deadlines of what was sent are for the next time. */
+  #judgedMs = 0;
+  /** Of what was sent, how much was overdue in the last turn while answers are being read, and since when no less. */
+  #overdue = 0;
+  #quietSinceMs = 0;
+  /** Above 0: callers are being told, and what they do may lead back here. */
+  #busy = 0;
+  #isReading = false;
   #isStopped = false;
   /**
    * One listener a signal: with one a request, each would be compared with all that are there. Weak, because its table
@@ -83,14 +97,18 @@ export class GivingUp {
   }
 
   /**
-   * To be called before anything is sent: what was called before something kept the event loop may have had its
-   * deadline meanwhile, and timers come only after what this turn sends.
+   * Whether nothing may leave now. What was called before something kept the event loop may have had its deadline
+   * meanwhile, and a turn sends before it comes to its timers. And whoever is told of a failure may call the engine, in
+   * the middle of giving up the others.
    */
-  lookAhead(): void {
-    const nowMs = this.#loop.nowMs();
-    if (nowMs < this.#timer.dueMs || nowMs - this.#lookedAheadMs < LOOK_INTERVAL_MS) return;
-    this.#lookedAheadMs = nowMs;
-    this.#expire(false);
+  get holdsBack(): boolean {
+    if (this.#isStopped) return false;
+    return this.#busy > 0 || this.#loop.nowMs() - Math.min(this.#dueMs, this.#timer.dueMs) > LATE_MS;
+  }
+
+  /** Whether what is being given up could not leave because this process was busy. */
+  get isOwnFault(): boolean {
+    return this.#busy > 0 && this.#judgedMs - this.#dueMs > LATE_MS;
   }
 
   stop(): void {
@@ -98,42 +116,53 @@ export class GivingUp {
     this.#timer.stop();
   }
 
-  /**
-   * Timers come before sockets: if this process was busy itself, answers to what was sent are there and have not been
-   * read. So that is looked at behind the sockets of this turn.
-   */
-  readonly #due = (): void => {
-    this.#expire(false);
-    this.#onGivenUp();
+  /** Timers come before sockets: if this process was busy itself, answers are there and have not been read. */
+  readonly #due = (dueMs: number): void => {
+    if (dueMs < this.#dueMs) this.#dueMs = dueMs;
+    this.#judgedMs = this.#loop.nowMs();
     this.#loop.inNextTurn(this.#afterSockets);
   };
 
   readonly #afterSockets = (): void => {
-    if (this.#isStopped) return;
-    const nextMs = this.#expire(true);
+    const lateMs = this.#judgedMs - this.#dueMs;
+    if (this.#isStopped || lateMs === Number.NEGATIVE_INFINITY) return;
+    const isAncient = lateMs > LONGEST_DEADLINE_MS;
+    this.#overdue = this.#expire(lateMs <= LATE_MS || isAncient, isAncient);
+    this.#dueMs = Number.POSITIVE_INFINITY;
+    this.#quietSinceMs = this.#loop.nowMs();
+    if (this.#overdue > 0) this.#readOn();
     this.#onGivenUp();
-    if (nextMs !== Number.POSITIVE_INFINITY) this.#timer.arm(nextMs);
+  };
+
+  #readOn(): void {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    this.#loop.inNextTurn(this.#asAnswersCome);
+  }
+
+  /** One turn reads a few megabytes of answers at most, and decompresses for a few milliseconds. */
+  readonly #asAnswersCome = (): void => {
+    this.#isReading = false;
+    if (this.#isStopped || this.#overdue === 0) return;
+    const nowMs = this.#loop.nowMs();
+    const isOver = nowMs - this.#quietSinceMs > QUIET_MS || nowMs - this.#judgedMs > LONGEST_READING_MS;
+    const overdue = this.#expire(isOver);
+    if (overdue < this.#overdue) this.#quietSinceMs = nowMs;
+    this.#overdue = overdue;
+    if (overdue > 0) this.#readOn();
+    else this.#onGivenUp();
   };
 
   #watch(signal: AbortSignal): WatchedSignal {
     const requests: WatchedRequest[] = [];
     const onAbort = (): void => {
       this.#signals.delete(signal);
-      const concerned = new Set<Batch>();
-      let queued = 0;
-      // Each that is answered leaves the list.
-      for (const { request } of [...requests]) {
-        const batch = this.#underWay.sentBatchOf(request);
-        this.#abort(request, batch, signal);
-        if (batch !== undefined) {
-          concerned.add(batch);
-        } else {
-          letGoOfBytes(request);
-          queued++;
-        }
+      this.#busy++;
+      try {
+        this.#abortAll(requests, signal);
+      } finally {
+        this.#busy--;
       }
-      this.#underWay.dropAnswered(queued);
-      for (const batch of concerned) this.#abandon(batch);
       this.#onGivenUp();
     };
     const forget = (): void => {
@@ -144,6 +173,24 @@ export class GivingUp {
     const watched = { requests, forget };
     this.#signals.set(signal, watched);
     return watched;
+  }
+
+  #abortAll(requests: readonly WatchedRequest[], signal: AbortSignal): void {
+    const concerned = new Set<Batch>();
+    let queued = 0;
+    // Each that is answered leaves the list.
+    for (const { request } of [...requests]) {
+      const batch = this.#underWay.sentBatchOf(request);
+      this.#abort(request, batch, signal);
+      if (batch !== undefined) {
+        concerned.add(batch);
+      } else {
+        letGoOfBytes(request);
+        queued++;
+      }
+    }
+    this.#underWay.dropAnswered(queued);
+    for (const batch of concerned) this.#abandon(batch);
   }
 
   #abort(request: Request, batch: Batch | undefined, signal: AbortSignal): void {
@@ -163,40 +210,56 @@ export class GivingUp {
   }
 
   /**
-   * @param withSent whether deadlines of what was sent count too
-   * @returns milliseconds to the next deadline of all; infinite: there is none
+   * Gives up what has not left by its deadline, and arms the timer for the next.
+   * @param withSent whether also what was sent, and had its deadline when the timer fired
+   * @param isAncient so long after its time that requests do not know their age any more: all that is there goes
+   * @returns how much of what was sent is overdue and was not given up
    */
-  #expire(withSent: boolean): number {
+  #expire(withSent: boolean, isAncient = false): number {
+    const nowMs = this.#loop.nowMs();
     const nowUs = this.#completion.nowUs();
+    const sinceJudgedMs = nowMs - this.#judgedMs;
     let nextMs = Number.POSITIVE_INFINITY;
-    const check = (request: Request, wasSent: boolean, batch?: Batch): boolean => {
+    let overdue = 0;
+    const leftOf = (request: Request): number =>
+      isAncient ? 0 : request.timeoutMs - ((nowUs - request.startedAtUs) | 0) / 1000;
+    const isGivenUp = (request: Request, wasSent: boolean, batch?: Batch): boolean => {
       if (request.settled) return false;
-      const leftMs = request.timeoutMs - ((nowUs - request.startedAtUs) | 0) / 1000;
-      if (leftMs > 0) {
-        nextMs = Math.min(nextMs, leftMs);
+      const leftMs = leftOf(request);
+      if (leftMs > (wasSent ? -sinceJudgedMs : 0)) {
+        nextMs = Math.min(nextMs, Math.max(leftMs, 0));
+        return false;
+      }
+      if (wasSent && !withSent) {
+        overdue++;
         return false;
       }
       this.#completion.fail(request, this.#timeoutError(request, wasSent), batch);
       return true;
     };
-    let queued = 0;
-    this.#underWay.forEachQueued((request) => {
-      if (!check(request, false)) return;
-      letGoOfBytes(request);
-      queued++;
-    });
-    // No batch takes them out while the store is away, and calls go on.
-    this.#underWay.dropAnswered(queued);
-    this.#underWay.forEachBatch((batch, wasSent) => {
-      if (wasSent && !withSent) return;
-      let abandoned = false;
-      batch.forEachRequest((request) => {
-        // One that failed there may be in the queue again, or in a later batch.
-        if (request.batchSequence === batch.sequence) abandoned = check(request, wasSent, batch) || abandoned;
+    this.#busy++;
+    try {
+      let queued = 0;
+      this.#underWay.forEachQueued((request) => {
+        if (!isGivenUp(request, false)) return;
+        letGoOfBytes(request);
+        queued++;
       });
-      if (abandoned) this.#abandon(batch);
-    });
-    return nextMs;
+      // No batch takes them out while the store is away, and calls go on.
+      this.#underWay.dropAnswered(queued);
+      this.#underWay.forEachBatch((batch, wasSent) => {
+        let abandoned = false;
+        batch.forEachRequest((request) => {
+          // One that failed there may be in the queue again, or in a later batch.
+          if (request.batchSequence === batch.sequence) abandoned = isGivenUp(request, wasSent, batch) || abandoned;
+        });
+        if (abandoned) this.#abandon(batch);
+      });
+    } finally {
+      this.#busy--;
+    }
+    if (nextMs !== Number.POSITIVE_INFINITY) this.#timer.arm(nextMs);
+    return overdue;
   }
 
   #timeoutError(request: Request, wasSent: boolean): TimeoutError {

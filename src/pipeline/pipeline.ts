@@ -23,7 +23,7 @@ import { RequestsUnderWay } from "./requests-under-way.js";
 import type { SettlementTimes } from "./settlement-times.js";
 import { TurnWatch } from "./turn-watch.js";
 
-export type PipelineCodec = Omit<CodecStageOptions, "execute">;
+export type PipelineCodec = Omit<CodecStageOptions, "execute" | "isHeldBack">;
 
 /** As `Capabilities.smallBatches` says. */
 const SMALL_SHARE = 4;
@@ -82,7 +82,14 @@ export class Pipeline implements BatchOwner {
     this.#stage =
       codec === undefined
         ? undefined
-        : new CodecStage({ ...codec, execute: (batch: Batch) => this.#executePrepared(batch) }, loop);
+        : new CodecStage(
+            {
+              ...codec,
+              execute: (batch: Batch) => this.#executePrepared(batch),
+              isHeldBack: () => this.#givingUp.holdsBack,
+            },
+            loop,
+          );
     this.#options = options;
     this.#queue = new RequestQueue(this, limitsOf(options, codec?.codec), (cut) => {
       this.counters.cuts[cut]++;
@@ -98,9 +105,11 @@ export class Pipeline implements BatchOwner {
         if (--this.#pending === 0 && this.#idleWaiters.length > 0) this.#becomeIdle();
       },
       (request, error) => {
-        // A caller's own short deadline says nothing about the store, nor does one that passed while work ran alone.
+        // A caller's own short deadline says nothing about the store, nor does one that passed while work ran alone, or
+        // while this process did not come to send anything.
         const isNotItsFault =
-          error.code === "TIMEOUT" && (this.#runningAlone || request.timeoutMs < this.#options.operationMs);
+          error.code === "TIMEOUT" &&
+          (this.#runningAlone || request.timeoutMs < this.#options.operationMs || this.#givingUp.isOwnFault);
         if (!isNotItsFault) this.#breaker?.failed(request, error);
       },
       loop,
@@ -127,9 +136,10 @@ export class Pipeline implements BatchOwner {
       this.#completion,
       new RequestsUnderWay(driver, this.#queue, this.#inFlight, this.#stage),
       () => driver.outage?.(),
-      // What waited for them need not wait for the store.
+      // What waited for them need not wait for the store, and what was held back meanwhile can leave.
       () => {
-        if (this.#queue.marks.waiting) this.#schedule();
+        this.#stage?.advance();
+        if (this.#queue.marks.waiting || this.#queue.size > 0) this.#schedule();
       },
       loop,
     );
@@ -305,7 +315,7 @@ export class Pipeline implements BatchOwner {
 
   #dispatch(): void {
     if (this.#isHandingOver || this.#failed.isPausing || this.#turnWatch.isHeld) return;
-    this.#givingUp.lookAhead();
+    if (this.#givingUp.holdsBack) return;
     while (!this.#runningAlone && this.#inFlight.count < this.#maxInFlight) {
       if (this.#turnWatch.isUsedUp()) return;
       if (this.#queue.marks.waiting) {
@@ -363,7 +373,6 @@ export class Pipeline implements BatchOwner {
 
   /** Hands over a batch that waited for its values to be compressed. */
   #executePrepared(batch: Batch): void {
-    this.#givingUp.lookAhead();
     if (!batch.isStale) {
       batch.sentAtUs = this.nowUs();
       this.#handOver(batch);

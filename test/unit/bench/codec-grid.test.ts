@@ -130,8 +130,8 @@ describe("the workload codec", () => {
   test("measures every cell when it is given the time, and longer when it is given more", () => {
     assert.deepEqual(codecBudget(CODEC_PARTS, null), { full: false });
     assert.equal(codecBudget(CODEC_PARTS, 120_000).full, false);
-    const some = codecBudget(CODEC_PARTS, 1_200_000);
-    const more = codecBudget(CODEC_PARTS, 2_400_000);
+    const some = codecBudget(CODEC_PARTS, 2_000_000);
+    const more = codecBudget(CODEC_PARTS, 3_600_000);
     assert.ok(some.full && more.full);
     assert.ok((more.gridMs ?? 0) > (some.gridMs ?? 0));
     const short = codecBudget(CODEC_PARTS, 300_000);

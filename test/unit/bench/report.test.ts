@@ -105,6 +105,8 @@ describe("goals", () => {
     });
     const goals = measureGoals([rounds("millrace", 200, 20, 200, 1, 1), rounds("ioredis", 100, 10, 100)]);
     assert.equal(goals.find(({ id }) => id === "M1.1KiB")?.measured, 2);
+    const close = measureGoals([rounds("millrace", 200, 90), rounds("ioredis", 100, 100)]);
+    assert.equal(close.find(({ id }) => id === "M1.1KiB")?.note, "too close to tell");
   });
 
   test("the closest race of a value size decides it", () => {
@@ -118,6 +120,7 @@ describe("goals", () => {
     const goal = goals.find(({ id }) => id === "M1.1KiB");
     assert.deepEqual([goal?.measured, goal?.pass], [0.95, false]);
     assert.match(goal?.title ?? "", /get-1KiB@1 against ioredis/);
+    assert.equal(goal?.note, undefined);
   });
 });
 
@@ -128,7 +131,7 @@ describe("rounds of goals that are close", () => {
     const round = async (): Promise<void> => void rounds.push(rates[rounds.length % 2]!);
     return { name, rounds, round };
   }
-  const options = (spareMs: number) => ({ spare: new SpareTime(spareMs), progress: () => {} });
+  const options = (spareMs: number) => ({ spare: new SpareTime(spareMs, 1), progress: () => {} });
 
   test("are too close to tell where some say one thing and some another, in cells that have a goal", () => {
     const own = contestant("millrace", 110, 105);

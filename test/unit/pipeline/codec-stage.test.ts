@@ -28,7 +28,7 @@ async function hintAfter(value: Value): Promise<CompressionHint> {
   batch.bytes = request.valueUnits;
   await new Promise<void>((execute) => {
     const stage = new CodecStage(
-      { codec, batchCodec: elsewhere, keyChecksum: () => 7, execute: () => execute() },
+      { codec, batchCodec: elsewhere, keyChecksum: () => 7, execute: () => execute(), isHeldBack: () => false },
       systemLoop,
     );
     assert.ok(stage.take(batch));

@@ -240,15 +240,15 @@ export class WireSession {
   #watch(delayMs: number): void {
     this.#watchdog = setTimeout(() => {
       // If this process was busy itself, answers wait in the socket, which is read after the timers of a turn.
-      if (this.#silenceLeftMs() > 0) this.#look();
-      else setImmediate(() => this.#look());
+      const leftMs = this.#silenceLeftMs();
+      if (leftMs > 0) this.#look(leftMs);
+      else setImmediate(() => this.#look(this.#silenceLeftMs()));
     }, delayMs);
   }
 
-  #look(): void {
+  #look(leftMs: number): void {
     this.#watchdog = undefined;
     if (this.#due.size === 0) return;
-    const leftMs = this.#silenceLeftMs();
     if (leftMs > 0) this.#watch(Math.ceil(leftMs));
     else this.destroy(silenceError(this.place, this.#options.silenceMs - leftMs));
   }
