@@ -142,6 +142,8 @@ export function engineOptions(
     compression: { codec, thresholdBytes: Math.min(bytes, 1024) },
     workers: { offload },
     timeouts: { operationMs: OPERATION_TIMEOUT_MS },
+    // Whether an engine stays awake for answers is found out by each for itself, and weighs more than what is compared.
+    pool: { busyPollMs: 0 },
   };
 }
 
