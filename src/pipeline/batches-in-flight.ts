@@ -1,4 +1,5 @@
 import type { Batch } from "../backends/batch.js";
+import { Kind, type Request } from "../backends/request.js";
 import type { CanonicalKey } from "../core/key.js";
 import { TouchedKeys } from "./touched-keys.js";
 
@@ -54,6 +55,21 @@ export class BatchesInFlight {
     if (this.#lastForgotten > batch.sequence) return true;
     const isLater = (other: Batch | TouchedKeys): boolean => other.sequence > batch.sequence && matches(other);
     return this.#batches.some(isLater) || this.#completedAhead.some(isLater);
+  }
+
+  /**
+   * The first read under way that was handed over after this batch and will answer the same: a get of the key, or for a
+   * contains one of either kind.
+   */
+  laterRead(batch: Batch, kind: Kind, key: CanonicalKey): Request | undefined {
+    for (const later of this.#batches) {
+      if (later.sequence <= batch.sequence || !later.touches(key)) continue;
+      const answers = (request: Request): boolean =>
+        request.key === key && request.batchSequence === later.sequence && !request.settled && !request.isReturning;
+      const read = later.reads.find(answers) ?? (kind === Kind.contains ? later.probes.find(answers) : undefined);
+      if (read !== undefined) return read;
+    }
+    return undefined;
   }
 
   /** The batch with this sequence, if it is in flight. */

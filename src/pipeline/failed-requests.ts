@@ -1,8 +1,9 @@
 import type { Batch } from "../backends/batch.js";
 import type { Driver } from "../backends/contract.js";
-import { keysOf, type Request } from "../backends/request.js";
+import { Kind, keysOf, type Request } from "../backends/request.js";
 import type { StateError } from "../core/errors.js";
 import type { EventLoop, LoopTimer } from "../core/event-loop.js";
+import { forgetPlan, join } from "./batch-planner.js";
 import type { BatchesInFlight } from "./batches-in-flight.js";
 import { type Completion, isRead } from "./completion.js";
 import type { PipelineOptions } from "./pipeline-options.js";
@@ -59,10 +60,14 @@ export class FailedRequests {
   take(batch: Batch, leader: Request, error: StateError): void {
     batch.hasFailed = true;
     batch.firstErrorCode ??= error.code;
-    if (leader.isReturning) return;
-    if (this.#isWorthRetrying(batch, leader, error)) {
-      this.#tryAgain(leader, error);
-      return;
+    // It has left this batch already; a lost connection fails everything that was sent over it once more.
+    if (leader.isReturning || leader.batchSequence !== batch.sequence) return;
+    if (this.#mayTryAgain(batch, leader, error)) {
+      if (this.#sharesLater(batch, leader)) return;
+      if (this.#retry.spend(this.#loop.nowMs(), this.#completion.counters.succeeded)) {
+        this.#tryAgain(leader, error);
+        return;
+      }
     }
     const again: Request[] = [];
     let request: Request | undefined = leader;
@@ -85,7 +90,7 @@ export class FailedRequests {
    * Nothing called later that a retry would change may have been sent: a write retried now would undo a later one, or
    * come too late for a later read; a read retried now would see a later write.
    */
-  #isWorthRetrying(batch: Batch, leader: Request, error: StateError): boolean {
+  #mayTryAgain(batch: Batch, leader: Request, error: StateError): boolean {
     if (this.areFinal || leader.isOverwritten || !this.#retry.allows(leader, error)) return false;
     const readOnly = isRead(leader.kind);
     const keys = keysOf(leader);
@@ -94,7 +99,29 @@ export class FailedRequests {
       this.#inFlight.someLater(batch, (later) =>
         keys.some((key) => (readOnly ? later.writes(key) : later.touches(key))),
       );
-    return !isOvertaken && this.#retry.spend(this.#loop.nowMs(), this.#completion.counters.succeeded);
+    return !isOvertaken;
+  }
+
+  /**
+   * A read that is asked again while a later one of its key is under way would be answered after it, and could miss
+   * what that one saw: a lifetime may end in between, or another program write. So it shares that one's answer.
+   */
+  #sharesLater(batch: Batch, leader: Request): boolean {
+    if (leader.kind !== Kind.get && leader.kind !== Kind.contains) return false;
+    const later = this.#inFlight.laterRead(batch, leader.kind, leader.key);
+    if (later === undefined) return false;
+    let request: Request | undefined = leader;
+    while (request !== undefined) {
+      const next: Request | undefined = request.follower;
+      request.failedAttempts++;
+      this.#options.reads?.unanswered(request);
+      if (!request.settled) {
+        forgetPlan(request);
+        join(later, request);
+      }
+      request = next;
+    }
+    return true;
   }
 
   #tryAgain(leader: Request, error: StateError): void {

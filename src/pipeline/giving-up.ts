@@ -227,7 +227,7 @@ export class GivingUp {
       if (request.settled) return false;
       const leftMs = leftOf(request);
       if (leftMs > (wasSent ? -sinceJudgedMs : 0)) {
-        nextMs = Math.min(nextMs, Math.max(leftMs, 0));
+        nextMs = Math.min(nextMs, leftMs);
         return false;
       }
       if (wasSent && !withSent) {

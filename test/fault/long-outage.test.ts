@@ -62,7 +62,7 @@ if (await redisIsThere("a long outage")) {
       t.after(() => server.stop());
       const engine = await createEngine({
         backend: server.url,
-        timeouts: { connectMs: 50, operationMs: OPERATION_MS },
+        timeouts: { connectMs: 1000, operationMs: OPERATION_MS },
         retry: { retries: 3, baseDelayMs: 1, maxDelayMs: 50 },
         queue: { maxPending: MAX_PENDING, overflow: "reject" },
         circuitBreaker,

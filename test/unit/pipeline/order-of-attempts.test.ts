@@ -219,3 +219,63 @@ test("metadata and the value that is expected count among the bytes of a batch",
   assert.ok(hand.batches.at(-1)!.others.every(({ kind }) => kind === Kind.transaction));
   await engine.close();
 });
+
+test("a read that is tried again shares the answer of a later one under way, and never comes after it", async () => {
+  const refused = new BackendError("BUSY", { outcome: "not-applied", retryable: true });
+  const hand = new HandDriver(() => {});
+  const engine = await createEngine({ backend: hand.driver, retry: RETRY, compression: { codec: "none" } });
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const first = engine.get("k");
+  const firstToo = engine.contains("k");
+  const other = engine.get("other");
+  await until("the first batch is sent", () => hand.batches.length === 1);
+  const second = engine.get("k");
+  await turn();
+  const third = engine.contains("k");
+  await until("all are sent", () => hand.batches.length === 3);
+  const [one, two, three] = hand.batches as [Batch, Batch, Batch];
+  one.forEachLeader((leader) => one.fail(leader, refused));
+  // A lost connection may fail everything once more.
+  one.forEachLeader((leader) => one.fail(leader, refused));
+  one.complete();
+  // Nobody else reads this one.
+  await until("the other is tried again", () => hand.batches.length === 4);
+  assert.deepEqual(
+    hand.batches[3]!.reads.map(({ key }) => key),
+    ["other"],
+  );
+  two.forEachLeader((leader) => two.succeed(leader, null));
+  two.complete();
+  three.forEachLeader((leader) => three.succeed(leader, true));
+  three.complete();
+  succeedAll(hand.batches[3]!);
+  assert.deepEqual(await Promise.all([first, firstToo, second, third, other]), [null, false, null, true, null]);
+  assert.equal(hand.batches.length, 4);
+  assert.equal(engine.stats().pending, 0);
+  await engine.close();
+});
+
+test("a read that shares a later answer has its own deadline, and is tried again with that one", async () => {
+  const refused = new BackendError("BUSY", { outcome: "not-applied", retryable: true });
+  const hand = new HandDriver(() => {});
+  const engine = await createEngine({ backend: hand.driver, retry: RETRY, compression: { codec: "none" } });
+  const patient = engine.get("k");
+  const hurried = endingOf(engine.get("k", { timeoutMs: 40 }));
+  await until("the first batch is sent", () => hand.batches.length === 1);
+  const second = engine.get("k");
+  await until("the second batch is sent", () => hand.batches.length === 2);
+  const [one, two] = hand.batches as [Batch, Batch];
+  one.forEachLeader((leader) => one.fail(leader, refused));
+  one.complete();
+  assert.equal(await hurried, "TIMEOUT not-applied");
+  two.forEachLeader((leader) => two.fail(leader, refused));
+  two.complete();
+  await until("both are tried again", () => hand.batches.length === 3);
+  assert.deepEqual(
+    hand.batches[2]!.reads.map(({ key }) => key),
+    ["k"],
+  );
+  succeedAll(hand.batches[2]!);
+  assert.deepEqual(await Promise.all([patient, second]), [null, null]);
+  await engine.close();
+});
