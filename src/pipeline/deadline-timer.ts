@@ -38,7 +38,7 @@ export class DeadlineTimer {
     this.#delayMs = delayMs;
     // Never the reason for a process to stay alive: what is pending has a connection or a reconnect timer that is.
     const waitMs = Math.min(Math.max(1, Math.ceil(delayMs)), MAX_DELAY_MS);
-    this.#timer = this.#loop.setTimer(waitMs, this.#fire, false);
+    this.#timer = this.#loop.setTimer(waitMs, this.fire, false);
   }
 
   stop(): void {
@@ -48,7 +48,8 @@ export class DeadlineTimer {
     this.#delayMs = Number.POSITIVE_INFINITY;
   }
 
-  readonly #fire = (): void => {
+  /** As if its time had come. */
+  readonly fire = (): void => {
     const dueMs = this.#dueMs;
     this.stop();
     this.#onDue(dueMs);

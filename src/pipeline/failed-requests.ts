@@ -115,12 +115,13 @@ export class FailedRequests {
       const next: Request | undefined = request.follower;
       request.failedAttempts++;
       this.#options.reads?.unanswered(request);
-      if (!request.settled) {
-        forgetPlan(request);
-        join(later, request);
-      }
+      // One that has its answer must not lead from the old batch into the later one.
+      forgetPlan(request);
+      request.batchSequence = 0;
+      if (!request.settled) join(later, request);
       request = next;
     }
+    this.#queue.marks.waitForLater(batch.sequence, later.batchSequence);
     return true;
   }
 
@@ -128,6 +129,7 @@ export class FailedRequests {
     const requests: Request[] = [];
     let request: Request | undefined = leader;
     while (request !== undefined) {
+      const next: Request | undefined = request.follower;
       request.failedAttempts++;
       this.#options.reads?.unanswered(request);
       if (error.outcome === "unknown" && !isRead(request.kind)) request.outcomeUnknown = true;
@@ -137,11 +139,17 @@ export class FailedRequests {
       } else if (!request.settled) {
         requests.push(request);
       }
-      request = request.follower;
+      if (request.settled) {
+        // Those behind it come back without it.
+        request.follower = undefined;
+        request.lastFollower = undefined;
+        request.batchSequence = 0;
+      }
+      request = next;
     }
     this.#completion.counters.retries += requests.length;
-    this.#options.watcher?.retried(leader, error, requests.length);
     this.#returnToQueue(requests);
+    this.#options.watcher?.retried(leader, error, requests.length);
     // A lost connection takes its own time; a store that answers "not now" is given some.
     const isGated = this.#driver.isWritable !== undefined && !this.#driver.isWritable();
     if (isGated || this.isPausing) return;

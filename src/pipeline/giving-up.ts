@@ -43,6 +43,7 @@ export class GivingUp {
   /** Of what was sent, how much was overdue in the last turn while answers are being read, and since when no less. */
   #overdue = 0;
   #quietSinceMs = 0;
+  #readingSinceMs = 0;
   /** Above 0: callers are being told, and what they do may lead back here. */
   #busy = 0;
   #isReading = false;
@@ -101,9 +102,15 @@ export class GivingUp {
    * meanwhile, and a turn sends before it comes to its timers. And whoever is told of a failure may call the engine, in
    * the middle of giving up the others.
    */
-  get holdsBack(): boolean {
+  holdsBack(): boolean {
     if (this.#isStopped) return false;
-    return this.#busy > 0 || this.#loop.nowMs() - Math.min(this.#dueMs, this.#timer.dueMs) > LATE_MS;
+    if (this.#busy > 0) return true;
+    const nowMs = this.#loop.nowMs();
+    if (this.#dueMs !== Number.POSITIVE_INFINITY) return nowMs - this.#dueMs > LATE_MS;
+    if (nowMs - this.#timer.dueMs <= LATE_MS) return false;
+    // The timer is no reason for the process to stay, and it may have nothing else to do but what is held back here.
+    this.#timer.fire();
+    return true;
   }
 
   /** Whether what is being given up could not leave because this process was busy. */
@@ -127,15 +134,20 @@ export class GivingUp {
     const lateMs = this.#judgedMs - this.#dueMs;
     if (this.#isStopped || lateMs === Number.NEGATIVE_INFINITY) return;
     const isAncient = lateMs > LONGEST_DEADLINE_MS;
-    this.#overdue = this.#expire(lateMs <= LATE_MS || isAncient, isAncient);
-    this.#dueMs = Number.POSITIVE_INFINITY;
-    this.#quietSinceMs = this.#loop.nowMs();
-    if (this.#overdue > 0) this.#readOn();
+    try {
+      this.#overdue = this.#expire(lateMs <= LATE_MS || isAncient, isAncient);
+    } finally {
+      this.#dueMs = Number.POSITIVE_INFINITY;
+    }
+    if (this.#overdue > 0 && !this.#isReading) {
+      this.#readingSinceMs = this.#loop.nowMs();
+      this.#quietSinceMs = this.#readingSinceMs;
+      this.#readOn();
+    }
     this.#onGivenUp();
   };
 
   #readOn(): void {
-    if (this.#isReading) return;
     this.#isReading = true;
     this.#loop.inNextTurn(this.#asAnswersCome);
   }
@@ -145,7 +157,7 @@ export class GivingUp {
     this.#isReading = false;
     if (this.#isStopped || this.#overdue === 0) return;
     const nowMs = this.#loop.nowMs();
-    const isOver = nowMs - this.#quietSinceMs > QUIET_MS || nowMs - this.#judgedMs > LONGEST_READING_MS;
+    const isOver = nowMs - this.#quietSinceMs > QUIET_MS || nowMs - this.#readingSinceMs > LONGEST_READING_MS;
     const overdue = this.#expire(isOver);
     if (overdue < this.#overdue) this.#quietSinceMs = nowMs;
     this.#overdue = overdue;

@@ -52,6 +52,13 @@ export class OrderMarks {
     this.#marks.unshift(...this.#flushes.splice(0).map(({ run }) => ({ position, alone: false, run })));
   }
 
+  /** Something of this batch ends with a later one: flushes that wait for the former wait for the latter. */
+  waitForLater(sequence: number, laterSequence: number): void {
+    for (const flush of this.#flushes) {
+      if (flush.sequence >= sequence && flush.sequence < laterSequence) flush.sequence = laterSequence;
+    }
+  }
+
   /** Ends the flushes that waited for batches up to the oldest that is still in flight. */
   batchesCompletedBefore(oldestSequence: number): void {
     while (this.#flushes.length > 0 && this.#flushes[0]!.sequence < oldestSequence) this.#flushes.shift()!.run();

@@ -86,7 +86,7 @@ export class Pipeline implements BatchOwner {
             {
               ...codec,
               execute: (batch: Batch) => this.#executePrepared(batch),
-              isHeldBack: () => this.#givingUp.holdsBack,
+              isHeldBack: () => this.#givingUp.holdsBack(),
             },
             loop,
           );
@@ -315,7 +315,7 @@ export class Pipeline implements BatchOwner {
 
   #dispatch(): void {
     if (this.#isHandingOver || this.#failed.isPausing || this.#turnWatch.isHeld) return;
-    if (this.#givingUp.holdsBack) return;
+    if (this.#givingUp.holdsBack()) return;
     while (!this.#runningAlone && this.#inFlight.count < this.#maxInFlight) {
       if (this.#turnWatch.isUsedUp()) return;
       if (this.#queue.marks.waiting) {

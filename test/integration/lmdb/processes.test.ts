@@ -127,3 +127,28 @@ test("a process that forbids code made from text is told that this is why, and h
   await once(child, "close");
   assert.match(output, /^6000\nCONFIG .*this process forbids/);
 });
+
+test("a process that has nothing else to do writes what it calls after it was busy, and ends", async (t) => {
+  const library = new URL("../../../src/index.js", import.meta.url);
+  for (const backend of ["memory:", `lmdb:${await temporaryFolder(t)}`]) {
+    const script = `
+      const { createEngine } = await import(${JSON.stringify(library.href)});
+      const engine = await createEngine({ backend: ${JSON.stringify(backend)}, timeouts: { operationMs: 50 } });
+      await engine.put("first", "1");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const endMs = performance.now() + 120;
+      while (performance.now() < endMs);
+      await engine.put("second", "1");
+      await engine.flush();
+      await engine.close();
+      console.log("done");
+    `;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let output = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+    await once(child, "close");
+    assert.equal(output, "done\n", backend);
+  }
+});

@@ -279,3 +279,48 @@ test("a read that shares a later answer has its own deadline, and is tried again
   assert.deepEqual(await Promise.all([patient, second]), [null, null]);
   await engine.close();
 });
+
+test("a flush waits for a read that shares a later answer", async () => {
+  const refused = new BackendError("BUSY", { outcome: "not-applied", retryable: true });
+  const hand = new HandDriver(() => {});
+  const engine = await createEngine({ backend: hand.driver, retry: RETRY });
+  const ended: string[] = [];
+  const first = engine.get("k").then(() => ended.push("get"));
+  const flushed = engine.flush().then(() => ended.push("flush"));
+  await until("the first batch is sent", () => hand.batches.length === 1);
+  const second = engine.get("k");
+  await until("the second batch is sent", () => hand.batches.length === 2);
+  const [one, two] = hand.batches as [Batch, Batch];
+  one.forEachLeader((leader) => one.fail(leader, refused));
+  one.complete();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(ended, []);
+  succeedAll(two);
+  await Promise.all([first, flushed, second]);
+  assert.deepEqual(ended, ["get", "flush"]);
+  await engine.close();
+});
+
+test("a leader that has its answer and fails twice leads nobody in a circle", async () => {
+  const refused = new BackendError("BUSY", { outcome: "not-applied", retryable: true });
+  for (const isReadAgain of [true, false]) {
+    const hand = new HandDriver(() => {});
+    const engine = await createEngine({ backend: hand.driver, retry: RETRY });
+    const hurried = endingOf(engine.get("k", { timeoutMs: 20 }));
+    const followers = [engine.get("k"), engine.get("k")];
+    await until("the first batch is sent", () => hand.batches.length === 1);
+    const [one] = hand.batches as [Batch];
+    if (isReadAgain) followers.push(engine.get("k"));
+    assert.equal(await hurried, "TIMEOUT not-applied");
+    const [leader] = one.reads;
+    one.fail(leader!, refused);
+    one.fail(leader!, refused);
+    await until("it is under way again", () => hand.batches.length === 2);
+    one.fail(leader!, refused);
+    one.complete();
+    succeedAll(hand.batches[1]!);
+    assert.deepEqual(await Promise.all(followers), Array(followers.length).fill(null));
+    assert.equal(hand.batches.length, 2);
+    await engine.close();
+  }
+});
