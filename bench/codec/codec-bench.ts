@@ -28,8 +28,8 @@ export interface CodecBench {
   readonly full: boolean;
   /** Undefined: each part's own. */
   readonly roundMs?: number;
-  /** Milliseconds for the grid, so that cells close to their bounds can have more rounds. Undefined: none have. */
-  readonly gridMs?: number;
+  /** Milliseconds for further rounds of cells of the grid that are close to their bounds. Undefined: none have any. */
+  readonly gridSpareMs?: number;
   progress(text: string): void;
   note(text: string): void;
   measured(title: string, rows: readonly Comparison[]): void;

@@ -3,6 +3,7 @@ import { collectAbandoned, collectGarbage } from "../lib/garbage.js";
 import { formatRate } from "../lib/numbers.js";
 import type { Comparison } from "../lib/report.js";
 import { seededRandom } from "../lib/rng.js";
+import { SpareTime } from "../lib/spare-time.js";
 import { formatTable } from "../lib/table.js";
 import { runEach } from "../load/closed-loop.js";
 import { keyOf } from "../load/inputs.js";
@@ -19,9 +20,6 @@ const ROUNDS = 11;
 const QUICK_ROUNDS = 2;
 const ROUND_MS = 45;
 const WARM_UP_MS = 120;
-/** One cell that is close to its bound may take so many times its share of the time that is left, and no longer than so. */
-const LARGEST_SHARE = 3;
-const MAX_MORE_MS = 20_000;
 const OPERATION_TIMEOUT_MS = 60_000;
 const LOAD_IN_FLIGHT = 64;
 const SPARE_KEYS = 64;
@@ -39,11 +37,11 @@ export async function measureGrid(bench: CodecBench): Promise<void> {
   const values = new Map<number, readonly string[]>();
   const results: CellResult[] = [];
   const cells = gridCells(extent, stores);
-  const time = new SpareTime(cells.length, bench.gridMs ?? 0);
+  const spare = new SpareTime(bench.gridSpareMs ?? 0, cells.length);
   for (const cell of cells) {
     const known = values.get(cell.bytes) ?? makeRecords(cell.bytes);
     values.set(cell.bytes, known);
-    const result = await measureCell(bench, cell, known, time);
+    const result = await measureCell(bench, cell, known, spare);
     bench.recorded([result.auto, result.never, result.always]);
     results.push(result);
   }
@@ -57,39 +55,11 @@ export function makeRecords(bytes: number): readonly string[] {
   return Array.from({ length: count }, () => Buffer.from(jsonRecord(random, bytes), "latin1").toString("latin1"));
 }
 
-/** What a given time leaves for cells that need more rounds than others. */
-class SpareTime {
-  readonly #startMs = performance.now();
-  readonly #budgetMs: number;
-  #cellsLeft: number;
-  #cellsDone = 0;
-  #spentMs = 0;
-
-  constructor(cells: number, budgetMs: number) {
-    this.#cellsLeft = cells;
-    this.#budgetMs = budgetMs;
-  }
-
-  /** Milliseconds that the present cell may take beyond its usual rounds. */
-  forCell(): number {
-    const elapsedMs = performance.now() - this.#startMs;
-    const usualMs = this.#cellsDone === 0 ? elapsedMs : (elapsedMs - this.#spentMs) / this.#cellsDone;
-    const spareMs = (this.#budgetMs - elapsedMs) / this.#cellsLeft - usualMs;
-    return Math.min(MAX_MORE_MS, Math.max(0, spareMs * LARGEST_SHARE));
-  }
-
-  cellDone(spentMs: number): void {
-    this.#cellsDone++;
-    this.#cellsLeft--;
-    this.#spentMs += spentMs;
-  }
-}
-
 export async function measureCell(
   bench: CodecBench,
   cell: GridCell,
   values: readonly string[],
-  time = new SpareTime(1, 0),
+  spare: SpareTime,
 ): Promise<CellResult> {
   const workload = cellName(cell);
   const keys = Array.from({ length: cell.inFlight + SPARE_KEYS }, (_, index) => keyOf(sizeName(cell.bytes), index));
@@ -112,20 +82,12 @@ export async function measureCell(
     const resultOf = ([auto, never, always]: readonly Comparison[]): CellResult => ({
       ...{ cell, auto: auto!, never: never!, always: always! },
     });
-    let usualRoundsEndMs = 0;
     const rows = await measureSideBySide(contenders, {
       ...{ workload, inFlight: cell.inFlight, timed: false, progress: bench.progress },
       roundMs: bench.roundMs ?? ROUND_MS,
       rounds: bench.quick ? QUICK_ROUNDS : ROUNDS,
-      more: {
-        forMs: time.forCell(),
-        areWanted: (sofar) => {
-          usualRoundsEndMs ||= performance.now();
-          return !judgeCell(resultOf(sofar)).isDecided;
-        },
-      },
+      more: { spare, areWanted: (soFar) => !judgeCell(resultOf(soFar)).isDecided },
     });
-    time.cellDone(performance.now() - usualRoundsEndMs);
     return resultOf(rows);
   } finally {
     await Promise.allSettled(engines.map((engine) => engine.close()));

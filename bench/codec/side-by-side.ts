@@ -2,6 +2,7 @@ import { collectYoungGarbage } from "../lib/garbage.js";
 import { LatencyRecorder } from "../lib/latency-recorder.js";
 import { median } from "../lib/median.js";
 import type { Comparison } from "../lib/report.js";
+import type { SpareTime } from "../lib/spare-time.js";
 import { runClosedLoop } from "../load/closed-loop.js";
 import { MainThreadMeter } from "./main-thread-meter.js";
 
@@ -26,7 +27,7 @@ export interface SideBySideOptions {
 
 /** Rounds beyond `rounds`, while what was measured does not tell yet what it is to tell. */
 export interface MoreRounds {
-  readonly forMs: number;
+  readonly spare: SpareTime;
   readonly areWanted: (rows: readonly Comparison[]) => boolean;
 }
 
@@ -38,20 +39,21 @@ export async function measureSideBySide(
   const { workload, rounds, progress, more } = options;
   const measured = contenders.map((contender) => new Measured(contender));
   const rows = (): Comparison[] => measured.map((current) => current.comparison(workload));
-  let endOfMoreMs: number | undefined;
-  const isEnough = (round: number): boolean => {
-    if (round < rounds) return false;
-    endOfMoreMs ??= performance.now() + (more?.forMs ?? 0);
-    return !more?.areWanted(rows()) || performance.now() >= endOfMoreMs;
-  };
-  for (let round = 0; !isEnough(round); round++) {
+  const roundOfAll = async (round: number): Promise<void> => {
     for (let turn = 0; turn < measured.length; turn++) {
       const current = measured[(round + turn) % measured.length]!;
       progress(`${workload}  round ${round + 1}/${Math.max(rounds, round + 1)}  ${current.contender.name}`);
       collectYoungGarbage();
       await current.round(options);
     }
-  }
+  };
+  let round = 0;
+  while (round < rounds) await roundOfAll(round++);
+  await more?.spare.spend(async () => {
+    if (!more.areWanted(rows())) return false;
+    await roundOfAll(round++);
+    return true;
+  });
   if (options.timed) for (const current of measured) await current.timedRound(options);
   return rows();
 }

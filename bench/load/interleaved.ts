@@ -1,4 +1,5 @@
 import type { Comparison } from "../lib/report.js";
+import type { SpareTime } from "../lib/spare-time.js";
 import { MILLRACE, YARDSTICK } from "../peers/all-peers.js";
 import { ClientRounds, type Contestant, YardstickRounds } from "./contestants.js";
 import { hasGoal, isTooCloseToTell } from "./goals.js";
@@ -15,9 +16,6 @@ const TIMED_ROUNDS = 3;
  * processor caches are theirs, and V8, which has seen an idle process, begins with a full collection.
  */
 const WARM_UP_SHARE = 0.5;
-/** Of the time there is for goals that are close, one cell may take so many times its share. */
-const SHARES = 2;
-
 export interface CellOptions {
   readonly roundMs: number;
   readonly names: readonly string[];
@@ -25,27 +23,6 @@ export interface CellOptions {
   readonly sampleValue: string;
   readonly spare: SpareTime;
   readonly progress: (text: string) => void;
-}
-
-/** Time for further rounds where the usual ones do not tell whether a goal is met. */
-export class SpareTime {
-  #leftMs: number;
-  #cellsLeft: number;
-
-  /** @param cells that have goals */
-  constructor(totalMs: number, cells: number) {
-    this.#leftMs = totalMs;
-    this.#cellsLeft = cells;
-  }
-
-  /** Rounds of one cell, until none is needed or its time is over. */
-  async spend(round: () => Promise<boolean>): Promise<void> {
-    const startMs = performance.now();
-    const endMs = startMs + Math.min(this.#leftMs, (this.#leftMs / Math.max(1, this.#cellsLeft)) * SHARES);
-    while (performance.now() < endMs && (await round()));
-    this.#leftMs -= performance.now() - startMs;
-    this.#cellsLeft--;
-  }
 }
 
 /** Measures one workload with every subject: round robin, another one first in every round, the median counts. */

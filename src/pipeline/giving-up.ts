@@ -6,27 +6,16 @@ import { type Completion, isRead } from "./completion.js";
 import { DeadlineTimer } from "./deadline-timer.js";
 import { keepGivenBytes, letGoOfBytes } from "./given-bytes.js";
 import type { RequestsUnderWay } from "./requests-under-way.js";
+import { WatchedSignals } from "./watched-signals.js";
 
 /** Timers are a millisecond or two late by themselves. */
 const LATE_MS = 2;
-/** Answers that have come meanwhile are read over several turns: they are all read when none was for so long, */
+/** Answers that have come meanwhile are read over several turns; when none was for so long, all have been. */
 const QUIET_MS = 10;
-/** or, while what comes never ends, after so long. */
+/** Answers are read for as long as the timer was late, and no longer than so. */
 const LONGEST_READING_MS = 100;
 /** Times of requests wrap, so that what is older than this cannot be told from what is younger. */
 const LONGEST_DEADLINE_MS = 1_800_000;
-
-interface WatchedRequest {
-  readonly request: Request;
-  /** In the list of its signal. */
-  index: number;
-}
-
-interface WatchedSignal {
-  /** In no order: the last one takes the place of one that leaves. For why it is no Set see `core/keyed-table.ts`. */
-  readonly requests: WatchedRequest[];
-  readonly forget: () => void;
-}
 
 /** Answers requests whose deadline has passed or whose caller aborted them: `unknown` only for writes that were sent. */
 export class GivingUp {
@@ -40,19 +29,16 @@ export class GivingUp {
   #dueMs = Number.POSITIVE_INFINITY;
   /** When it fired; later deadlines of what was sent are for the next time. */
   #judgedMs = 0;
+  /** Until when answers are read, at the latest. */
+  #readUntilMs = 0;
   /** Of what was sent, how much was overdue in the last turn while answers are being read, and since when no less. */
   #overdue = 0;
   #quietSinceMs = 0;
-  #readingSinceMs = 0;
   /** Above 0: callers are being told, and what they do may lead back here. */
   #busy = 0;
   #isReading = false;
   #isStopped = false;
-  /**
-   * One listener a signal: with one a request, each would be compared with all that are there. Weak, because its table
-   * does not lead to the next one as that of a Map does (`core/keyed-table.ts`).
-   */
-  readonly #signals = new WeakMap<AbortSignal, WatchedSignal>();
+  readonly #signals = new WatchedSignals((requests, signal) => this.#abortAll(requests, signal));
 
   /**
    * @param outage as `Driver.outage`
@@ -83,18 +69,7 @@ export class GivingUp {
   }
 
   watchSignal(request: Request, signal: AbortSignal): void {
-    const watched = this.#signals.get(signal) ?? this.#watch(signal);
-    const { requests } = watched;
-    const entry: WatchedRequest = { request, index: requests.length };
-    requests.push(entry);
-    request.unwatchSignal = () => {
-      const last = requests.pop()!;
-      if (last !== entry) {
-        requests[entry.index] = last;
-        last.index = entry.index;
-      }
-      if (requests.length === 0) watched.forget();
-    };
+    this.#signals.watch(request, signal);
   }
 
   /**
@@ -131,8 +106,9 @@ export class GivingUp {
   };
 
   readonly #afterSockets = (): void => {
+    // Infinite: it was looked at on behalf of an earlier turn.
+    if (this.#isStopped || this.#dueMs === Number.POSITIVE_INFINITY) return;
     const lateMs = this.#judgedMs - this.#dueMs;
-    if (this.#isStopped || lateMs === Number.NEGATIVE_INFINITY) return;
     const isAncient = lateMs > LONGEST_DEADLINE_MS;
     try {
       this.#overdue = this.#expire(lateMs <= LATE_MS || isAncient, isAncient);
@@ -140,8 +116,8 @@ export class GivingUp {
       this.#dueMs = Number.POSITIVE_INFINITY;
     }
     if (this.#overdue > 0 && !this.#isReading) {
-      this.#readingSinceMs = this.#loop.nowMs();
-      this.#quietSinceMs = this.#readingSinceMs;
+      this.#quietSinceMs = this.#loop.nowMs();
+      this.#readUntilMs = this.#quietSinceMs + Math.min(lateMs, LONGEST_READING_MS);
       this.#readOn();
     }
     this.#onGivenUp();
@@ -157,7 +133,7 @@ export class GivingUp {
     this.#isReading = false;
     if (this.#isStopped || this.#overdue === 0) return;
     const nowMs = this.#loop.nowMs();
-    const isOver = nowMs - this.#quietSinceMs > QUIET_MS || nowMs - this.#readingSinceMs > LONGEST_READING_MS;
+    const isOver = nowMs - this.#quietSinceMs > QUIET_MS || nowMs > this.#readUntilMs;
     const overdue = this.#expire(isOver);
     if (overdue < this.#overdue) this.#quietSinceMs = nowMs;
     this.#overdue = overdue;
@@ -165,44 +141,27 @@ export class GivingUp {
     else this.#onGivenUp();
   };
 
-  #watch(signal: AbortSignal): WatchedSignal {
-    const requests: WatchedRequest[] = [];
-    const onAbort = (): void => {
-      this.#signals.delete(signal);
-      this.#busy++;
-      try {
-        this.#abortAll(requests, signal);
-      } finally {
-        this.#busy--;
-      }
-      this.#onGivenUp();
-    };
-    const forget = (): void => {
-      this.#signals.delete(signal);
-      signal.removeEventListener("abort", onAbort);
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    const watched = { requests, forget };
-    this.#signals.set(signal, watched);
-    return watched;
-  }
-
-  #abortAll(requests: readonly WatchedRequest[], signal: AbortSignal): void {
+  #abortAll(requests: readonly Request[], signal: AbortSignal): void {
     const concerned = new Set<Batch>();
     let queued = 0;
-    // Each that is answered leaves the list.
-    for (const { request } of [...requests]) {
-      const batch = this.#underWay.sentBatchOf(request);
-      this.#abort(request, batch, signal);
-      if (batch !== undefined) {
-        concerned.add(batch);
-      } else {
-        letGoOfBytes(request);
-        queued++;
+    this.#busy++;
+    try {
+      for (const request of requests) {
+        const batch = this.#underWay.sentBatchOf(request);
+        this.#abort(request, batch, signal);
+        if (batch !== undefined) {
+          concerned.add(batch);
+        } else {
+          letGoOfBytes(request);
+          queued++;
+        }
       }
+      this.#underWay.dropAnswered(queued);
+      for (const batch of concerned) this.#abandon(batch);
+    } finally {
+      this.#busy--;
     }
-    this.#underWay.dropAnswered(queued);
-    for (const batch of concerned) this.#abandon(batch);
+    this.#onGivenUp();
   }
 
   #abort(request: Request, batch: Batch | undefined, signal: AbortSignal): void {
@@ -235,7 +194,7 @@ export class GivingUp {
     let overdue = 0;
     const leftOf = (request: Request): number =>
       isAncient ? 0 : request.timeoutMs - ((nowUs - request.startedAtUs) | 0) / 1000;
-    const isGivenUp = (request: Request, wasSent: boolean, batch?: Batch): boolean => {
+    const giveUpIfDue = (request: Request, wasSent: boolean, batch?: Batch): boolean => {
       if (request.settled) return false;
       const leftMs = leftOf(request);
       if (leftMs > (wasSent ? -sinceJudgedMs : 0)) {
@@ -253,7 +212,7 @@ export class GivingUp {
     try {
       let queued = 0;
       this.#underWay.forEachQueued((request) => {
-        if (!isGivenUp(request, false)) return;
+        if (!giveUpIfDue(request, false)) return;
         letGoOfBytes(request);
         queued++;
       });
@@ -263,7 +222,7 @@ export class GivingUp {
         let abandoned = false;
         batch.forEachRequest((request) => {
           // One that failed there may be in the queue again, or in a later batch.
-          if (request.batchSequence === batch.sequence) abandoned = isGivenUp(request, wasSent, batch) || abandoned;
+          if (request.batchSequence === batch.sequence) abandoned = giveUpIfDue(request, wasSent, batch) || abandoned;
         });
         if (abandoned) this.#abandon(batch);
       });

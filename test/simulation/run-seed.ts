@@ -30,7 +30,7 @@ export interface SeedResult {
 const BUDGET_MS = 3;
 const SPAN_MS = 400;
 const STALL_MS = 200;
-/** For so long answers that came meanwhile may be read after a stall. */
+/** Answers that came meanwhile may be read for as long as a stall lasted, and no longer than so. */
 const READING_MS = 100;
 
 /** One run: what is drawn, done and answered depends on the seed alone. */
@@ -102,7 +102,7 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
     if (call.outcome === "pending") problems.push("a call after all faults was never answered");
   }
   const stalls = schedule.stalledMs + stalledMs;
-  problems.push(...checkHistory(calls, server.store, BUDGET_MS + (stalls > 0 ? stalls + READING_MS : 0)));
+  problems.push(...checkHistory(calls, server.store, BUDGET_MS + stalls + Math.min(stalls, READING_MS)));
   if (options.trace !== undefined) for (const call of calls) options.trace(describeCall(call));
   const retries = clients.reduce((sum, { pipeline }) => sum + pipeline.counters.retries, 0);
   for (const { driver } of clients) problems.push(...driver.expired);

@@ -8,6 +8,7 @@ import { type MoreRounds, measureSideBySide } from "../../../bench/codec/side-by
 import { medianInterval } from "../../../bench/lib/median.js";
 import { parseOptions } from "../../../bench/lib/options.js";
 import type { Comparison } from "../../../bench/lib/report.js";
+import { SpareTime } from "../../../bench/lib/spare-time.js";
 import { makePlan } from "../../../bench/load/plan.js";
 
 interface Figures {
@@ -102,9 +103,12 @@ describe("rounds side by side", () => {
 
   test("are as many as were asked for, and more while more are wanted and there is time", async () => {
     assert.equal(await roundsWith(), 3);
-    assert.equal(await roundsWith({ forMs: 60_000, areWanted: () => false }), 3);
-    assert.equal(await roundsWith({ forMs: 0, areWanted: () => true }), 3);
-    assert.equal(await roundsWith({ forMs: 60_000, areWanted: ([row]) => row!.rounds.length < 8 }), 8);
+    assert.equal(await roundsWith({ spare: new SpareTime(60_000, 1), areWanted: () => false }), 3);
+    assert.equal(await roundsWith({ spare: new SpareTime(0, 1), areWanted: () => true }), 3);
+    assert.equal(
+      await roundsWith({ spare: new SpareTime(60_000, 1), areWanted: ([row]) => row!.rounds.length < 8 }),
+      8,
+    );
   });
 
   test("leave an interval that holds the median, narrower with more of them", () => {
@@ -133,7 +137,7 @@ describe("the workload codec", () => {
     const some = codecBudget(CODEC_PARTS, 2_000_000);
     const more = codecBudget(CODEC_PARTS, 3_600_000);
     assert.ok(some.full && more.full);
-    assert.ok((more.gridMs ?? 0) > (some.gridMs ?? 0));
+    assert.ok((more.gridSpareMs ?? 0) > (some.gridSpareMs ?? 0));
     const short = codecBudget(CODEC_PARTS, 300_000);
     assert.ok((short.roundMs ?? 0) > (codecBudget(CODEC_PARTS, 200_000).roundMs ?? 0));
   });

@@ -6,9 +6,10 @@ import { junitXml } from "../../../bench/lib/junit.js";
 import { environmentText } from "../../../bench/lib/print.js";
 import { type BenchReport, type Comparison, hasFailed, judge } from "../../../bench/lib/report.js";
 import { judgeSlo, parseSlo } from "../../../bench/lib/slo.js";
+import { SpareTime } from "../../../bench/lib/spare-time.js";
 import type { Contestant } from "../../../bench/load/contestants.js";
 import { isTooCloseToTell, measureGoals } from "../../../bench/load/goals.js";
-import { roundsOfClose, SpareTime } from "../../../bench/load/interleaved.js";
+import { roundsOfClose } from "../../../bench/load/interleaved.js";
 import { parseCsv } from "../../../bench/peers/redis-benchmark.js";
 
 function row(workload: string, subject: string, opsPerSec: number, p50Us = 100): Comparison {

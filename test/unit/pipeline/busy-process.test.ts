@@ -77,6 +77,26 @@ async function turns(count = 3): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Puts that were sent, and a process that was busy until long after their deadlines. */
+async function callsBeforeStall(count: number) {
+  const stage = scene({ maxSize: 1, maxInFlight: count });
+  for (let index = 0; index < count; index++) stage.put(`key ${index}`, 100);
+  await turns();
+  assert.equal(stage.batches.length, count);
+  stage.loop.work(500);
+  stage.loop.clock.advance(100);
+  /** One after the other, over turns of five milliseconds each. */
+  const answerFirst = async (answered: number): Promise<void> => {
+    for (const batch of stage.batches.slice(0, answered)) {
+      await turns(2);
+      stage.loop.work(5);
+      stage.answer(batch);
+    }
+    await turns();
+  };
+  return { ...stage, answerFirst };
+}
+
 /** Values are compressed elsewhere, and are there when the test says so. */
 function slowCodec() {
   const compressor = openCompressor("zstd");
@@ -154,18 +174,8 @@ test("whoever is told of a failure may call the engine: nothing leaves out of or
 });
 
 test("answers that take several turns to be read all count after a stall, and what has none is given up then", async () => {
-  const { loop, put, batches, answer, endings } = scene({ maxSize: 1 });
-  for (let index = 0; index < 8; index++) put(`key ${index}`, 100);
-  await turns();
-  assert.equal(batches.length, 8);
-  loop.work(500);
-  loop.clock.advance(100);
-  for (const batch of batches.slice(0, 7)) {
-    await turns(2);
-    loop.work(5);
-    answer(batch);
-  }
-  await turns();
+  const { loop, endings, answerFirst } = await callsBeforeStall(8);
+  await answerFirst(7);
   assert.equal([...endings.values()].filter((ending) => ending === "ok").length, 7);
   assert.equal(endings.get("key 7"), undefined);
   loop.work(11);
@@ -174,18 +184,22 @@ test("answers that take several turns to be read all count after a stall, and wh
 });
 
 test("while answers never end, what has none waits no longer than a tenth of a second", async () => {
-  const { loop, put, batches, answer, endings } = scene({ maxSize: 1, maxInFlight: 40 });
-  for (let index = 0; index < 40; index++) put(`key ${index}`, 100);
-  await turns();
-  loop.work(500);
-  loop.clock.advance(100);
-  for (const batch of batches.slice(0, 30)) {
-    await turns(2);
-    loop.work(5);
-    answer(batch);
-  }
-  await turns();
+  const { endings, answerFirst } = await callsBeforeStall(40);
+  await answerFirst(30);
   assert.equal(endings.get("key 39"), "TIMEOUT unknown");
+});
+
+test("a process that was late by little reads no longer than that", async () => {
+  const { loop, put, endings } = scene();
+  put("key", 100);
+  await turns();
+  loop.work(4);
+  loop.clock.advance(100);
+  await turns();
+  assert.equal(endings.get("key"), undefined);
+  loop.work(5);
+  await turns();
+  assert.equal(endings.get("key"), "TIMEOUT unknown");
 });
 
 test("a deadline that passes while others are looked at is not judged before answers to it could be read", async () => {

@@ -220,26 +220,39 @@ test("metadata and the value that is expected count among the bytes of a batch",
   await engine.close();
 });
 
-test("a read that is tried again shares the answer of a later one under way, and never comes after it", async () => {
-  const refused = new BackendError("BUSY", { outcome: "not-applied", retryable: true });
+const refused = new BackendError("BUSY", { outcome: "not-applied", retryable: true });
+
+function refuseAll(batch: Batch): void {
+  batch.forEachLeader((leader) => batch.fail(leader, refused));
+}
+
+/** An engine over a store that answers when a test does. */
+async function held() {
   const hand = new HandDriver(() => {});
-  const engine = await createEngine({ backend: hand.driver, retry: RETRY, compression: { codec: "none" } });
+  const engine = await createEngine({ backend: hand.driver, retry: RETRY });
+  const sent = (batches: number): Promise<void> =>
+    until(`batch ${batches} is sent`, () => hand.batches.length === batches);
+  return { hand, engine, sent };
+}
+
+test("a read that is tried again shares the answer of a later one under way, and never comes after it", async () => {
+  const { hand, engine, sent } = await held();
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const first = engine.get("k");
   const firstToo = engine.contains("k");
   const other = engine.get("other");
-  await until("the first batch is sent", () => hand.batches.length === 1);
+  await sent(1);
   const second = engine.get("k");
   await turn();
   const third = engine.contains("k");
-  await until("all are sent", () => hand.batches.length === 3);
+  await sent(3);
   const [one, two, three] = hand.batches as [Batch, Batch, Batch];
-  one.forEachLeader((leader) => one.fail(leader, refused));
+  refuseAll(one);
   // A lost connection may fail everything once more.
-  one.forEachLeader((leader) => one.fail(leader, refused));
+  refuseAll(one);
   one.complete();
   // Nobody else reads this one.
-  await until("the other is tried again", () => hand.batches.length === 4);
+  await sent(4);
   assert.deepEqual(
     hand.batches[3]!.reads.map(({ key }) => key),
     ["other"],
@@ -256,21 +269,19 @@ test("a read that is tried again shares the answer of a later one under way, and
 });
 
 test("a read that shares a later answer has its own deadline, and is tried again with that one", async () => {
-  const refused = new BackendError("BUSY", { outcome: "not-applied", retryable: true });
-  const hand = new HandDriver(() => {});
-  const engine = await createEngine({ backend: hand.driver, retry: RETRY, compression: { codec: "none" } });
+  const { hand, engine, sent } = await held();
   const patient = engine.get("k");
   const hurried = endingOf(engine.get("k", { timeoutMs: 40 }));
-  await until("the first batch is sent", () => hand.batches.length === 1);
+  await sent(1);
   const second = engine.get("k");
-  await until("the second batch is sent", () => hand.batches.length === 2);
+  await sent(2);
   const [one, two] = hand.batches as [Batch, Batch];
-  one.forEachLeader((leader) => one.fail(leader, refused));
+  refuseAll(one);
   one.complete();
   assert.equal(await hurried, "TIMEOUT not-applied");
-  two.forEachLeader((leader) => two.fail(leader, refused));
+  refuseAll(two);
   two.complete();
-  await until("both are tried again", () => hand.batches.length === 3);
+  await sent(3);
   assert.deepEqual(
     hand.batches[2]!.reads.map(({ key }) => key),
     ["k"],
@@ -281,17 +292,15 @@ test("a read that shares a later answer has its own deadline, and is tried again
 });
 
 test("a flush waits for a read that shares a later answer", async () => {
-  const refused = new BackendError("BUSY", { outcome: "not-applied", retryable: true });
-  const hand = new HandDriver(() => {});
-  const engine = await createEngine({ backend: hand.driver, retry: RETRY });
+  const { hand, engine, sent } = await held();
   const ended: string[] = [];
   const first = engine.get("k").then(() => ended.push("get"));
   const flushed = engine.flush().then(() => ended.push("flush"));
-  await until("the first batch is sent", () => hand.batches.length === 1);
+  await sent(1);
   const second = engine.get("k");
-  await until("the second batch is sent", () => hand.batches.length === 2);
+  await sent(2);
   const [one, two] = hand.batches as [Batch, Batch];
-  one.forEachLeader((leader) => one.fail(leader, refused));
+  refuseAll(one);
   one.complete();
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.deepEqual(ended, []);
@@ -302,20 +311,18 @@ test("a flush waits for a read that shares a later answer", async () => {
 });
 
 test("a leader that has its answer and fails twice leads nobody in a circle", async () => {
-  const refused = new BackendError("BUSY", { outcome: "not-applied", retryable: true });
   for (const isReadAgain of [true, false]) {
-    const hand = new HandDriver(() => {});
-    const engine = await createEngine({ backend: hand.driver, retry: RETRY });
+    const { hand, engine, sent } = await held();
     const hurried = endingOf(engine.get("k", { timeoutMs: 20 }));
     const followers = [engine.get("k"), engine.get("k")];
-    await until("the first batch is sent", () => hand.batches.length === 1);
+    await sent(1);
     const [one] = hand.batches as [Batch];
     if (isReadAgain) followers.push(engine.get("k"));
     assert.equal(await hurried, "TIMEOUT not-applied");
     const [leader] = one.reads;
     one.fail(leader!, refused);
     one.fail(leader!, refused);
-    await until("it is under way again", () => hand.batches.length === 2);
+    await sent(2);
     one.fail(leader!, refused);
     one.complete();
     succeedAll(hand.batches[1]!);

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { StateError } from "../../../core/errors.js";
 import { Ring } from "../../../core/ring.js";
+import { SilenceWatch } from "../../../core/silence-watch.js";
 import type { ReadSlab } from "../../read-slab.js";
 import { placeOf } from "../client-settings.js";
 import {
@@ -70,8 +71,7 @@ export class WireSession {
   #failure: ServerFailure | undefined;
   #isClosed = false;
   #unsentWrites = 0;
-  #lastProgressMs = 0;
-  #watchdog: NodeJS.Timeout | undefined;
+  readonly #silence: SilenceWatch;
   /** Counts what the socket has brought, so that results of one chunk can share a clock reading. */
   chunks = 0;
 
@@ -84,6 +84,11 @@ export class WireSession {
     this.#reader = new MessageReader(
       (type, bytes, start, end) => this.#take(type, bytes, start, end),
       (slab) => !this.#isClosed && this.#due.peek()?.rows?.(slab) === true,
+    );
+    this.#silence = new SilenceWatch(
+      options.silenceMs,
+      () => this.#due.size > 0,
+      (silentMs) => this.destroy(silenceError(this.place, silentMs)),
     );
     socket.removeAllListeners("data");
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
@@ -149,14 +154,14 @@ export class WireSession {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearTimeout(this.#watchdog);
+    this.#silence.stop();
     this.#socket.end(TERMINATE);
   }
 
   destroy(cause: StateError): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearTimeout(this.#watchdog);
+    this.#silence.stop();
     this.#socket.destroy();
     this.#options.onAborting();
     const failure = this.#failure;
@@ -171,15 +176,13 @@ export class WireSession {
   }
 
   #expectAnswers(): void {
-    if (this.#due.size > 0) return;
-    this.#lastProgressMs = performance.now();
-    if (this.#watchdog === undefined) this.#watch(this.#options.silenceMs);
+    if (this.#due.size === 0) this.#silence.begin();
   }
 
   #receive(chunk: Buffer): void {
     if (this.#isClosed) return;
     this.chunks++;
-    this.#lastProgressMs = performance.now();
+    this.#silence.progressed(performance.now());
     try {
       this.#reader.push(chunk);
     } catch (error) {
@@ -235,25 +238,5 @@ export class WireSession {
   #forgetPrepared(failure: ServerFailure): void {
     if (isLostStatement(failure)) this.prepared = undefined;
     else this.prepared?.clear();
-  }
-
-  #watch(delayMs: number): void {
-    this.#watchdog = setTimeout(() => {
-      // If this process was busy itself, answers wait in the socket, which is read after the timers of a turn.
-      const leftMs = this.#silenceLeftMs();
-      if (leftMs > 0) this.#look(leftMs);
-      else setImmediate(() => this.#look(this.#silenceLeftMs()));
-    }, delayMs);
-  }
-
-  #look(leftMs: number): void {
-    this.#watchdog = undefined;
-    if (this.#due.size === 0) return;
-    if (leftMs > 0) this.#watch(Math.ceil(leftMs));
-    else this.destroy(silenceError(this.place, this.#options.silenceMs - leftMs));
-  }
-
-  #silenceLeftMs(): number {
-    return this.#options.silenceMs - (performance.now() - this.#lastProgressMs);
   }
 }

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { BusyPoll } from "../../../core/busy-poll.js";
 import { ConnectionError, StateError, TimeoutError } from "../../../core/errors.js";
 import { Ring } from "../../../core/ring.js";
+import { SilenceWatch } from "../../../core/silence-watch.js";
 import { ReadSlab } from "../../read-slab.js";
 import { connectionFailure } from "../connection-failure.js";
 import type { CommandSlab } from "./command-slab.js";
@@ -77,8 +78,7 @@ export class WireConnection {
   readonly #leaving = new Ring<CommandSlab>(64);
   readonly #poll: BusyPoll;
   #state: "connecting" | "ready" | "closed" = "connecting";
-  #lastProgressMs = 0;
-  #watchdog: NodeJS.Timeout | undefined;
+  readonly #silence: SilenceWatch;
   /** Time that heavy reads took in this turn of the event loop. */
   #turnMs = 0;
 
@@ -86,6 +86,11 @@ export class WireConnection {
     this.#options = options;
     options.parser.reset();
     this.#poll = new BusyPoll(options.busyPollMs);
+    this.#silence = new SilenceWatch(
+      options.silenceMs,
+      () => this.#due.size > 0,
+      (silentMs) => this.destroy(this.#silenceError(Math.round(silentMs))),
+    );
     this.#socket = openSocket(
       options,
       () => this.#slab.room(),
@@ -176,7 +181,7 @@ export class WireConnection {
     if (this.#state === "closed") return;
     const wasReady = this.#state === "ready";
     this.#state = "closed";
-    clearTimeout(this.#watchdog);
+    this.#silence.stop();
     this.#socket.destroy();
     for (;;) {
       const expectation = this.#due.shift();
@@ -202,10 +207,7 @@ export class WireConnection {
   }
 
   #expect(expectation: Expectation): void {
-    if (this.#due.size === 0) {
-      this.#lastProgressMs = performance.now();
-      if (this.#watchdog === undefined && this.#state === "ready") this.#watch(this.#options.silenceMs);
-    }
+    if (this.#due.size === 0 && this.#state === "ready") this.#silence.begin();
     this.#due.push(expectation);
   }
 
@@ -214,7 +216,7 @@ export class WireConnection {
     const slab = this.#slab;
     slab.end += received;
     const startedMs = performance.now();
-    this.#lastProgressMs = startedMs;
+    this.#silence.progressed(startedMs);
     try {
       while (slab.start < slab.end) {
         const expectation = this.#due.peek();
@@ -257,26 +259,6 @@ export class WireConnection {
       if (reply === INCOMPLETE) return;
       if (!(reply instanceof PushReply)) throw new ProtocolError("a reply to nothing");
     }
-  }
-
-  #watch(delayMs: number): void {
-    this.#watchdog = setTimeout(() => {
-      // If this process was busy itself, answers wait in the socket, which is read after the timers of a turn.
-      const leftMs = this.#silenceLeftMs();
-      if (leftMs > 0) this.#look(leftMs);
-      else setImmediate(() => this.#look(this.#silenceLeftMs()));
-    }, delayMs);
-  }
-
-  #look(leftMs: number): void {
-    this.#watchdog = undefined;
-    if (this.#due.size === 0) return;
-    if (leftMs > 0) this.#watch(Math.ceil(leftMs));
-    else this.destroy(this.#silenceError(Math.round(this.#options.silenceMs - leftMs)));
-  }
-
-  #silenceLeftMs(): number {
-    return this.#options.silenceMs - (performance.now() - this.#lastProgressMs);
   }
 
   /** A port that expects TLS closes on what it cannot read. */
