@@ -7,7 +7,8 @@ export interface BatchOwner {
   nowUs(): number;
   /** Every request of `leader`'s chain has this result. A Buffer handed over belongs to the caller from then on. */
   requestSucceeded(batch: Batch, leader: Request, result: unknown): void;
-  requestFailed(batch: Batch, leader: Request, error: StateError): void;
+  /** @param withOthers as `Batch.refuseWithOthers` says */
+  requestFailed(batch: Batch, leader: Request, error: StateError, withOthers: boolean): void;
   batchCompleted(batch: Batch): void;
   defersDecoding(batch: Batch, rawBytes: number): boolean;
 }
@@ -52,6 +53,8 @@ export class Batch {
   writtenAtUs = 0;
   /** Marks of the pipeline: position in the order of batches. */
   sequence = 0;
+  /** A request in it `isApart`. */
+  hasApart = false;
   /** A request was given up while the batch waited to be handed to the driver: it must not be sent. */
   isStale = false;
   /** Its callers have their answers in parts, and not all in one go. */
@@ -99,7 +102,15 @@ export class Batch {
 
   /** Fails a request alone; its neighbours in the batch are not touched. */
   fail(leader: Request, error: StateError): void {
-    this.#owner.requestFailed(this, leader, error);
+    this.#owner.requestFailed(this, leader, error, false);
+  }
+
+  /**
+   * Instead of `fail`, of a request that the store refused together with others, none of which it carried out, where the
+   * reason may lie in one of them. It comes again once, `isApart`; should it fail then, it fails for itself.
+   */
+  refuseWithOthers(leader: Request, error: StateError): void {
+    this.#owner.requestFailed(this, leader, error, true);
   }
 
   /** Optional: the driver has encoded the batch and handed it to the operating system or to another thread. */
@@ -148,6 +159,13 @@ export class Batch {
         request = next;
       }
     });
+  }
+
+  /** The requests that the store must answer. */
+  leaders(): Request[] {
+    const leaders: Request[] = [];
+    this.forEachLeader((leader) => leaders.push(leader));
+    return leaders;
   }
 
   /** Calls `visit` for each request that the store must answer. */

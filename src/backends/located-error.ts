@@ -1,6 +1,8 @@
-import { BackendError, type Outcome, StateError } from "../core/errors.js";
+import { BackendError, InvalidArgumentError, type Outcome, StateError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
-import { Kind, OPERATION_NAMES, type Request } from "./request.js";
+import { hasLostMemory } from "../core/value.js";
+import type { Batch } from "./batch.js";
+import { Kind, OPERATION_NAMES, type Request, valuesOf } from "./request.js";
 
 /**
  * Codecs and helpers throw errors that know no place, because they know no request; this gives them the request's
@@ -9,7 +11,33 @@ import { Kind, OPERATION_NAMES, type Request } from "./request.js";
 export function locateError(error: unknown, request: Request, backend: string, outcome?: Outcome): StateError {
   // A transaction has many keys and none of its own.
   const key = request.kind === Kind.transaction ? undefined : request.key;
-  return placeError(error, OPERATION_NAMES[request.kind], key, backend, outcome);
+  const cause = error instanceof StateError || !hasLostValue(request) ? error : lostValue(error);
+  return placeError(cause, OPERATION_NAMES[request.kind], key, backend, outcome);
+}
+
+/** A value of it was given as bytes whose memory was transferred away, or has shrunk below them, since the call. */
+export function hasLostValue(request: Request): boolean {
+  return valuesOf(request).some((value) => typeof value !== "string" && hasLostMemory(value));
+}
+
+export function lostValue(cause?: unknown): InvalidArgumentError {
+  const message =
+    "the value's memory was transferred away, or has shrunk, before the operation had ended; copy it first";
+  return new InvalidArgumentError(message, { reason: "ERR_VALUE_UNSTABLE", cause });
+}
+
+/**
+ * Fails requests of a batch that could not be written down, and of which nothing was sent. Where that is for values that
+ * were lost the others come again.
+ */
+export function failUnwritten(batch: Batch, requests: readonly Request[], error: unknown, backend: string): void {
+  const lost = new Set(requests.filter(hasLostValue));
+  const message = "it was to travel with a value whose memory was transferred away";
+  const neighbour = new BackendError(message, { reason: "ERR_NOT_SENT", retryable: true, cause: error });
+  for (const request of requests) {
+    if (lost.size === 0 || lost.has(request)) batch.fail(request, locateError(error, request, backend, "not-applied"));
+    else batch.refuseWithOthers(request, locateError(neighbour, request, backend, "not-applied"));
+  }
 }
 
 /** The same for work that is not a request, such as a scan. */

@@ -114,6 +114,8 @@ export class Request {
   failedAttempts = 0;
   /** It has left a batch and is about to be planned again; a driver that fails it once more changes nothing. */
   isReturning = false;
+  /** A command that it shared was refused, perhaps for another: it is to have one of its own. */
+  isApart = false;
   /** An attempt may have been applied, whatever becomes of the next. */
   outcomeUnknown = false;
   /** True from the moment the caller has its answer (a result, an error, a timeout). */
@@ -156,6 +158,17 @@ export class Request {
     this.startedAtUs = startedAtUs;
     this.timeoutMs = timeoutMs;
   }
+}
+
+/** What callers gave to be stored or compared. */
+export function valuesOf({ kind, value, detail }: Request): readonly Value[] {
+  if (kind === Kind.transaction) {
+    return (detail as readonly TransactionStep[]).flatMap((step) => (step.type === "put" ? [step.value] : []));
+  }
+  const values = value === undefined ? [] : [value];
+  if (kind !== Kind.compareAndSwap || detail === undefined) return values;
+  const { expected, next } = detail as CompareAndSwapDetail;
+  return [...values, expected, next].filter((given) => given !== null);
 }
 
 /** Units of the values that a request without a value of its own writes. */

@@ -18,8 +18,11 @@ export interface BatchCodec {
    * at most once for a batch.
    */
   worthSpreading(direction: CodecDirection, values: number, bytes: number): boolean;
-  /** The stored form of each value, in the order given: views into one slab that belongs to the caller. */
-  encode(values: readonly Value[], keyChecksums: Uint32Array): Promise<readonly Buffer[]>;
+  /**
+   * The stored form of each value, in the order given: views into one slab that belongs to the caller. undefined: the
+   * value's memory was transferred away, or has shrunk.
+   */
+  encode(values: readonly Value[], keyChecksums: Uint32Array): Promise<readonly (Buffer | undefined)[]>;
   /** The value behind each stored form, or why there is none. */
   decode(stored: readonly Buffer[], keyChecksums: Uint32Array): Promise<readonly (Buffer | StateError)[]>;
   /** What codec work on the calling thread took, so that the choice can learn. */

@@ -3,7 +3,7 @@ import { type Kind, OPERATION_NAMES, type TransactionStep } from "../backends/re
 import { suggest } from "../config/suggest.js";
 import { AbortedError, ClosedError, InvalidArgumentError, UnsupportedOperationError } from "../core/errors.js";
 import { type CanonicalKey, canonicalKeyOfBytes, isBinaryKey, joinKey, keyByteLength, keyBytes } from "../core/key.js";
-import type { Key, Value } from "../core/value.js";
+import { hasLostMemory, type Key, type Value } from "../core/value.js";
 import type { Mutation } from "./engine-contract.js";
 import { MAX_TTL_MS } from "./option-limits.js";
 
@@ -292,15 +292,7 @@ function binaryKeyFromScan(key: string): CanonicalKey | undefined {
 }
 
 function isUnstable(bytes: Uint8Array): boolean {
-  if (bytes.buffer instanceof SharedArrayBuffer) return true;
-  // A view that is detached, or beyond the end of memory that has shrunk, reports length 0.
-  if (bytes.length > 0) return false;
-  try {
-    Uint8Array.prototype.at.call(bytes, 0);
-    return false;
-  } catch {
-    return true;
-  }
+  return bytes.buffer instanceof SharedArrayBuffer || hasLostMemory(bytes);
 }
 
 const MUTATION_TYPES: readonly string[] = ["put", "delete", "expire"];

@@ -116,7 +116,9 @@ export class CodecStage {
     const frames = await batchCodec.encode(values, checksums);
     for (let index = 0; index < count; index++) {
       const request = requests[index]!;
-      const frame = frames[index]!;
+      const frame = frames[index];
+      // The driver will meet it, and fail it alone.
+      if (frame === undefined) continue;
       request.value = new FramedValue(frame, request.value!);
       request.hint?.learn(codec.claimedRawBytes(frame, 0, frame.length) >= 0);
     }

@@ -1,8 +1,9 @@
 import type { Batch } from "../backends/batch.js";
+import { lostValue } from "../backends/located-error.js";
 import { Kind, NO_ANSWER, OPERATION_NAMES, type Request } from "../backends/request.js";
 import type { ErrorDetails, StateError } from "../core/errors.js";
 import type { EventLoop } from "../core/event-loop.js";
-import { copyOfValue, type Value } from "../core/value.js";
+import { copyOfValue, hasLostMemory, type Value } from "../core/value.js";
 import { copyOfBytes } from "../core/value-memory.js";
 import { AnswersInParts } from "./answers-in-parts.js";
 import { OperationCounters } from "./operation-counters.js";
@@ -148,7 +149,9 @@ export class Completion {
         this.counters.coalesced++;
         this.#reads?.unanswered(request);
       }
-      if (!request.settled) {
+      if (!request.settled && hasLostAnswer(request)) {
+        this.fail(request, lostValue().concerning(this.place(request)), batch);
+      } else if (!request.settled) {
         let answer = request.answer;
         if (answer === NO_ANSWER) {
           if (request.kind === Kind.contains && leader.kind === Kind.get) {
@@ -167,6 +170,11 @@ export class Completion {
       request = next;
     }
   }
+}
+
+/** A get is to be answered from a put whose caller has given the memory of its value away. */
+function hasLostAnswer({ kind, answer }: Request): boolean {
+  return kind === Kind.get && answer instanceof Uint8Array && hasLostMemory(answer);
 }
 
 function stopListening(request: Request): void {

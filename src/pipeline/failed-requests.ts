@@ -58,17 +58,29 @@ export class FailedRequests {
 
   /** @param error the answer to `leader`, and to all that follow it, in this attempt */
   take(batch: Batch, leader: Request, error: StateError): void {
-    batch.hasFailed = true;
-    batch.firstErrorCode ??= error.code;
-    // It has left this batch already; a lost connection fails everything that was sent over it once more.
-    if (leader.isReturning || leader.batchSequence !== batch.sequence) return;
-    if (this.#mayTryAgain(batch, leader, error)) {
+    if (!hasFailedIn(batch, leader, error)) return;
+    if (!this.areFinal && this.#retry.allows(leader, error) && !this.#isOvertaken(batch, leader)) {
       if (this.#sharesLater(batch, leader)) return;
       if (this.#retry.spend(this.#loop.nowMs(), this.#completion.counters.succeeded)) {
-        this.#tryAgain(leader, error);
+        this.#sendAgain(leader, error, false);
+        this.#pauseAfter(leader);
         return;
       }
     }
+    this.#failAll(batch, leader, error);
+  }
+
+  /**
+   * As `take`, of a request that the store refused together with others. It is sent again, and at once, whatever is left
+   * of retries: the store is well, and only finds out in this way which of them it does not want.
+   */
+  takeShared(batch: Batch, leader: Request, error: StateError): void {
+    if (!hasFailedIn(batch, leader, error)) return;
+    if (leader.isApart || this.#isOvertaken(batch, leader)) this.#failAll(batch, leader, error);
+    else if (!this.#sharesLater(batch, leader)) this.#sendAgain(leader, error, true);
+  }
+
+  #failAll(batch: Batch, leader: Request, error: StateError): void {
     const again: Request[] = [];
     let request: Request | undefined = leader;
     while (request !== undefined) {
@@ -87,19 +99,17 @@ export class FailedRequests {
   }
 
   /**
-   * Nothing called later that a retry would change may have been sent: a write retried now would undo a later one, or
+   * Something called later that a retry would change may have been sent: a write retried now would undo a later one, or
    * come too late for a later read; a read retried now would see a later write.
    */
-  #mayTryAgain(batch: Batch, leader: Request, error: StateError): boolean {
-    if (this.areFinal || leader.isOverwritten || !this.#retry.allows(leader, error)) return false;
+  #isOvertaken(batch: Batch, leader: Request): boolean {
+    if (leader.isOverwritten) return true;
     const readOnly = isRead(leader.kind);
+    if (readOnly && batch.writes(leader.key)) return true;
     const keys = keysOf(leader);
-    const isOvertaken =
-      (readOnly && batch.writes(leader.key)) ||
-      this.#inFlight.someLater(batch, (later) =>
-        keys.some((key) => (readOnly ? later.writes(key) : later.touches(key))),
-      );
-    return !isOvertaken;
+    return this.#inFlight.someLater(batch, (later) =>
+      keys.some((key) => (readOnly ? later.writes(key) : later.touches(key))),
+    );
   }
 
   /**
@@ -125,12 +135,13 @@ export class FailedRequests {
     return true;
   }
 
-  #tryAgain(leader: Request, error: StateError): void {
+  #sendAgain(leader: Request, error: StateError, apart: boolean): void {
     const requests: Request[] = [];
     let request: Request | undefined = leader;
     while (request !== undefined) {
       const next: Request | undefined = request.follower;
       request.failedAttempts++;
+      request.isApart ||= apart;
       this.#options.reads?.unanswered(request);
       if (error.outcome === "unknown" && !isRead(request.kind)) request.outcomeUnknown = true;
       if (error.outcome === "unknown" && isOlder(request, leader)) {
@@ -150,6 +161,9 @@ export class FailedRequests {
     this.#completion.counters.retries += requests.length;
     this.#returnToQueue(requests);
     this.#options.watcher?.retried(leader, error, requests.length);
+  }
+
+  #pauseAfter(leader: Request): void {
     // A lost connection takes its own time; a store that answers "not now" is given some.
     const isGated = this.#driver.isWritable !== undefined && !this.#driver.isWritable();
     if (isGated || this.isPausing) return;
@@ -176,6 +190,13 @@ export class FailedRequests {
     this.#queue.putBack(requests);
     this.#schedule();
   }
+}
+
+/** False: it has left this batch already; a lost connection fails everything that was sent over it once more. */
+function hasFailedIn(batch: Batch, leader: Request, error: StateError): boolean {
+  batch.hasFailed = true;
+  batch.firstErrorCode ??= error.code;
+  return !leader.isReturning && leader.batchSequence === batch.sequence;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Batch } from "../backends/batch.js";
 import { type CompareAndSwapDetail, Kind, type Request, type TransactionStep } from "../backends/request.js";
 import { FramedValue } from "../codec/value-codec.js";
-import type { Value } from "../core/value.js";
+import { hasLostMemory, type Value } from "../core/value.js";
 import { copyOfBytes } from "../core/value-memory.js";
 
 /** Bytes that are a copy already: a batch is gone through again whenever something in it is given up. */
@@ -51,7 +51,7 @@ function keepBytesOf(request: Request, copyOf: Map<unknown, Value>): void {
 }
 
 function copied(bytes: Uint8Array, copyOf: Map<unknown, Value>): Value {
-  if (copies.has(bytes)) return bytes;
+  if (copies.has(bytes) || hasLostMemory(bytes)) return bytes;
   let copy = copyOf.get(bytes) as Buffer | undefined;
   if (copy === undefined) {
     copy = copyOfBytes(bytes);

@@ -255,8 +255,9 @@ export class Pipeline implements BatchOwner {
     this.#completion.succeed(batch, leader, result);
   }
 
-  requestFailed(batch: Batch, leader: Request, error: StateError): void {
-    this.#failed.take(batch, leader, error);
+  requestFailed(batch: Batch, leader: Request, error: StateError, withOthers: boolean): void {
+    if (withOthers) this.#failed.takeShared(batch, leader, error);
+    else this.#failed.take(batch, leader, error);
   }
 
   defersDecoding(batch: Batch, rawBytes: number): boolean {
@@ -272,7 +273,7 @@ export class Pipeline implements BatchOwner {
     batch.undecoded = undefined;
     const settle = (leader: Request, result: Buffer | StateError): void => {
       if (Buffer.isBuffer(result)) this.#completion.succeed(batch, leader, result);
-      else this.requestFailed(batch, leader, result.concerning(this.#completion.place(leader)));
+      else this.#failed.take(batch, leader, result.concerning(this.#completion.place(leader)));
     };
     void this.#stage.decode(batch, undecoded, settle).then(() => this.#retire(batch));
   }

@@ -107,6 +107,7 @@ export class RequestQueue {
       }
       this.#take();
       request.batchSequence = sequence;
+      if (request.isApart) batch.hasApart = true;
       batch.size++;
       batch.bytes += bytes;
       if (request.kind === Kind.compareAndSwap) this.#held.hold(request.key);
@@ -138,6 +139,7 @@ export class RequestQueue {
     batch.sequence = stale.sequence;
     batch.size = requests.length;
     batch.bytes = stale.bytes;
+    batch.hasApart = stale.hasApart;
     return batch;
   }
 

@@ -54,7 +54,7 @@ export function sizeOf(inputs: readonly Value[], { first, end }: Part): number {
   return bytes;
 }
 
-export function decodedBytes(results: readonly (Buffer | StateError)[], { first, end }: Part): number {
+export function decodedBytes(results: readonly (Buffer | StateError | undefined)[], { first, end }: Part): number {
   let bytes = 0;
   for (let index = first; index < end; index++) {
     const result = results[index];

@@ -5,7 +5,7 @@ import { FRAME_HEADER_BYTES } from "../codec/compression/compressor.js";
 import { polledMs } from "../core/busy-poll.js";
 import { type Clock, systemClock } from "../core/clock.js";
 import type { StateError } from "../core/errors.js";
-import type { Value } from "../core/value.js";
+import { hasLostMemory, type Value } from "../core/value.js";
 import { decodedBytes, type Part, partsOf, sizeOf } from "./batch-parts.js";
 import type { CodecPoolStatistics } from "./codec-pool-statistics.js";
 import { InlineCodec, type WorkerLogger } from "./inline-codec.js";
@@ -124,12 +124,12 @@ class PooledCodec implements CodecPool {
     return this.#model.fillsTurn(direction, values, bytes);
   }
 
-  async encode(values: readonly Value[], keyChecksums: Uint32Array): Promise<readonly Buffer[]> {
-    return (await this.#process("encode", values, keyChecksums)) as readonly Buffer[];
+  async encode(values: readonly Value[], keyChecksums: Uint32Array): Promise<readonly (Buffer | undefined)[]> {
+    return (await this.#process("encode", values, keyChecksums)) as readonly (Buffer | undefined)[];
   }
 
   async decode(stored: readonly Buffer[], keyChecksums: Uint32Array): Promise<readonly (Buffer | StateError)[]> {
-    return await this.#process("decode", stored, keyChecksums);
+    return (await this.#process("decode", stored, keyChecksums)) as readonly (Buffer | StateError)[];
   }
 
   observeInline(direction: CodecDirection, values: number, bytes: number, elapsedMs: number): void {
@@ -207,8 +207,8 @@ class PooledCodec implements CodecPool {
     direction: CodecDirection,
     inputs: readonly Value[],
     keyChecksums: Uint32Array,
-  ): Promise<(Buffer | StateError)[]> {
-    const results = new Array<Buffer | StateError>(inputs.length);
+  ): Promise<CodecResult[]> {
+    const results = new Array<CodecResult>(inputs.length);
     const job = { direction, inputs, keyChecksums, results };
     if (this.#state.kind === "idle") this.#start();
     if (this.#state.kind === "starting") await this.#state.started;
@@ -245,6 +245,7 @@ class PooledCodec implements CodecPool {
 
   async #doPart(pool: ThreadPool, job: Job, part: Part): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS_IN_THREADS && pool.hasRoom && !this.#isResting(); attempt++) {
+      if (job.direction === "encode" && lostMemoryIn(job.inputs, part)) break;
       try {
         await this.#doElsewhere(pool, job, part);
         this.#lossesInARow = 0;
@@ -331,7 +332,19 @@ interface Job {
   readonly direction: CodecDirection;
   readonly inputs: readonly Value[];
   readonly keyChecksums: Uint32Array;
-  readonly results: (Buffer | StateError)[];
+  readonly results: CodecResult[];
+}
+
+/** undefined: a value to be encoded that has no bytes any more. */
+type CodecResult = Buffer | StateError | undefined;
+
+/** Whose it is shows when each is done by itself. */
+function lostMemoryIn(inputs: readonly Value[], { first, end }: Part): boolean {
+  for (let index = first; index < end; index++) {
+    const input = inputs[index]!;
+    if (typeof input !== "string" && hasLostMemory(input)) return true;
+  }
+  return false;
 }
 
 function inlineOnly(why: string): State {

@@ -1,6 +1,6 @@
 import type { Envelope } from "../codec/envelope.js";
 import { BackendError, StateError } from "../core/errors.js";
-import type { Value } from "../core/value.js";
+import { hasLostMemory, type Value } from "../core/value.js";
 import { openEnvelope } from "./open-envelope.js";
 import type { CodecSettings } from "./protocol.js";
 
@@ -26,8 +26,12 @@ export class InlineCodec {
     return this.#envelope;
   }
 
-  /** A codec that fails for want of memory costs the compression, not the value. */
-  encode(keyChecksum: number, value: Value): Buffer {
+  /**
+   * A codec that fails for want of memory costs the compression, not the value.
+   * @returns undefined if there are no bytes any more: their memory was transferred away, or has shrunk
+   */
+  encode(keyChecksum: number, value: Value): Buffer | undefined {
+    if (typeof value !== "string" && hasLostMemory(value)) return undefined;
     try {
       return this.envelope.encode(keyChecksum, value);
     } catch (error) {

@@ -116,7 +116,7 @@ function writeWhole(bytes: Buffer, text: string, at: number): number {
 export function unpack(
   results: CodecResults,
   { first, end }: Part,
-  into: (Buffer | StateError)[],
+  into: (Buffer | StateError | undefined)[],
 ): readonly ValueFailure[] {
   const { slab, blocks } = results;
   const head = headOf(slab, end - first);

@@ -1,6 +1,7 @@
 import type { Store } from "../support/stores.js";
 import { testConditionalCalls } from "./conditional-calls.js";
 import { testLifecycle } from "./lifecycle.js";
+import { testLostValues } from "./lost-values.js";
 import { testManyKeyCalls } from "./many-key-calls.js";
 import { testPromises } from "./promises.js";
 import { testSingleKeyCalls } from "./single-key-calls.js";
@@ -12,4 +13,5 @@ export function testEngineContract(store: Store): void {
   testManyKeyCalls(store);
   testLifecycle(store);
   testPromises(store);
+  testLostValues(store);
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { CodecPool } from "../../src/workers/codec-pool.js";
 import type { CodecJobCounts } from "../../src/workers/codec-pool-statistics.js";
 import { openEnvelope } from "../../src/workers/open-envelope.js";
-import { checksumsFor, codecSettings, collectingLogger, openCodecPool } from "../support/codec-pool-scope.js";
+import { checksumsFor, codecSettings, collectingLogger, framesOf, openCodecPool } from "../support/codec-pool-scope.js";
 import { until } from "../support/until.js";
 import { sampleRecord } from "../unit/codec/compression/sample-values.js";
 import { POISONS, poisoned } from "./workers/failing-worker.js";
@@ -18,7 +18,7 @@ const THREADS = 2;
 
 async function encodesAndDecodes(pool: CodecPool, values: readonly string[]): Promise<void> {
   const checksums = checksumsFor(values);
-  const frames = await pool.encode(values, checksums);
+  const frames = await framesOf(pool, values);
   const inline = openEnvelope({ ...codecSettings, codec: "none" });
   assert.deepEqual((await pool.decode(frames, checksums)).map(String), values);
   const plain = values.map((value, index) => inline.encode(checksums[index]!, value));

@@ -93,7 +93,7 @@ export class FaultSchedule {
         this.#while(fault, forMs);
         break;
       case "refusing":
-        troubles.refusal = pick(this.#random, ["LOADING", "READONLY", "OOM"] as const);
+        troubles.refusal = pick(this.#random, ["LOADING", "READONLY", "OOM", "NOPERM"] as const);
         this.#while(fault, forMs);
         break;
       case "stalled": {

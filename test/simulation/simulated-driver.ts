@@ -124,7 +124,7 @@ export class SimulatedDriver implements Driver {
   async close(): Promise<void> {}
 
   #commandsOf(batch: Batch): Request[][] {
-    const { keysPerCommand } = this.#options;
+    const keysPerCommand = batch.hasApart ? 1 : this.#options.keysPerCommand;
     const commands: Request[][] = [];
     const shared = (group: readonly Request[]): void => {
       for (let from = 0; from < group.length; from += keysPerCommand)
@@ -140,7 +140,13 @@ export class SimulatedDriver implements Driver {
     alone(batch.expiringPuts);
     alone(batch.others.filter((request) => request.kind !== Kind.increment));
     const increments = batch.others.filter((request) => request.kind === Kind.increment);
-    if (increments.length > 0) commands.push(increments);
+    const runs = new Map<string, Request[]>();
+    for (const request of increments) {
+      // Those of a key are not torn apart: tried again they would change places.
+      const place = batch.hasApart ? request.key : "";
+      runs.set(place, [...(runs.get(place) ?? []), request]);
+    }
+    commands.push(...runs.values());
     return commands;
   }
 
@@ -285,8 +291,9 @@ class Sending {
   }
 
   answer(request: Request, answer: Answer): void {
-    if ("error" in answer) this.#batch.fail(request, answer.error);
-    else this.#batch.succeed(request, answer.result);
+    if (!("error" in answer)) this.#batch.succeed(request, answer.result);
+    else if (answer.isShared === true) this.#batch.refuseWithOthers(request, answer.error);
+    else this.#batch.fail(request, answer.error);
   }
 
   done(command: Command): void {

@@ -1,5 +1,5 @@
 import { type Random, seededRandom } from "../../bench/lib/rng.js";
-import { Kind, type Request } from "../../src/backends/request.js";
+import { Kind, keysOf, type Request } from "../../src/backends/request.js";
 import { BackendError } from "../../src/core/errors.js";
 import type { SimulatedConnection } from "./simulated-connection.js";
 import type { SimulatedLoop } from "./simulated-loop.js";
@@ -27,8 +27,8 @@ export class Troubles {
   swallowsReplies = false;
   /** Bytes stay in the client's process. */
   isClogged = false;
-  /** Commands are answered with this error; OOM only to writes. */
-  refusal: "LOADING" | "READONLY" | "OOM" | undefined = undefined;
+  /** Commands are answered with this error; OOM only to writes, NOPERM to those with a forbidden key among theirs. */
+  refusal: "LOADING" | "READONLY" | "OOM" | "NOPERM" | undefined = undefined;
 }
 
 export class SimulatedServer {
@@ -92,7 +92,13 @@ export class SimulatedServer {
   }
 
   #answers(command: Command): Answer[] {
-    return command.requests.map((request) => {
+    const { requests } = command;
+    if (this.troubles.refusal === "NOPERM" && requests.some((request) => keysOf(request).some(isForbidden))) {
+      const isShared = requests.length > 1;
+      const error = new BackendError("NOPERM", { reason: "NOPERM", retryable: isShared });
+      return requests.map(() => ({ error, isShared }));
+    }
+    return requests.map((request) => {
       const refusal = this.#refusalOf(request);
       if (refusal !== undefined) return { error: refusal };
       if (!command.looksOnly) return this.store.execute(request);
@@ -102,10 +108,14 @@ export class SimulatedServer {
 
   #refusalOf(request: Request): BackendError | undefined {
     const { refusal } = this.troubles;
-    if (refusal === undefined) return undefined;
+    if (refusal === undefined || refusal === "NOPERM") return undefined;
     const refusesReads = refusal === "LOADING";
     if (isReading(request.kind) && !refusesReads) return undefined;
     if (refusal === "OOM" && request.kind === Kind.delete) return undefined;
     return new BackendError(refusal, { reason: refusal, retryable: refusal !== "OOM" });
   }
+}
+
+function isForbidden(key: string): boolean {
+  return key.charCodeAt(key.length - 1) % 3 === 0;
 }

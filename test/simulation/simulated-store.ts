@@ -6,7 +6,7 @@ export interface Stored {
   readonly expires: boolean;
 }
 
-export type Answer = { readonly result: unknown } | { readonly error: StateError };
+export type Answer = { readonly result: unknown } | { readonly error: StateError; readonly isShared?: boolean };
 
 /** The data of the simulated server, and what was done with it: more than any client can see. */
 export class SimulatedStore {

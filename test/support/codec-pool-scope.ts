@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+import type { Value } from "../../src/core/value.js";
 import {
   type CodecPool,
   type CodecPoolInternals,
@@ -50,4 +52,15 @@ export function collectingLogger(): CollectingLogger {
 
 export function checksumsFor(values: readonly unknown[]): Uint32Array {
   return Uint32Array.from(values, (_, index) => Math.imul(index + 1, 2_654_435_761));
+}
+
+/** The stored forms of values that all have their memory. */
+export async function framesOf(
+  pool: CodecPool,
+  values: readonly Value[],
+  checksums = checksumsFor(values),
+): Promise<readonly Buffer[]> {
+  const frames = await pool.encode(values, checksums);
+  assert.ok(frames.every((frame) => frame !== undefined));
+  return frames;
 }

@@ -1,7 +1,7 @@
 import { ConnectionError, type StateError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
 import type { Batch } from "../batch.js";
-import { locateError } from "../located-error.js";
+import { failUnwritten, locateError } from "../located-error.js";
 import { Kind, type PutDetail, type Request, type TransactionStep } from "../request.js";
 import { MAX_SCANNED_VALUE_BYTES } from "../scanned-values.js";
 import { Dialog } from "./dialog.js";
@@ -138,7 +138,7 @@ export class BatchJob implements BatchProgress {
     } catch (error) {
       // The codec refused a value, or memory ran out: nothing of it has left, no statement was prepared.
       session.prepared?.clear();
-      this.#failAll(error);
+      failUnwritten(this.batch, this.#here(), error, BACKEND);
       if (this.#open === 0) this.#proceed();
       return;
     }
@@ -199,15 +199,16 @@ export class BatchJob implements BatchProgress {
   }
 
   #failAll(error: unknown): void {
-    const fail = (request: Request) => this.batch.fail(request, locateError(error, request, BACKEND, "not-applied"));
-    if (this.#hasLeftPrimary) {
-      this.#elsewhere.forEach(fail);
-      return;
+    for (const request of this.#here()) {
+      this.batch.fail(request, locateError(error, request, BACKEND, "not-applied"));
     }
+  }
+
+  /** What is to be sent over the connection that it has. */
+  #here(): readonly Request[] {
+    if (this.#hasLeftPrimary) return this.#elsewhere;
     const elsewhere = new Set(this.#elsewhere);
-    this.batch.forEachLeader((request) => {
-      if (!elsewhere.has(request)) fail(request);
-    });
+    return this.batch.leaders().filter((request) => !elsewhere.has(request));
   }
 
   #end(): void {
@@ -221,8 +222,14 @@ export class BatchJob implements BatchProgress {
     const reads = this.#kept(batch.reads);
     this.#read(slab, session, this.#readReplica(reads) ?? reads, exchanges);
     this.#askLifetimes(slab, session, this.#kept(this.#lifetimes), exchanges);
-    this.#remove(slab, session, this.#kept(batch.deletes), exchanges);
-    this.#put(slab, session, this.#kept(batch.puts), this.#kept(batch.expiringPuts), exchanges);
+    for (const run of this.#statements(batch.deletes)) this.#remove(slab, session, run, exchanges);
+    if (batch.hasApart) {
+      for (const run of this.#statements([...batch.puts, ...batch.expiringPuts])) {
+        this.#put(slab, session, NONE, run, exchanges);
+      }
+    } else {
+      this.#put(slab, session, this.#kept(batch.puts), this.#kept(batch.expiringPuts), exchanges);
+    }
     const others = this.#kept(this.#others);
     if (others.length === 0) return;
     const { codec, maxValueBytes, maxStoredBytes } = this.#surroundings;
@@ -339,6 +346,12 @@ export class BatchJob implements BatchProgress {
     slab.execute();
     slab.sync();
     exchanges.push(new PutExchange(this, puts));
+  }
+
+  /** What is to share a statement each. */
+  #statements(requests: readonly Request[]): readonly (readonly Request[])[] {
+    const kept = this.#kept(requests);
+    return this.batch.hasApart ? kept.map((request) => [request]) : [kept];
   }
 
   /** Without those that all their callers have given up. */

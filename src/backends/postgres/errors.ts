@@ -19,6 +19,8 @@ const LASTING = new Set(["53100", "0A000"]);
 const PERMANENT_AT_CONNECT = /^(?:28.{3}|3D000|3F000|42501|0A000)$/;
 /** The server ends the session with it, whatever language it says so in. */
 const SESSION_END = /^(?:57P0[1-5]|25P0[34])$/;
+/** Data and constraints, row-level security, limits of the server, and what triggers raise: one row may be meant. */
+const OF_A_ROW = /^(?:2[23].{3}|42501|54.{3}|P0001)$/;
 const NO_ANSWER = "no answer in time (timeouts.connectMs)";
 /** A statement that the server does not know, or knows twice: names do not pass this pooler. */
 const LOST_STATEMENT = new Set(["26000", "42P05"]);
@@ -26,6 +28,11 @@ const LOST_STATEMENT = new Set(["26000", "42P05"]);
 /** The name under which a statement was prepared means nothing on this connection. */
 export function isLostStatement(failure: ServerFailure): boolean {
   return LOST_STATEMENT.has(failure.code);
+}
+
+/** Whether a statement may have failed for the sake of one of its rows. */
+export function mayBeForOneRow(failure: ServerFailure): boolean {
+  return OF_A_ROW.test(failure.code);
 }
 
 export function endsSession(code: string): boolean {

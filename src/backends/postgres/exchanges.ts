@@ -4,7 +4,7 @@ import { locateError } from "../located-error.js";
 import type { ReadSlab } from "../read-slab.js";
 import { Kind, type Request } from "../request.js";
 import { answerScanned } from "../scanned-values.js";
-import { BACKEND, refusedError, type ServerFailure } from "./errors.js";
+import { BACKEND, mayBeForOneRow, refusedError, type ServerFailure } from "./errors.js";
 import { ProtocolError } from "./wire/message-reader.js";
 import type { Exchange } from "./wire/wire-session.js";
 
@@ -51,10 +51,7 @@ abstract class StatementExchange implements Exchange {
       this.progress.stamp();
       this.finish();
     } else {
-      const error = refusedError(failure);
-      for (const request of this.requests.slice(this.answered)) {
-        this.progress.failed(request, locateError(error, request, BACKEND));
-      }
+      this.#refuse(this.requests.slice(this.answered), failure);
     }
     this.progress.exchangeEnded(failure);
   }
@@ -62,6 +59,17 @@ abstract class StatementExchange implements Exchange {
   lost(cause: StateError): void {
     for (const request of this.requests.slice(this.answered)) this.progress.failed(request, lostError(request, cause));
     this.progress.exchangeEnded();
+  }
+
+  #refuse(requests: readonly Request[], failure: ServerFailure): void {
+    const isShared = requests.length > 1 && mayBeForOneRow(failure);
+    // That it could not be sent again says nothing of this request.
+    const error = refusedError(failure, isShared ? { retryable: true } : {});
+    for (const request of requests) {
+      const located = locateError(error, request, BACKEND);
+      if (isShared) this.progress.batch.refuseWithOthers(request, located);
+      else this.progress.failed(request, located);
+    }
   }
 }
 

@@ -111,7 +111,9 @@ class Whole implements BatchOwner {
 
   newPart(): Batch {
     this.#parts++;
-    return new Batch(this);
+    const part = new Batch(this);
+    part.hasApart = this.#batch.hasApart;
+    return part;
   }
 
   nowUs(): number {
@@ -123,8 +125,9 @@ class Whole implements BatchOwner {
     this.#batch.succeed(leader, result);
   }
 
-  requestFailed(_part: Batch, leader: Request, error: StateError): void {
-    this.#batch.fail(leader, error);
+  requestFailed(_part: Batch, leader: Request, error: StateError, withOthers: boolean): void {
+    if (withOthers) this.#batch.refuseWithOthers(leader, error);
+    else this.#batch.fail(leader, error);
   }
 
   defersDecoding(_part: Batch, rawBytes: number): boolean {

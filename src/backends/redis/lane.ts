@@ -1,7 +1,7 @@
 import { ConnectionError, type ErrorDetails, type Outcome, StateError } from "../../core/errors.js";
 import type { Batch } from "../batch.js";
 import type { DriverContext } from "../contract.js";
-import { placeError } from "../located-error.js";
+import { failUnwritten } from "../located-error.js";
 import { Kind, OPERATION_NAMES, type Request } from "../request.js";
 import type { ChangeFeed } from "./change-feed.js";
 import { connectionFailure } from "./connection-failure.js";
@@ -140,7 +140,8 @@ export class Lane {
       encoded = encodeBatch(slab, batch, this.#facts?.hasMsetex === true, this.#isTracked);
     } catch (error) {
       // Nothing has been sent. The slab is left to the collector, with whatever stands in it.
-      this.fail(batch, placeError(error, "batch", undefined, "redis", "not-applied"), isPart);
+      failUnwritten(batch, batch.leaders(), error, "redis");
+      this.#endUnsent(batch, isPart);
       return;
     }
     this.#isUsed = true;
@@ -151,7 +152,12 @@ export class Lane {
 
   /** Nothing of it was sent. */
   fail(batch: Batch, error: StateError, isPart: boolean): void {
-    failAll(batch, error);
+    failEach(batch, error);
+    this.#endUnsent(batch, isPart);
+  }
+
+  #endUnsent(batch: Batch, isPart: boolean): void {
+    batch.complete();
     if (!isPart) this.#options.onBatchEnded();
   }
 
@@ -259,8 +265,12 @@ export function notConnected(address: ControlAddress): ConnectionError {
 
 /** Nothing of the batch was sent. */
 export function failAll(batch: Batch, error: StateError): void {
-  batch.forEachLeader((leader) => batch.fail(leader, error.concerning(placeOf(leader))));
+  failEach(batch, error);
   batch.complete();
+}
+
+function failEach(batch: Batch, error: StateError): void {
+  batch.forEachLeader((leader) => batch.fail(leader, error.concerning(placeOf(leader))));
 }
 
 /** Sent, and no answer will come: a write may have been applied. */

@@ -19,6 +19,11 @@ export function isPassing(reply: unknown): reply is ErrorReply {
   return reply instanceof ErrorReply && PASSING.has(reply.token);
 }
 
+/** Whether this may be said of a whole command for the sake of one of its keys. */
+export function mayBeForOneKey(reply: unknown): reply is ErrorReply {
+  return reply instanceof ErrorReply && reply.token === "NOPERM";
+}
+
 /**
  * An error reply means the command was not executed. The reason is the server's own first word, such as `OOM`,
  * `WRONGTYPE` or `NOPERM`.

@@ -90,6 +90,69 @@ if (await redisIsThere("refusals that last")) {
     assert.equal(engine.stats().circuit, "closed");
   });
 
+  test("a key that the user may not touch fails alone, not those that it shares a command with", async (t) => {
+    const { server, admin } = await openEngine(t);
+    await admin.acl("SETUSER", "app", "resetkeys", "~mine:*");
+    const ways = [{ pool: { max: 1 } }, { pool: { max: 3 } }, { cache: {} }];
+    for (const [round, way] of ways.entries()) {
+      const backend = `redis://app:old@127.0.0.1:${server.port}`;
+      const engine = await createEngine({ ...way, backend, keyPrefix: "", retry: { retries: 0 } });
+      t.after(() => engine.close());
+      const names = Array.from({ length: 300 }, (_, i) => (i % 100 === 50 ? `theirs:${i}` : `mine:${i}`));
+      const calls: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
+        put: (name) => engine.put(name, `value of ${name}`),
+        get: (name) => engine.get(name),
+        "put with a lifetime": (name) => engine.put(name, `value of ${name}`, { ttlMs: 60_000 }),
+        increment: (name) => engine.increment(name.replace(":", ":n")),
+      };
+      for (const [what, call] of Object.entries(calls)) {
+        const endings = await Promise.all(names.map((name) => settled(call(name))));
+        for (const [index, ending] of endings.entries()) {
+          const name = names[index]!;
+          if (name.startsWith("theirs:")) {
+            assert.ok(!ending.ok, `${what} of ${name} was let through`);
+            const { reason, outcome, retryable, key } = ending.error;
+            const ofKey = what === "increment" ? name.replace(":", ":n") : name;
+            assert.deepEqual([reason, outcome, retryable, key], ["NOPERM", "not-applied", false, ofKey]);
+          } else {
+            assert.ok(ending.ok, `${what} of ${name} failed with the others`);
+            if (what === "get") assert.equal(String(ending.value), `value of ${name}`);
+          }
+        }
+      }
+      assert.deepEqual(
+        await Promise.all(
+          [engine.get("mine:7"), engine.increment("mine:n7", 0)].map(async (call) => String(await call)),
+        ),
+        ["value of mine:7", String(round + 1)],
+      );
+      assert.equal(engine.stats().circuit, "closed");
+    }
+  });
+
+  test("calls behind one that the user may not make see it, and keep their order", async (t) => {
+    const { server, admin } = await openEngine(t);
+    await admin.acl("SETUSER", "app", "resetkeys", "~mine:*");
+    const backend = `redis://app:old@127.0.0.1:${server.port}`;
+    const engine = await createEngine({ backend, keyPrefix: "", batching: { maxSize: 8 } });
+    t.after(() => engine.close());
+    for (let round = 0; round < 50; round++) {
+      const calls = Array.from({ length: 40 }, (_, i) => [
+        settled(engine.put(`mine:${i % 5}`, `${round}.${i}`)),
+        settled(engine.get(`mine:${i % 5}`)),
+        settled(engine.put(i % 7 === 0 ? "theirs" : `mine:other ${i}`, "1")),
+      ]).flat();
+      const endings = await Promise.all(calls);
+      for (let i = 0; i < 40; i++) {
+        const [put, got] = [endings[i * 3]!, endings[i * 3 + 1]!];
+        // Overtaken by later calls of its key it may fail, and says that it changed nothing.
+        if (!put.ok) assert.deepEqual([put.error.outcome, put.error.retryable], ["not-applied", true]);
+        else if (got.ok) assert.equal(String(got.value), `${round}.${i}`);
+      }
+      assert.ok(endings.some(({ ok }) => !ok));
+    }
+  });
+
   test("scans name the refusal too", async (t) => {
     const { admin, engine } = await openEngine(t);
     await admin.acl("SETUSER", "app", "resetpass", ">new");

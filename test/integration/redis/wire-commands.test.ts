@@ -28,6 +28,41 @@ test("MSETEX is used where the server has it, one command for each lifetime", as
   assert.ok(!server.names.includes("PSETEX"));
 });
 
+test("of puts with lifetimes that share a command, one that is refused for its key fails alone", async (t) => {
+  const { server, engine } = await openScene(t, { hasMsetex: true });
+  server.intercept = (command) => (command.includes("theirs") ? "-NOPERM no permission for a key\r\n" : undefined);
+  const puts = ["a", "theirs", "b"].map((key) => settled(engine.put(key, key, { ttlMs: 5000 })));
+  const endings = await Promise.all(puts);
+  assert.deepEqual(
+    endings.map((ending) => (ending.ok ? "done" : [ending.error.reason, ending.error.key])),
+    ["done", ["NOPERM", "theirs"], "done"],
+  );
+  assert.deepEqual(server.names, ["MSETEX", "PSETEX", "PSETEX", "PSETEX"]);
+});
+
+test("increments of one key stay together where a neighbour of theirs is refused", async (t) => {
+  const { server, engine } = await openScene(t);
+  server.intercept = ([name, , keys, first]) => {
+    if (name !== "EVAL") return undefined;
+    if (keys === "5") return "-NOPERM no permission for a key\r\n";
+    return first === "theirs"
+      ? "-NOPERM no permission for a key\r\n"
+      : first === "a"
+        ? "*3\r\n:1\r\n:2\r\n:3\r\n"
+        : "*1\r\n:1\r\n";
+  };
+  const endings = await Promise.all(["a", "b", "a", "theirs", "a"].map((key) => settled(engine.increment(key))));
+  // The numbers of keys are those of scripts: three of "a" travel together.
+  assert.deepEqual(
+    endings.map((ending) => (ending.ok ? ending.value : ending.error.reason)),
+    [1n, 1n, 2n, "NOPERM", 3n],
+  );
+  assert.deepEqual(
+    server.commands.filter(([name]) => name === "EVAL").map((command) => command[2]),
+    ["5", "3", "1", "1"],
+  );
+});
+
 test("PSETEX is used where the server has no MSETEX", async (t) => {
   const { server, engine } = await openScene(t);
   await Promise.all([engine.put("a", "1", { ttlMs: 5000 }), engine.put("b", "1", { ttlMs: 5000 })]);

@@ -4,7 +4,7 @@ import { after, test } from "node:test";
 import type { Batch } from "../../../src/backends/batch.js";
 import { Kind } from "../../../src/backends/request.js";
 import { BackendError, ConnectionError, StateError } from "../../../src/core/errors.js";
-import { createEngine } from "../../../src/index.js";
+import { createEngine, type EngineOptions } from "../../../src/index.js";
 import { until } from "../../support/until.js";
 import { HandDriver, succeedAll } from "./hand-driver.js";
 
@@ -227,9 +227,9 @@ function refuseAll(batch: Batch): void {
 }
 
 /** An engine over a store that answers when a test does. */
-async function held() {
+async function held(retry: EngineOptions["retry"] = RETRY) {
   const hand = new HandDriver(() => {});
-  const engine = await createEngine({ backend: hand.driver, retry: RETRY });
+  const engine = await createEngine({ backend: hand.driver, retry });
   const sent = (batches: number): Promise<void> =>
     until(`batch ${batches} is sent`, () => hand.batches.length === batches);
   return { hand, engine, sent };
@@ -265,6 +265,39 @@ test("a read that is tried again shares the answer of a later one under way, and
   assert.deepEqual(await Promise.all([first, firstToo, second, third, other]), [null, false, null, true, null]);
   assert.equal(hand.batches.length, 4);
   assert.equal(engine.stats().pending, 0);
+  await engine.close();
+});
+
+test("what a store refused together comes again apart at once, without a retry left, and but once", async () => {
+  const { hand, engine, sent } = await held({ retries: 0, baseDelayMs: 60_000, maxDelayMs: 60_000 });
+  const calls = ["a", "b"].map((key) => endingOf(engine.put(key, "1")));
+  const reads = ["c", "d"].map((key) => engine.get(key));
+  await sent(1);
+  const later = engine.get("c");
+  await sent(2);
+  const [one, two] = hand.batches as [Batch, Batch];
+  one.forEachLeader((leader) => one.refuseWithOthers(leader, refused));
+  one.complete();
+  await sent(3);
+  const again = hand.batches[2]!;
+  // The read of "c" has the answer of the later one under way.
+  assert.deepEqual(
+    again.leaders().map(({ key }) => key),
+    ["d", "a", "b"],
+  );
+  assert.deepEqual(
+    [one, two, again].map(({ hasApart }) => hasApart),
+    [false, false, true],
+  );
+  succeedAll(two);
+  again.forEachLeader((leader) => {
+    if (leader.key === "b") again.refuseWithOthers(leader, refused);
+    else again.succeed(leader, leader.kind === Kind.put ? undefined : Buffer.from("1"));
+  });
+  again.complete();
+  assert.deepEqual(await Promise.all(calls), ["done", "BACKEND not-applied"]);
+  assert.deepEqual((await Promise.all([...reads, later])).map(String), ["null", "1", "null"]);
+  assert.equal(hand.batches.length, 3);
   await engine.close();
 });
 

@@ -78,3 +78,13 @@ test("what was answered behind one that waits is let go, unless something waits 
     assert.equal(passed, isMarked);
   }
 });
+
+test("a batch that is planned again without what was given up stays apart", () => {
+  const queue = queueOf(512);
+  const calls = ["a", "b"].map(get);
+  for (const call of calls) queue.push(call);
+  calls[0]!.isApart = true;
+  const batch = queue.plan(1)!;
+  calls[1]!.settled = true;
+  assert.deepEqual([batch.hasApart, queue.planAgain(batch).hasApart], [true, true]);
+});

@@ -5,7 +5,7 @@ import { CorruptValueError, StateError, UnsupportedOperationError } from "../../
 import { valueToBuffer } from "../../../src/core/value.js";
 import type { CodecPool } from "../../../src/workers/codec-pool.js";
 import { openEnvelope } from "../../../src/workers/open-envelope.js";
-import { checksumsFor, codecSettings, openCodecPool } from "../../support/codec-pool-scope.js";
+import { checksumsFor, codecSettings, framesOf, openCodecPool } from "../../support/codec-pool-scope.js";
 import { binaryValues, incompressibleBytes, sampleRecord, textValues } from "../codec/compression/sample-values.js";
 
 function fellBack(pool: CodecPool): { lost: number; doneInline: number } {
@@ -22,7 +22,7 @@ for (const codec of CODECS) {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.oneof(binaryValues, textValues), { maxLength: 12 }), async (values) => {
         const checksums = checksumsFor(values);
-        const frames = await pool.encode(values, checksums);
+        const frames = await framesOf(pool, values);
         assert.equal(frames.length, values.length);
         for (const [index, value] of values.entries()) {
           assert.ok(frames[index]!.equals(inline.encode(checksums[index]!, valueToBuffer(value))));
@@ -44,7 +44,7 @@ test("values of up to 300 KiB come back whole, large and small ones mixed", asyn
     bytes % 2 === 0 ? Buffer.alloc(bytes, sampleRecord(1000, seed)) : incompressibleBytes(bytes, seed),
   );
   const checksums = checksumsFor(values);
-  const decoded = await pool.decode(await pool.encode(values, checksums), checksums);
+  const decoded = await pool.decode(await framesOf(pool, values), checksums);
   for (const [index, value] of values.entries()) assert.ok(value.equals(decoded[index] as Buffer));
 });
 
@@ -57,7 +57,7 @@ test("a batch that is too large to be packed in one turn comes back whole, with 
     mostUnderWay = Math.max(mostUnderWay, (pool.describe().jobs as { underWay: number }).underWay);
   }, 1);
   t.after(() => clearInterval(watch));
-  const decoded = await pool.decode(await pool.encode(values, checksums), checksums);
+  const decoded = await pool.decode(await framesOf(pool, values), checksums);
   for (const [index, value] of values.entries()) assert.ok(value.equals(decoded[index] as Buffer));
   assert.ok((pool.describe().jobs as { jobs: number }).jobs > 12);
   assert.ok(mostUnderWay > 0 && mostUnderWay <= 2, `${mostUnderWay}`);
@@ -67,7 +67,7 @@ test("a batch that is too large to be packed in one turn comes back whole, with 
 test("decoded values of one batch do not share more memory than a block", async (t) => {
   const pool = openCodecPool(t);
   const values = Array.from({ length: 400 }, (_, seed) => sampleRecord(1024, seed));
-  const decoded = await pool.decode(await pool.encode(values, checksumsFor(values)), checksumsFor(values));
+  const decoded = await pool.decode(await framesOf(pool, values), checksumsFor(values));
   for (const value of decoded) assert.ok((value as Buffer).buffer.byteLength <= 64 * 1024);
   assert.deepEqual(fellBack(pool), { lost: 0, doneInline: 0 });
 });
@@ -110,7 +110,7 @@ test("damaged values give the same errors as inline, each in its place", async (
 
 test("a value read under another key than it was written for is refused", async (t) => {
   const pool = openCodecPool(t);
-  const frames = await pool.encode([sampleRecord(500)], Uint32Array.of(1));
+  const frames = await framesOf(pool, [sampleRecord(500)], Uint32Array.of(1));
   const [value] = await pool.decode(frames, Uint32Array.of(2));
   assert.ok(value instanceof CorruptValueError);
 });
@@ -133,7 +133,7 @@ test("batches beyond what the threads may queue are done here, and all come back
   await Promise.all(
     batches.map(async (values) => {
       const checksums = checksumsFor(values);
-      const decoded = await pool.decode(await pool.encode(values, checksums), checksums);
+      const decoded = await pool.decode(await framesOf(pool, values), checksums);
       assert.deepEqual(decoded.map(String), values);
     }),
   );
@@ -155,7 +155,7 @@ for (const [name, options] of [
     const pool = openCodecPool(t, options);
     assert.equal(pool.worthOffloading("encode", 1000, 1e9), false);
     const values = [sampleRecord(3000), "short"];
-    const frames = await pool.encode(values, checksumsFor(values));
+    const frames = await framesOf(pool, values);
     const decoded = await pool.decode(frames, checksumsFor(values));
     assert.deepEqual(decoded.map(String), values);
     assert.deepEqual([pool.describe().state, pool.describe().threadsAlive], ["inline", 0]);

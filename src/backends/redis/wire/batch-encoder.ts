@@ -40,18 +40,22 @@ const PERSIST = head(2, "PERSIST");
 /** What the reader must know to match the replies of an encoded batch. */
 export interface EncodedBatch {
   readonly batch: Batch;
+  /** Keys at most in each MGET and MSET. */
+  readonly keysPerCommand: number;
   /** CRC-32 of each read's stored key, in the order of `batch.reads`. */
   readonly readChecksums: Uint32Array;
   /** So many reads come first whose keys the server was told to remember; an `OK` goes before each MGET of them. */
   readonly tracked: number;
   /** How many of the expiring puts share each MSETEX command; undefined: one PSETEX each. */
   readonly expiringRuns: readonly number[] | undefined;
-  readonly increments: readonly Request[];
+  /** Those that share a script each. */
+  readonly increments: readonly (readonly Request[])[];
   /** `batch.others` without the increments. */
   readonly singles: readonly Request[];
 }
 
 const NO_REQUESTS: readonly Request[] = [];
+const NO_RUNS: readonly (readonly Request[])[] = [];
 const NO_CHECKSUMS = new Uint32Array(0);
 
 /**
@@ -59,22 +63,23 @@ const NO_CHECKSUMS = new Uint32Array(0);
  * @param tracks whether the server is to tell of the next change of what is read to be kept
  */
 export function encodeBatch(slab: CommandSlab, batch: Batch, hasMsetex: boolean, tracks: boolean): EncodedBatch {
+  const keysPerCommand = batch.hasApart ? 1 : KEYS_PER_COMMAND;
   encodeKeys(slab, batch.probes, EXISTS);
   const tracked = tracks ? bringMarkedForward(batch.reads) : 0;
-  const readChecksums = encodeReads(slab, batch.reads, tracked);
+  const readChecksums = encodeReads(slab, batch.reads, tracked, keysPerCommand);
   encodeKeys(slab, batch.deletes, UNLINK);
-  encodePuts(slab, batch.puts);
-  const expiringRuns = encodeExpiringPuts(slab, batch, hasMsetex);
+  encodePuts(slab, batch.puts, keysPerCommand);
+  const expiringRuns = encodeExpiringPuts(slab, batch, hasMsetex && !batch.hasApart);
   slab.seal();
   let singles = NO_REQUESTS;
-  let increments = NO_REQUESTS;
+  let increments = NO_RUNS;
   if (batch.others.length > 0) {
     singles = batch.others.filter((request) => request.kind !== Kind.increment);
-    increments = batch.others.filter((request) => request.kind === Kind.increment);
+    increments = runsOfIncrements(batch);
     for (const request of singles) encodeSingle(slab, request);
-    encodeIncrements(slab, increments);
+    for (const run of increments) encodeIncrements(slab, run);
   }
-  return { batch, readChecksums, tracked, expiringRuns, increments, singles };
+  return { batch, keysPerCommand, readChecksums, tracked, expiringRuns, increments, singles };
 }
 
 /** No key stands twice among reads, so their order is free. Returns how many have a mark. */
@@ -90,8 +95,8 @@ function bringMarkedForward(reads: Request[]): number {
 }
 
 /** Index behind the last read of the MGET that begins with this one. */
-export function endOfRun(index: number, tracked: number, reads: number): number {
-  return Math.min(index + KEYS_PER_COMMAND, index < tracked ? tracked : reads);
+export function endOfRun(index: number, tracked: number, reads: number, keysPerCommand: number): number {
+  return Math.min(index + keysPerCommand, index < tracked ? tracked : reads);
 }
 
 /** A command for each key. */
@@ -110,12 +115,17 @@ function encodeKeys(slab: CommandSlab, requests: readonly Request[], head: Buffe
 }
 
 /** MGET also for one key: GET would answer with an error where MGET, by its nature, has none (a key of another type). */
-function encodeReads(slab: CommandSlab, reads: readonly Request[], tracked: number): Uint32Array {
+function encodeReads(
+  slab: CommandSlab,
+  reads: readonly Request[],
+  tracked: number,
+  keysPerCommand: number,
+): Uint32Array {
   const count = reads.length;
   if (count === 0) return NO_CHECKSUMS;
   const checksums = new Uint32Array(count);
   for (let from = 0; from < count; ) {
-    const until = endOfRun(from, tracked, count);
+    const until = endOfRun(from, tracked, count, keysPerCommand);
     if (from < tracked) slab.constant(CACHING_YES);
     slab.arrayHeader(until - from + 1);
     slab.constant(MGET);
@@ -132,10 +142,10 @@ function encodeReads(slab: CommandSlab, reads: readonly Request[], tracked: numb
   return checksums;
 }
 
-function encodePuts(slab: CommandSlab, puts: readonly Request[]): void {
+function encodePuts(slab: CommandSlab, puts: readonly Request[], keysPerCommand: number): void {
   const count = puts.length;
-  for (let from = 0; from < count; from += KEYS_PER_COMMAND) {
-    const until = Math.min(from + KEYS_PER_COMMAND, count);
+  for (let from = 0; from < count; from += keysPerCommand) {
+    const until = Math.min(from + keysPerCommand, count);
     slab.arrayHeader((until - from) * 2 + 1);
     slab.constant(MSET);
     encodeEntries(slab, puts, from, until, undefined);
@@ -189,9 +199,22 @@ function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
   return runs;
 }
 
+/** One run, or where they have to be apart one for each key: those of a key succeed or are tried again together. */
+function runsOfIncrements(batch: Batch): readonly (readonly Request[])[] {
+  const increments = batch.others.filter((request) => request.kind === Kind.increment);
+  if (increments.length === 0) return NO_RUNS;
+  if (!batch.hasApart) return [increments];
+  const runs = new Map<string, Request[]>();
+  for (const request of increments) {
+    const run = runs.get(request.key);
+    if (run === undefined) runs.set(request.key, [request]);
+    else run.push(request);
+  }
+  return [...runs.values()];
+}
+
 function encodeIncrements(slab: CommandSlab, increments: readonly Request[]): void {
   const count = increments.length;
-  if (count === 0) return;
   slab.arrayHeader(3 + count * 2);
   slab.constant(EVAL_INCREMENT);
   slab.integer(count);

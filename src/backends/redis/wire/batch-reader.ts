@@ -1,11 +1,11 @@
 import type { StateError } from "../../../core/errors.js";
 import type { ReadSlab } from "../../read-slab.js";
 import type { Request } from "../../request.js";
-import { type EncodedBatch, KEYS_PER_COMMAND } from "./batch-encoder.js";
+import type { EncodedBatch } from "./batch-encoder.js";
 import { settleIncrements } from "./increment-answers.js";
 import { ProtocolError } from "./protocol-error.js";
 import type { ReaderContext } from "./reader-context.js";
-import { refusalOf } from "./reply-errors.js";
+import { refusalOf, refuseRun } from "./reply-errors.js";
 import { INCOMPLETE } from "./reply-parser.js";
 import { SingleReader } from "./single-reader.js";
 import { ValueReader } from "./value-reader.js";
@@ -67,7 +67,7 @@ export class BatchReader {
           if (this.#singles?.read(slab) === false) return false;
           break;
         case INCREMENTS:
-          if (this.encoded.increments.length > 0 && !this.#readIncrements(slab)) return false;
+          if (!this.#readIncrements(slab)) return false;
           break;
         case DONE:
           this.#read = true;
@@ -100,7 +100,7 @@ export class BatchReader {
     const phase = this.#phase;
     const index =
       (phase === READS ? this.#values : phase === SINGLES ? this.#singles : undefined)?.answered ?? this.#index;
-    return new Set([...inOrder.slice(0, phase).flat(), ...(inOrder[phase] ?? []).slice(0, index)]);
+    return new Set([...inOrder.slice(0, phase), (inOrder[phase] ?? []).slice(0, index)].flat(2));
   }
 
   #completeIfDone(): void {
@@ -108,9 +108,10 @@ export class BatchReader {
   }
 
   #readPuts(slab: ReadSlab): boolean {
-    const { puts } = this.encoded.batch;
+    const { batch, keysPerCommand } = this.encoded;
+    const { puts } = batch;
     while (this.#index < puts.length) {
-      const count = Math.min(KEYS_PER_COMMAND, puts.length - this.#index);
+      const count = Math.min(keysPerCommand, puts.length - this.#index);
       if (!this.#readRun(slab, puts, this.#index, count)) return false;
       this.#index += count;
     }
@@ -151,10 +152,8 @@ export class BatchReader {
     }
     const reply = this.#context.parser.takeAnswer(slab);
     if (reply === INCOMPLETE) return false;
-    for (let i = from; i < from + count; i++) {
-      if (reply === "OK" || reply === 1) batch.succeed(requests[i]!, undefined);
-      else batch.fail(requests[i]!, refusalOf(requests[i]!, reply));
-    }
+    if (reply !== "OK" && reply !== 1) refuseRun(batch, requests, from, from + count, reply);
+    else for (let i = from; i < from + count; i++) batch.succeed(requests[i]!, undefined);
     return true;
   }
 
@@ -174,9 +173,13 @@ export class BatchReader {
   }
 
   #readIncrements(slab: ReadSlab): boolean {
-    const reply = this.#context.parser.takeAnswer(slab);
-    if (reply === INCOMPLETE) return false;
-    settleIncrements(this.encoded, reply);
+    const { batch, increments } = this.encoded;
+    while (this.#index < increments.length) {
+      const reply = this.#context.parser.takeAnswer(slab);
+      if (reply === INCOMPLETE) return false;
+      settleIncrements(batch, increments[this.#index]!, reply);
+      this.#index++;
+    }
     return true;
   }
 }

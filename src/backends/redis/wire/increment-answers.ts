@@ -1,15 +1,15 @@
 import { BackendError, CorruptValueError, type StateError } from "../../../core/errors.js";
+import type { Batch } from "../../batch.js";
 import type { Request } from "../../request.js";
 import { errorOfReply } from "../redis-errors.js";
-import type { EncodedBatch } from "./batch-encoder.js";
 import { ErrorReply, ProtocolError } from "./protocol-error.js";
-import { placeOf, refusalOf } from "./reply-errors.js";
+import { placeOf, refuseRun } from "./reply-errors.js";
 import type { Reply } from "./reply-parser.js";
 
-/** Settles a batch's increments by the one reply of their script. */
-export function settleIncrements({ batch, increments }: EncodedBatch, reply: Reply): void {
+/** Settles increments by the one reply of their script. */
+export function settleIncrements(batch: Batch, increments: readonly Request[], reply: Reply): void {
   if (reply instanceof ErrorReply) {
-    for (const request of increments) batch.fail(request, refusalOf(request, reply));
+    refuseRun(batch, increments, 0, increments.length, reply);
     return;
   }
   if (!Array.isArray(reply) || reply.length !== increments.length) throw new ProtocolError("not one sum per counter");

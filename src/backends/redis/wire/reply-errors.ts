@@ -1,6 +1,7 @@
 import { CorruptValueError, type ErrorDetails, StateError } from "../../../core/errors.js";
+import type { Batch } from "../../batch.js";
 import { Kind, OPERATION_NAMES, type Request } from "../../request.js";
-import { errorOfReply } from "../redis-errors.js";
+import { errorOfReply, mayBeForOneKey } from "../redis-errors.js";
 import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { Reply } from "./reply-parser.js";
 
@@ -15,6 +16,18 @@ export function placeOf(request: Request): ErrorDetails {
 export function refusalOf(request: Request, reply: Reply): StateError {
   if (reply instanceof ErrorReply) return errorOfReply(reply, placeOf(request));
   throw new ProtocolError("the reply is of another kind than was asked for");
+}
+
+/** Fails the requests from `from` to before `until`, whose one command has this answer. */
+export function refuseRun(batch: Batch, requests: readonly Request[], from: number, until: number, reply: Reply): void {
+  const isShared = until - from > 1 && mayBeForOneKey(reply);
+  for (let i = from; i < until; i++) {
+    const request = requests[i]!;
+    const refusal = refusalOf(request, reply);
+    // That it could not be sent again says nothing of this request.
+    if (isShared) batch.refuseWithOthers(request, refusal.concerning({ ...placeOf(request), retryable: true }));
+    else batch.fail(request, refusal);
+  }
 }
 
 export function undecodable(request: Request, error: unknown): StateError {

@@ -2,6 +2,7 @@ import { crc32 } from "../../../core/crc32.js";
 import { StateError } from "../../../core/errors.js";
 import { keyBytes } from "../../../core/key.js";
 import { copyOfValue } from "../../../core/value.js";
+import { hasLostValue, lostValue } from "../../located-error.js";
 import type { ReadSlab } from "../../read-slab.js";
 import { type CompareAndSwapDetail, Kind, type Request, type TransactionStep } from "../../request.js";
 import type { EncodedBatch } from "./batch-encoder.js";
@@ -138,6 +139,10 @@ export class SingleReader {
     // In an array, so that a value which answers something else is not taken for it.
     const stored = Array.isArray(reply) ? reply[0] : undefined;
     if (!Buffer.isBuffer(stored)) throw new ProtocolError("not the answer of a compare-and-swap");
+    if (hasLostValue(request)) {
+      batch.fail(request, lostValue().concerning(placeOf(request)));
+      return;
+    }
     const { expected } = request.detail as CompareAndSwapDetail;
     let current: Buffer;
     try {

@@ -5,7 +5,7 @@ import { answerScanned, BLOCK_BYTES, copyOfRun, MAX_SCANNED_VALUE_BYTES } from "
 import { type EncodedBatch, endOfRun } from "./batch-encoder.js";
 import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { ReaderContext } from "./reader-context.js";
-import { refusalOf, tooLarge, undecodable } from "./reply-errors.js";
+import { refuseRun, tooLarge, undecodable } from "./reply-errors.js";
 import { INCOMPLETE } from "./reply-parser.js";
 
 const CR = 13;
@@ -182,18 +182,16 @@ export class ValueReader {
       if (this.#context.parser.take(slab) === INCOMPLETE) return false;
     }
     if (slab.start >= slab.end) return false;
-    const { tracked } = this.#encoded;
+    const { tracked, keysPerCommand } = this.#encoded;
     if (this.#index < tracked && this.#tracking === undefined) return this.#readTracking(slab);
-    const count = endOfRun(this.#index, tracked, reads.length) - this.#index;
+    const count = endOfRun(this.#index, tracked, reads.length, keysPerCommand) - this.#index;
     if (slab.bytes[slab.start] === MINUS) {
       const reply = this.#context.parser.takeAnswer(slab);
       if (reply === INCOMPLETE) return false;
       this.#tracking = undefined;
       this.#runEnd = this.#index + count;
-      while (this.#index < this.#runEnd) {
-        const request = reads[this.#index++]!;
-        this.#encoded.batch.fail(request, refusalOf(request, reply));
-      }
+      refuseRun(this.#encoded.batch, reads, this.#index, this.#runEnd, reply);
+      this.#index = this.#runEnd;
       return true;
     }
     // Values whose changes nobody would tell of must not be taken for others: the connection ends.
