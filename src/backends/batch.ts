@@ -53,8 +53,8 @@ export class Batch {
   writtenAtUs = 0;
   /** Marks of the pipeline: position in the order of batches. */
   sequence = 0;
-  /** A request in it `isApart`. */
-  hasApart = false;
+  /** No two of its requests may share a command: one that some of them shared was refused, perhaps for one alone. */
+  isApart = false;
   /** A request was given up while the batch waited to be handed to the driver: it must not be sent. */
   isStale = false;
   /** Its callers have their answers in parts, and not all in one go. */
@@ -107,7 +107,7 @@ export class Batch {
 
   /**
    * Instead of `fail`, of a request that the store refused together with others, none of which it carried out, where the
-   * reason may lie in one of them. It comes again once, `isApart`; should it fail then, it fails for itself.
+   * reason may lie in one of them. It comes again in a batch that `isApart`; should it fail there, it fails for itself.
    */
   refuseWithOthers(leader: Request, error: StateError): void {
     this.#owner.requestFailed(this, leader, error, true);

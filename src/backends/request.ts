@@ -114,8 +114,6 @@ export class Request {
   failedAttempts = 0;
   /** It has left a batch and is about to be planned again; a driver that fails it once more changes nothing. */
   isReturning = false;
-  /** A command that it shared was refused, perhaps for another: it is to have one of its own. */
-  isApart = false;
   /** An attempt may have been applied, whatever becomes of the next. */
   outcomeUnknown = false;
   /** True from the moment the caller has its answer (a result, an error, a timeout). */

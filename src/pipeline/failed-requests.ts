@@ -76,7 +76,7 @@ export class FailedRequests {
    */
   takeShared(batch: Batch, leader: Request, error: StateError): void {
     if (!hasFailedIn(batch, leader, error)) return;
-    if (leader.isApart || this.#isOvertaken(batch, leader)) this.#failAll(batch, leader, error);
+    if (batch.isApart || this.#isOvertaken(batch, leader)) this.#failAll(batch, leader, error);
     else if (!this.#sharesLater(batch, leader)) this.#sendAgain(leader, error, true);
   }
 
@@ -95,7 +95,7 @@ export class FailedRequests {
       }
       request = next;
     }
-    if (again.length > 0) this.#returnToQueue(again);
+    if (again.length > 0) this.#returnToQueue(again, false);
   }
 
   /**
@@ -141,7 +141,6 @@ export class FailedRequests {
     while (request !== undefined) {
       const next: Request | undefined = request.follower;
       request.failedAttempts++;
-      request.isApart ||= apart;
       this.#options.reads?.unanswered(request);
       if (error.outcome === "unknown" && !isRead(request.kind)) request.outcomeUnknown = true;
       if (error.outcome === "unknown" && isOlder(request, leader)) {
@@ -159,7 +158,7 @@ export class FailedRequests {
       request = next;
     }
     this.#completion.counters.retries += requests.length;
-    this.#returnToQueue(requests);
+    this.#returnToQueue(requests, apart);
     this.#options.watcher?.retried(leader, error, requests.length);
   }
 
@@ -186,8 +185,9 @@ export class FailedRequests {
     this.#schedule();
   };
 
-  #returnToQueue(requests: readonly Request[]): void {
-    this.#queue.putBack(requests);
+  #returnToQueue(requests: readonly Request[], apart: boolean): void {
+    if (apart) this.#queue.putBackApart(requests);
+    else this.#queue.putBack(requests);
     this.#schedule();
   }
 }

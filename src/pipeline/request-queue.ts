@@ -27,6 +27,8 @@ export class RequestQueue {
   readonly #held = new HeldKeys();
   readonly #keys: KeyTable;
   #returning: Request[] = [];
+  /** Of those that wait, which are to share no command. */
+  readonly #apart = new Set<Request>();
   /** Requests that have left for good: the position of order marks. */
   #taken = 0;
   /** Of those in the ring, at most so many have been answered there. */
@@ -47,6 +49,13 @@ export class RequestQueue {
 
   push(request: Request): void {
     this.#ring.push(request);
+  }
+
+  /** As `putBack`, of requests that are to share no command. */
+  putBackApart(requests: readonly Request[]): void {
+    for (const request of this.#apart) if (request.settled) this.#apart.delete(request);
+    for (const request of requests) this.#apart.add(request);
+    this.putBack(requests);
   }
 
   /** Has these leave before everything else, and flushes that were passed wait for them as well. */
@@ -86,6 +95,7 @@ export class RequestQueue {
     const batch = planner.batch;
     batch.sequence = sequence;
     let cut: BatchCut = "turn";
+    const mayBeApart = this.#apart.size > 0;
     while (ring.size > 0) {
       if (this.marks.waiting && this.marks.blocks(this.#taken)) break;
       const request = ring.peek()!;
@@ -107,7 +117,7 @@ export class RequestQueue {
       }
       this.#take();
       request.batchSequence = sequence;
-      if (request.isApart) batch.hasApart = true;
+      if (mayBeApart && this.#apart.delete(request)) batch.isApart = true;
       batch.size++;
       batch.bytes += bytes;
       if (request.kind === Kind.compareAndSwap) this.#held.hold(request.key);
@@ -139,7 +149,7 @@ export class RequestQueue {
     batch.sequence = stale.sequence;
     batch.size = requests.length;
     batch.bytes = stale.bytes;
-    batch.hasApart = stale.hasApart;
+    batch.isApart = stale.isApart;
     return batch;
   }
 

@@ -223,7 +223,7 @@ export class BatchJob implements BatchProgress {
     this.#read(slab, session, this.#readReplica(reads) ?? reads, exchanges);
     this.#askLifetimes(slab, session, this.#kept(this.#lifetimes), exchanges);
     for (const run of this.#statements(batch.deletes)) this.#remove(slab, session, run, exchanges);
-    if (batch.hasApart) {
+    if (batch.isApart) {
       for (const run of this.#statements([...batch.puts, ...batch.expiringPuts])) {
         this.#put(slab, session, NONE, run, exchanges);
       }
@@ -351,7 +351,7 @@ export class BatchJob implements BatchProgress {
   /** What is to share a statement each. */
   #statements(requests: readonly Request[]): readonly (readonly Request[])[] {
     const kept = this.#kept(requests);
-    return this.batch.hasApart ? kept.map((request) => [request]) : [kept];
+    return this.batch.isApart ? kept.map((request) => [request]) : [kept];
   }
 
   /** Without those that all their callers have given up. */

@@ -112,7 +112,7 @@ class Whole implements BatchOwner {
   newPart(): Batch {
     this.#parts++;
     const part = new Batch(this);
-    part.hasApart = this.#batch.hasApart;
+    part.isApart = this.#batch.isApart;
     return part;
   }
 

@@ -286,7 +286,7 @@ test("what a store refused together comes again apart at once, without a retry l
     ["d", "a", "b"],
   );
   assert.deepEqual(
-    [one, two, again].map(({ hasApart }) => hasApart),
+    [one, two, again].map(({ isApart }) => isApart),
     [false, false, true],
   );
   succeedAll(two);

@@ -82,9 +82,10 @@ test("what was answered behind one that waits is let go, unless something waits 
 test("a batch that is planned again without what was given up stays apart", () => {
   const queue = queueOf(512);
   const calls = ["a", "b"].map(get);
-  for (const call of calls) queue.push(call);
-  calls[0]!.isApart = true;
+  queue.putBackApart(calls);
   const batch = queue.plan(1)!;
   calls[1]!.settled = true;
-  assert.deepEqual([batch.hasApart, queue.planAgain(batch).hasApart], [true, true]);
+  assert.deepEqual([batch.isApart, queue.planAgain(batch).isApart], [true, true]);
+  queue.push(get("c"));
+  assert.equal(queue.plan(2)!.isApart, false);
 });

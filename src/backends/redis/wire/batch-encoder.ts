@@ -63,13 +63,13 @@ const NO_CHECKSUMS = new Uint32Array(0);
  * @param tracks whether the server is to tell of the next change of what is read to be kept
  */
 export function encodeBatch(slab: CommandSlab, batch: Batch, hasMsetex: boolean, tracks: boolean): EncodedBatch {
-  const keysPerCommand = batch.hasApart ? 1 : KEYS_PER_COMMAND;
+  const keysPerCommand = batch.isApart ? 1 : KEYS_PER_COMMAND;
   encodeKeys(slab, batch.probes, EXISTS);
   const tracked = tracks ? bringMarkedForward(batch.reads) : 0;
   const readChecksums = encodeReads(slab, batch.reads, tracked, keysPerCommand);
   encodeKeys(slab, batch.deletes, UNLINK);
   encodePuts(slab, batch.puts, keysPerCommand);
-  const expiringRuns = encodeExpiringPuts(slab, batch, hasMsetex && !batch.hasApart);
+  const expiringRuns = encodeExpiringPuts(slab, batch, hasMsetex && !batch.isApart);
   slab.seal();
   let singles = NO_REQUESTS;
   let increments = NO_RUNS;
@@ -203,7 +203,7 @@ function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
 function runsOfIncrements(batch: Batch): readonly (readonly Request[])[] {
   const increments = batch.others.filter((request) => request.kind === Kind.increment);
   if (increments.length === 0) return NO_RUNS;
-  if (!batch.hasApart) return [increments];
+  if (!batch.isApart) return [increments];
   const runs = new Map<string, Request[]>();
   for (const request of increments) {
     const run = runs.get(request.key);
