@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { documentOptions } from "./option-docs.mjs";
 import { fail, root, run, say } from "./process.mjs";
 
 const SOURCES = ["src", "bench", "test", "examples"];
@@ -14,7 +15,7 @@ const STAMP = join(root, "dist", ".sources");
  */
 export async function build() {
   const files = SOURCES.flatMap(filesBelow).sort();
-  const state = fingerprint([...files, ...PROJECTS, "package-lock.json"]);
+  const state = fingerprint([...files, ...PROJECTS, "package-lock.json", "scripts/steps/option-docs.mjs"]);
   if (existsSync(STAMP) && readFileSync(STAMP, "utf8") === state) return;
   say("building");
   rmSync(join(root, "dist"), { recursive: true, force: true });
@@ -22,6 +23,7 @@ export async function build() {
   for (const project of PROJECTS) {
     if ((await run(process.execPath, [compiler, "-p", project])) !== 0) fail("the build failed");
   }
+  await documentOptions();
   for (const file of files) {
     if (/\.[cm]?tsx?$/.test(file)) continue;
     const target = join(root, "dist", file);

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { describeEngineOptions } from "../../../src/engine/options.js";
+import { temporaryFolder } from "../../support/lmdb-scope.js";
+
+const declarations = fileURLToPath(new URL("../../../src/engine/options.d.ts", import.meta.url));
+const compiler = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
+
+test("declarations say of every option what it means, so that editors show it", () => {
+  const text = readFileSync(declarations, "utf8");
+  const said = text.slice(text.indexOf("export interface EngineOptions"));
+  for (const { path, doc } of describeEngineOptions()) {
+    const name = path.slice(path.lastIndexOf(".") + 1);
+    const property = new RegExp(`/\\*\\*(?:(?!\\*/)[^])*\\*/\\s*readonly ${name}\\?:`, "g");
+    const comments = [...said.matchAll(property)].map(([comment]) => comment);
+    assert.ok(
+      comments.some((comment) => comment.includes(doc)),
+      `${path} has no comment that says: ${doc}`,
+    );
+  }
+});
+
+test("options written out for editors take what the table takes and nothing else", async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = join(folder, "uses.ts");
+  const from = (name: string): string => JSON.stringify(declarations.replace(/engine\/options\.d\.ts$/, name));
+  writeFileSync(
+    file,
+    `import { createEngine, type EngineOptions } from ${from("index.js")};
+     export const good: EngineOptions = {
+       backend: "memory:", batching: { maxSize: 5 }, cache: false, circuitBreaker: { failures: 3 }, defaultTtlMs: null,
+       slo: [{ operation: "get", percentile: 99, latencyMs: 5 }], metrics: { labels: { app: "a" } }, slowLog: undefined,
+     };
+     // @ts-expect-error: mistyped
+     void createEngine({ batching: { maxSizes: 5 } });
+     // @ts-expect-error: of another type
+     void createEngine({ cache: { ttlMs: "5" } });
+     // @ts-expect-error: cannot be turned off
+     void createEngine({ queue: false });
+     // @ts-expect-error: not among its values
+     void createEngine({ compression: { codec: "gzip" } });
+     // @ts-expect-error: no such operation
+     void createEngine({ slo: [{ operation: "gets", percentile: 99, latencyMs: 5 }] });
+    `,
+  );
+  const types = join(dirname(compiler), "..", "..");
+  const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024", "--skipLibCheck", "false"];
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [
+      compiler,
+      ...options,
+      "--exactOptionalPropertyTypes",
+      "--typeRoots",
+      join(types, "@types"),
+      "--types",
+      "node",
+      file,
+    ],
+    { encoding: "utf8", cwd: folder },
+  );
+  assert.equal(status, 0, stdout);
+});
