@@ -39,6 +39,8 @@ export class FailedRequests {
   isPausing = false;
   /** Nothing is sent again any more. */
   areFinal = false;
+  /** What fails just now was refused for its key or for a neighbour's: the store is well. */
+  isForKeys = false;
 
   constructor(parts: FailedRequestsParts) {
     this.#driver = parts.driver;
@@ -76,8 +78,13 @@ export class FailedRequests {
    */
   takeShared(batch: Batch, leader: Request, error: StateError): void {
     if (!hasFailedIn(batch, leader, error)) return;
-    if (batch.isApart || this.#isOvertaken(batch, leader)) this.#failAll(batch, leader, error);
-    else if (!this.#sharesLater(batch, leader)) this.#sendAgain(leader, error, true);
+    if (batch.isApart || this.#isOvertaken(batch, leader)) {
+      this.isForKeys = true;
+      this.#failAll(batch, leader, error);
+      this.isForKeys = false;
+    } else if (!this.#sharesLater(batch, leader)) {
+      this.#sendAgain(leader, error, true);
+    }
   }
 
   #failAll(batch: Batch, leader: Request, error: StateError): void {

@@ -227,9 +227,9 @@ function refuseAll(batch: Batch): void {
 }
 
 /** An engine over a store that answers when a test does. */
-async function held(retry: EngineOptions["retry"] = RETRY) {
+async function held(options: Omit<EngineOptions, "backend"> = {}) {
   const hand = new HandDriver(() => {});
-  const engine = await createEngine({ backend: hand.driver, retry });
+  const engine = await createEngine({ retry: RETRY, ...options, backend: hand.driver });
   const sent = (batches: number): Promise<void> =>
     until(`batch ${batches} is sent`, () => hand.batches.length === batches);
   return { hand, engine, sent };
@@ -269,7 +269,7 @@ test("a read that is tried again shares the answer of a later one under way, and
 });
 
 test("what a store refused together comes again apart at once, without a retry left, and but once", async () => {
-  const { hand, engine, sent } = await held({ retries: 0, baseDelayMs: 60_000, maxDelayMs: 60_000 });
+  const { hand, engine, sent } = await held({ retry: { retries: 0, baseDelayMs: 60_000, maxDelayMs: 60_000 } });
   const calls = ["a", "b"].map((key) => endingOf(engine.put(key, "1")));
   const reads = ["c", "d"].map((key) => engine.get(key));
   await sent(1);
@@ -298,6 +298,25 @@ test("what a store refused together comes again apart at once, without a retry l
   assert.deepEqual(await Promise.all(calls), ["done", "BACKEND not-applied"]);
   assert.deepEqual((await Promise.all([...reads, later])).map(String), ["null", "1", "null"]);
   assert.equal(hand.batches.length, 3);
+  await engine.close();
+});
+
+test("what was refused together and cannot come again fails, and says nothing about the store", async () => {
+  const { hand, engine, sent } = await held({ circuitBreaker: { failures: 1, resetMs: 60_000 } });
+  const older = endingOf(engine.put("k", "older"));
+  const other = endingOf(engine.put("other", "1"));
+  await sent(1);
+  const newer = endingOf(engine.put("k", "newer"));
+  await sent(2);
+  const [one, two] = hand.batches as [Batch, Batch];
+  one.forEachLeader((leader) => one.refuseWithOthers(leader, refused));
+  one.complete();
+  assert.equal(await older, "BACKEND not-applied");
+  assert.equal(engine.stats().circuit, "closed");
+  succeedAll(two);
+  await sent(3);
+  succeedAll(hand.batches[2]!);
+  assert.deepEqual(await Promise.all([other, newer]), ["done", "done"]);
   await engine.close();
 });
 
