@@ -53,8 +53,10 @@ export class Batch {
   writtenAtUs = 0;
   /** Marks of the pipeline: position in the order of batches. */
   sequence = 0;
-  /** No two of its requests may share a command: one that some of them shared was refused, perhaps for one alone. */
-  isApart = false;
+  /** So many requests may share a command: fewer, where one that some of them shared was refused for one perhaps. */
+  mostTogether = Number.POSITIVE_INFINITY;
+  /** Were in a group, until it showed that they cannot be written down. */
+  takenOut: readonly Request[] = [];
   /** A request was given up while the batch waited to be handed to the driver: it must not be sent. */
   isStale = false;
   /** Its callers have their answers in parts, and not all in one go. */
@@ -107,7 +109,7 @@ export class Batch {
 
   /**
    * Instead of `fail`, of a request that the store refused together with others, none of which it carried out, where the
-   * reason may lie in one of them. It comes again in a batch that `isApart`; should it fail there, it fails for itself.
+   * reason may lie in one of them. It comes again with fewer of them, as `mostTogether` says, and in the end alone.
    */
   refuseWithOthers(leader: Request, error: StateError): void {
     this.#owner.requestFailed(this, leader, error, true);
@@ -159,6 +161,17 @@ export class Batch {
         request = next;
       }
     });
+  }
+
+  /** Without these, which were not sent; whoever takes them out fails them. */
+  takeOut(requests: ReadonlySet<Request>): void {
+    this.takenOut = [...this.takenOut, ...requests];
+    for (const group of [this.probes, this.reads, this.deletes, this.puts, this.expiringPuts, this.others]) {
+      const rest = group.filter((request) => !requests.has(request));
+      if (rest.length < group.length) group.splice(0, group.length, ...rest);
+    }
+    this.#writtenKeys = undefined;
+    this.#readKeys = undefined;
   }
 
   /** The requests that the store must answer. */

@@ -27,17 +27,15 @@ export function lostValue(cause?: unknown): InvalidArgumentError {
 }
 
 /**
- * Fails requests of a batch that could not be written down, and of which nothing was sent. Where that is for values that
- * were lost the others come again.
+ * Takes out of a batch what could not be written down because its value was lost, and fails it; false: there is none
+ * such, and the error is of something else.
  */
-export function failUnwritten(batch: Batch, requests: readonly Request[], error: unknown, backend: string): void {
-  const lost = new Set(requests.filter(hasLostValue));
-  const message = "it was to travel with a value whose memory was transferred away";
-  const neighbour = new BackendError(message, { reason: "ERR_NOT_SENT", retryable: true, cause: error });
-  for (const request of requests) {
-    if (lost.size === 0 || lost.has(request)) batch.fail(request, locateError(error, request, backend, "not-applied"));
-    else batch.refuseWithOthers(request, locateError(neighbour, request, backend, "not-applied"));
-  }
+export function takeOutLost(batch: Batch, error: unknown, backend: string): boolean {
+  const lost = new Set(batch.leaders().filter(hasLostValue));
+  if (lost.size === 0) return false;
+  batch.takeOut(lost);
+  for (const request of lost) batch.fail(request, locateError(error, request, backend, "not-applied"));
+  return true;
 }
 
 /** The same for work that is not a request, such as a scan. */

@@ -4,6 +4,7 @@ import { suggest } from "../config/suggest.js";
 import { AbortedError, ClosedError, InvalidArgumentError, UnsupportedOperationError } from "../core/errors.js";
 import { type CanonicalKey, canonicalKeyOfBytes, isBinaryKey, joinKey, keyByteLength, keyBytes } from "../core/key.js";
 import { hasLostMemory, type Key, type Value } from "../core/value.js";
+import { copyOfBytes } from "../core/value-memory.js";
 import type { Mutation } from "./engine-contract.js";
 import { MAX_TTL_MS } from "./option-limits.js";
 
@@ -46,6 +47,7 @@ export class CallArguments {
     return this.#unusualKey(operation, key);
   }
 
+  /** @returns what is to be stored or compared */
   value(operation: string, key: CanonicalKey, value: Value): Value {
     const max = this.#limits.maxValueBytes;
     if (typeof value === "string") {
@@ -76,7 +78,8 @@ export class CallArguments {
         "the value's memory is shared, detached or has shrunk; copy it first",
       );
     }
-    return value;
+    // Its length may follow that of its memory, and so be another when it is written down.
+    return (value.buffer as { readonly resizable?: boolean }).resizable === true ? copyOfBytes(value) : value;
   }
 
   /** A name that is not known would be a lifetime or a deadline that never comes. One that is undefined says nothing. */

@@ -131,10 +131,11 @@ export class StateEngine extends RowCalls implements Engine {
     options?: CallOptions & ExpiryOptions,
   ): Promise<boolean> {
     const canonical = this.#arguments.key("compareAndSwap", key);
-    if (expected !== null) this.#arguments.value("compareAndSwap", canonical, expected);
-    if (next !== null) this.#arguments.value("compareAndSwap", canonical, next);
+    const checked = (value: Value | null) =>
+      value === null ? null : this.#arguments.value("compareAndSwap", canonical, value);
+    const detail = { expected: checked(expected), next: checked(next) };
     const ttlMs = this.#arguments.lifetime("compareAndSwap", canonical, options?.ttlMs);
-    return this.#send(Kind.compareAndSwap, canonical, next ?? undefined, ttlMs, { expected, next }, options);
+    return this.#send(Kind.compareAndSwap, canonical, detail.next ?? undefined, ttlMs, detail, options);
   }
 
   async increment(key: Key, by: number | bigint = 1, options?: CallOptions): Promise<bigint> {

@@ -1,5 +1,6 @@
 import type { Batch } from "../backends/batch.js";
 import type { Driver } from "../backends/contract.js";
+import { hasLostValue } from "../backends/located-error.js";
 import { Kind, keysOf, type Request } from "../backends/request.js";
 import type { StateError } from "../core/errors.js";
 import type { EventLoop, LoopTimer } from "../core/event-loop.js";
@@ -9,6 +10,9 @@ import { type Completion, isRead } from "./completion.js";
 import type { PipelineOptions } from "./pipeline-options.js";
 import type { RequestQueue } from "./request-queue.js";
 import { RetryPolicy } from "./retry-policy.js";
+
+/** What a whole batch shared is first divided into so many each: one that is unwanted then costs few others a second turn. */
+const FEW_TOGETHER = 8;
 
 export interface FailedRequestsParts {
   readonly driver: Driver;
@@ -39,8 +43,6 @@ export class FailedRequests {
   isPausing = false;
   /** Nothing is sent again any more. */
   areFinal = false;
-  /** What fails just now was refused for its key or for a neighbour's: the store is well. */
-  isForKeys = false;
 
   constructor(parts: FailedRequestsParts) {
     this.#driver = parts.driver;
@@ -64,7 +66,7 @@ export class FailedRequests {
     if (!this.areFinal && this.#retry.allows(leader, error) && !this.#isOvertaken(batch, leader)) {
       if (this.#sharesLater(batch, leader)) return;
       if (this.#retry.spend(this.#loop.nowMs(), this.#completion.counters.succeeded)) {
-        this.#sendAgain(leader, error, false);
+        this.#sendAgain(leader, error);
         this.#pauseAfter(leader);
         return;
       }
@@ -78,22 +80,31 @@ export class FailedRequests {
    */
   takeShared(batch: Batch, leader: Request, error: StateError): void {
     if (!hasFailedIn(batch, leader, error)) return;
-    if (batch.isApart || this.#isOvertaken(batch, leader)) {
-      this.isForKeys = true;
+    const { mostTogether } = batch;
+    if (mostTogether === 1) {
       this.#failAll(batch, leader, error);
-      this.isForKeys = false;
-    } else if (!this.#sharesLater(batch, leader)) {
-      this.#sendAgain(leader, error, true);
+    } else if (this.#isOvertaken(batch, leader)) {
+      this.#failAll(batch, leader, error);
+      this.#queue.haveNextApart();
+    } else if (this.#sharesLater(batch, leader)) {
+      // Else one read after the other would share the next one's refusal for as long as there is a next one.
+      this.#queue.haveNextApart();
+    } else {
+      this.#sendAgain(leader, error, mostTogether === Number.POSITIVE_INFINITY ? FEW_TOGETHER : 1);
     }
   }
 
   #failAll(batch: Batch, leader: Request, error: StateError): void {
     const again: Request[] = [];
+    const superseded = leader.follower !== undefined && hasLostValue(leader) && !this.#isOvertaken(batch, leader);
     let request: Request | undefined = leader;
     while (request !== undefined) {
       const next: Request | undefined = request.follower;
       if (request === leader) {
         this.#completion.fail(request, error, batch);
+      } else if (superseded) {
+        // What was to be written in place of theirs will not be.
+        if (!request.settled) again.push(request);
       } else if (isRead(request.kind) && !isRead(leader.kind) && this.#mayReadAgain(batch, leader, error)) {
         again.push(request);
       } else {
@@ -102,7 +113,7 @@ export class FailedRequests {
       }
       request = next;
     }
-    if (again.length > 0) this.#returnToQueue(again, false);
+    if (again.length > 0) this.#returnToQueue(again);
   }
 
   /**
@@ -142,7 +153,7 @@ export class FailedRequests {
     return true;
   }
 
-  #sendAgain(leader: Request, error: StateError, apart: boolean): void {
+  #sendAgain(leader: Request, error: StateError, mostTogether?: number): void {
     const requests: Request[] = [];
     let request: Request | undefined = leader;
     while (request !== undefined) {
@@ -165,7 +176,7 @@ export class FailedRequests {
       request = next;
     }
     this.#completion.counters.retries += requests.length;
-    this.#returnToQueue(requests, apart);
+    this.#returnToQueue(requests, mostTogether);
     this.#options.watcher?.retried(leader, error, requests.length);
   }
 
@@ -192,9 +203,9 @@ export class FailedRequests {
     this.#schedule();
   };
 
-  #returnToQueue(requests: readonly Request[], apart: boolean): void {
-    if (apart) this.#queue.putBackApart(requests);
-    else this.#queue.putBack(requests);
+  #returnToQueue(requests: readonly Request[], mostTogether?: number): void {
+    if (mostTogether === undefined) this.#queue.putBack(requests);
+    else this.#queue.putBackApart(requests, mostTogether);
     this.#schedule();
   }
 }

@@ -108,9 +108,8 @@ export class Pipeline implements BatchOwner {
         // A caller's own short deadline says nothing about the store, nor does one that passed while work ran alone, or
         // while this process did not come to send anything.
         const isNotItsFault =
-          this.#failed.isForKeys ||
-          (error.code === "TIMEOUT" &&
-            (this.#runningAlone || request.timeoutMs < this.#options.operationMs || this.#givingUp.isOwnFault));
+          error.code === "TIMEOUT" &&
+          (this.#runningAlone || request.timeoutMs < this.#options.operationMs || this.#givingUp.isOwnFault);
         if (!isNotItsFault) this.#breaker?.failed(request, error);
       },
       loop,

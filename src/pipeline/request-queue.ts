@@ -14,6 +14,9 @@ export interface QueueLimits {
 
 export type BatchCut = "size" | "bytes" | "hazard" | "turn";
 
+/** After something that could not be sent again: where calls of one key come in a stream, each would overtake the last. */
+const BATCHES_APART = 256;
+
 /**
  * Requests that have not been handed to the driver, in program order per key, and the making of batches from them.
  * New ones come in at the end; those that return (to be sent again, or held back until now) go before all others.
@@ -27,8 +30,10 @@ export class RequestQueue {
   readonly #held = new HeldKeys();
   readonly #keys: KeyTable;
   #returning: Request[] = [];
-  /** Of those that wait, which are to share no command. */
-  readonly #apart = new Set<Request>();
+  /** Of those that wait, which may share a command with so few others only. */
+  readonly #apart = new Map<Request, number>();
+  /** So many batches are to be apart, whatever is in them. */
+  #batchesApart = 0;
   /** Requests that have left for good: the position of order marks. */
   #taken = 0;
   /** Of those in the ring, at most so many have been answered there. */
@@ -51,11 +56,15 @@ export class RequestQueue {
     this.#ring.push(request);
   }
 
-  /** As `putBack`, of requests that are to share no command. */
-  putBackApart(requests: readonly Request[]): void {
-    for (const request of this.#apart) if (request.settled) this.#apart.delete(request);
-    for (const request of requests) this.#apart.add(request);
+  /** As `putBack`, of requests of which at most so many may share a command. */
+  putBackApart(requests: readonly Request[], mostTogether: number): void {
+    for (const request of requests) this.#apart.set(request, mostTogether);
     this.putBack(requests);
+  }
+
+  /** What is planned next is to be apart, for a while. */
+  haveNextApart(): void {
+    this.#batchesApart = BATCHES_APART;
   }
 
   /** Has these leave before everything else, and flushes that were passed wait for them as well. */
@@ -96,6 +105,7 @@ export class RequestQueue {
     batch.sequence = sequence;
     let cut: BatchCut = "turn";
     const mayBeApart = this.#apart.size > 0;
+    if (this.#batchesApart > 0) batch.mostTogether = 1;
     while (ring.size > 0) {
       if (this.marks.waiting && this.marks.blocks(this.#taken)) break;
       const request = ring.peek()!;
@@ -117,7 +127,7 @@ export class RequestQueue {
       }
       this.#take();
       request.batchSequence = sequence;
-      if (mayBeApart && this.#apart.delete(request)) batch.isApart = true;
+      if (mayBeApart) this.#leaveApart(request, batch);
       batch.size++;
       batch.bytes += bytes;
       if (request.kind === Kind.compareAndSwap) this.#held.hold(request.key);
@@ -128,6 +138,7 @@ export class RequestQueue {
     }
     this.#keys.clear();
     if (batch.size === 0) return undefined;
+    if (this.#batchesApart > 0) this.#batchesApart--;
     this.#onCut(cut);
     return batch;
   }
@@ -149,15 +160,15 @@ export class RequestQueue {
     batch.sequence = stale.sequence;
     batch.size = requests.length;
     batch.bytes = stale.bytes;
-    batch.isApart = stale.isApart;
+    batch.mostTogether = stale.mostTogether;
     return batch;
   }
 
   /** Lets go the keys that a batch held; what waited for them returns. */
   release(batch: Batch): void {
     if (this.#held.isEmpty) return;
-    for (const request of batch.others) {
-      if (request.kind === Kind.compareAndSwap) this.#letGo(request.key);
+    for (const group of [batch.others, batch.takenOut]) {
+      for (const request of group) if (request.kind === Kind.compareAndSwap) this.#letGo(request.key);
     }
   }
 
@@ -172,6 +183,7 @@ export class RequestQueue {
    * @param answered how many have been since the last time
    */
   dropAnswered(answered: number): void {
+    this.#forgetApart();
     this.#dropFirstAnswered();
     const ring = this.#ring;
     this.#answered = Math.min(this.#answered + answered, ring.size);
@@ -196,8 +208,21 @@ export class RequestQueue {
     if (request.order === 0) request.order = ++this.#ordinal;
   }
 
+  #leaveApart(request: Request, batch: Batch): void {
+    const mostTogether = this.#apart.get(request);
+    if (mostTogether === undefined) return;
+    this.#apart.delete(request);
+    batch.mostTogether = Math.min(batch.mostTogether, mostTogether);
+  }
+
+  /** Those that have their answers do not leave any more. */
+  #forgetApart(): void {
+    for (const request of this.#apart.keys()) if (request.settled) this.#apart.delete(request);
+  }
+
   #takeBack(): void {
     if (this.#returning.length === 0) return;
+    this.#forgetApart();
     const requests = this.#returning.filter((request) => !request.settled);
     this.#returning = [];
     for (const request of requests) {

@@ -124,7 +124,7 @@ export class SimulatedDriver implements Driver {
   async close(): Promise<void> {}
 
   #commandsOf(batch: Batch): Request[][] {
-    const keysPerCommand = batch.isApart ? 1 : this.#options.keysPerCommand;
+    const keysPerCommand = Math.min(this.#options.keysPerCommand, batch.mostTogether);
     const commands: Request[][] = [];
     const shared = (group: readonly Request[]): void => {
       for (let from = 0; from < group.length; from += keysPerCommand)
@@ -143,7 +143,7 @@ export class SimulatedDriver implements Driver {
     const runs = new Map<string, Request[]>();
     for (const request of increments) {
       // Those of a key are not torn apart: tried again they would change places.
-      const place = batch.isApart ? request.key : "";
+      const place = batch.mostTogether < increments.length ? request.key : "";
       runs.set(place, [...(runs.get(place) ?? []), request]);
     }
     commands.push(...runs.values());

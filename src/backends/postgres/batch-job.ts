@@ -1,7 +1,7 @@
 import { ConnectionError, type StateError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
 import type { Batch } from "../batch.js";
-import { failUnwritten, locateError } from "../located-error.js";
+import { locateError, takeOutLost } from "../located-error.js";
 import { Kind, type PutDetail, type Request, type TransactionStep } from "../request.js";
 import { MAX_SCANNED_VALUE_BYTES } from "../scanned-values.js";
 import { Dialog } from "./dialog.js";
@@ -54,7 +54,7 @@ export interface JobOwner {
 export class BatchJob implements BatchProgress {
   readonly batch: Batch;
   readonly #surroundings: JobSurroundings;
-  readonly #others: readonly Request[];
+  #others: readonly Request[];
   readonly #lifetimes: readonly Request[];
   readonly #owner: JobOwner;
   #session: WireSession | undefined;
@@ -138,7 +138,12 @@ export class BatchJob implements BatchProgress {
     } catch (error) {
       // The codec refused a value, or memory ran out: nothing of it has left, no statement was prepared.
       session.prepared?.clear();
-      failUnwritten(this.batch, this.#here(), error, BACKEND);
+      if (takeOutLost(this.batch, error, BACKEND)) {
+        this.#others = this.#others.filter((request) => this.batch.others.includes(request));
+        this.send(session);
+        return;
+      }
+      this.#failAll(error);
       if (this.#open === 0) this.#proceed();
       return;
     }
@@ -199,16 +204,17 @@ export class BatchJob implements BatchProgress {
   }
 
   #failAll(error: unknown): void {
-    for (const request of this.#here()) {
+    const requests = this.#hasLeftPrimary ? this.#elsewhere : this.batch.leaders();
+    for (const request of this.#hasLeftPrimary ? requests : (this.#withoutElsewhere(requests) ?? requests)) {
       this.batch.fail(request, locateError(error, request, BACKEND, "not-applied"));
     }
   }
 
-  /** What is to be sent over the connection that it has. */
-  #here(): readonly Request[] {
-    if (this.#hasLeftPrimary) return this.#elsewhere;
+  /** undefined: none are elsewhere. */
+  #withoutElsewhere(requests: readonly Request[]): readonly Request[] | undefined {
+    if (this.#elsewhere.length === 0) return undefined;
     const elsewhere = new Set(this.#elsewhere);
-    return this.batch.leaders().filter((request) => !elsewhere.has(request));
+    return requests.filter((request) => !elsewhere.has(request));
   }
 
   #end(): void {
@@ -220,10 +226,10 @@ export class BatchJob implements BatchProgress {
     const { batch } = this;
     this.#probe(slab, session, this.#kept(batch.probes), exchanges);
     const reads = this.#kept(batch.reads);
-    this.#read(slab, session, this.#readReplica(reads) ?? reads, exchanges);
+    this.#read(slab, session, this.#withoutElsewhere(reads) ?? this.#readReplica(reads) ?? reads, exchanges);
     this.#askLifetimes(slab, session, this.#kept(this.#lifetimes), exchanges);
     for (const run of this.#statements(batch.deletes)) this.#remove(slab, session, run, exchanges);
-    if (batch.isApart) {
+    if (batch.mostTogether < batch.puts.length + batch.expiringPuts.length) {
       for (const run of this.#statements([...batch.puts, ...batch.expiringPuts])) {
         this.#put(slab, session, NONE, run, exchanges);
       }
@@ -351,7 +357,8 @@ export class BatchJob implements BatchProgress {
   /** What is to share a statement each. */
   #statements(requests: readonly Request[]): readonly (readonly Request[])[] {
     const kept = this.#kept(requests);
-    return this.batch.isApart ? kept.map((request) => [request]) : [kept];
+    const most = Math.min(this.batch.mostTogether, Math.max(kept.length, 1));
+    return Array.from({ length: Math.ceil(kept.length / most) }, (_, run) => kept.slice(run * most, (run + 1) * most));
   }
 
   /** Without those that all their callers have given up. */

@@ -36,6 +36,8 @@ abstract class StatementExchange implements Exchange {
   protected readonly requests: readonly Request[];
   /** Requests before this one have their answer. */
   protected answered = 0;
+  /** Whether fewer share the statement where it has been refused: those that write rows. */
+  protected readonly isDivisible: boolean = false;
 
   constructor(progress: BatchProgress, requests: readonly Request[]) {
     this.progress = progress;
@@ -62,9 +64,8 @@ abstract class StatementExchange implements Exchange {
   }
 
   #refuse(requests: readonly Request[], failure: ServerFailure): void {
-    const isShared = requests.length > 1 && mayBeForOneRow(failure);
-    // That it could not be sent again says nothing of this request.
-    const error = refusedError(failure, isShared ? { retryable: true } : {});
+    const isShared = this.isDivisible && requests.length > 1 && mayBeForOneRow(failure);
+    const error = refusedError(failure);
     for (const request of requests) {
       const located = locateError(error, request, BACKEND);
       if (isShared) this.progress.batch.refuseWithOthers(request, located);
@@ -175,6 +176,7 @@ const DELETE_ROW_BYTES = 2 + 4 + 8 + 4 + 1;
 
 /** Deletes: what was there is told row by row, and holds once it is committed. */
 export class RemoveExchange extends StatementExchange {
+  protected override readonly isDivisible = true;
   readonly #existed: Uint8Array;
 
   constructor(progress: BatchProgress, requests: readonly Request[]) {
@@ -199,6 +201,8 @@ export class RemoveExchange extends StatementExchange {
 
 /** Puts: nothing but that they are committed. */
 export class PutExchange extends StatementExchange {
+  protected override readonly isDivisible = true;
+
   row(): void {
     throw new ProtocolError("a row of nothing");
   }

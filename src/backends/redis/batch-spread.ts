@@ -112,7 +112,7 @@ class Whole implements BatchOwner {
   newPart(): Batch {
     this.#parts++;
     const part = new Batch(this);
-    part.isApart = this.#batch.isApart;
+    part.mostTogether = this.#batch.mostTogether;
     return part;
   }
 

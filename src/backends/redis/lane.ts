@@ -1,7 +1,7 @@
 import { ConnectionError, type ErrorDetails, type Outcome, StateError } from "../../core/errors.js";
 import type { Batch } from "../batch.js";
 import type { DriverContext } from "../contract.js";
-import { failUnwritten } from "../located-error.js";
+import { placeError, takeOutLost } from "../located-error.js";
 import { Kind, OPERATION_NAMES, type Request } from "../request.js";
 import type { ChangeFeed } from "./change-feed.js";
 import { connectionFailure } from "./connection-failure.js";
@@ -139,15 +139,24 @@ export class Lane {
     try {
       encoded = encodeBatch(slab, batch, this.#facts?.hasMsetex === true, this.#isTracked);
     } catch (error) {
-      // Nothing has been sent. The slab is left to the collector, with whatever stands in it.
-      failUnwritten(batch, batch.leaders(), error, "redis");
-      this.#endUnsent(batch, isPart);
+      this.#unencodable(batch, error, isPart);
       return;
     }
     this.#isUsed = true;
     const expectation = new BatchExpectation(new BatchReader(encoded, this.#reader), this.#options, isPart);
     connection.send(slab, expectation, batch.size <= MAX_AWAITED_OPERATIONS);
     batch.stampWritten();
+  }
+
+  /** Nothing has been sent. The slab is left to the collector, with whatever stands in it. */
+  #unencodable(batch: Batch, error: unknown, isPart: boolean): void {
+    if (!takeOutLost(batch, error, "redis")) {
+      this.fail(batch, placeError(error, "batch", undefined, "redis", "not-applied"), isPart);
+    } else if (batch.leaders().length > 0) {
+      this.send(batch, isPart);
+    } else {
+      this.#endUnsent(batch, isPart);
+    }
   }
 
   /** Nothing of it was sent. */

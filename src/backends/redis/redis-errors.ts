@@ -19,9 +19,13 @@ export function isPassing(reply: unknown): reply is ErrorReply {
   return reply instanceof ErrorReply && PASSING.has(reply.token);
 }
 
-/** Whether this may be said of a whole command for the sake of one of its keys. */
+/**
+ * Whether this may be said of a whole command for the sake of one of its keys, before anything of it is carried out: not
+ * of a command that the user may not give at all, nor by a script that broke off.
+ */
 export function mayBeForOneKey(reply: unknown): reply is ErrorReply {
-  return reply instanceof ErrorReply && reply.token === "NOPERM";
+  if (!(reply instanceof ErrorReply) || reply.token !== "NOPERM") return false;
+  return /\bkeys?\b/i.test(reply.message) && !/\bscript\b/i.test(reply.message);
 }
 
 /**

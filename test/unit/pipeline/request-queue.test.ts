@@ -82,10 +82,11 @@ test("what was answered behind one that waits is let go, unless something waits 
 test("a batch that is planned again without what was given up stays apart", () => {
   const queue = queueOf(512);
   const calls = ["a", "b"].map(get);
-  queue.putBackApart(calls);
+  queue.putBackApart(calls, 8);
+  queue.putBackApart(calls.slice(0, 1), 1);
   const batch = queue.plan(1)!;
   calls[1]!.settled = true;
-  assert.deepEqual([batch.isApart, queue.planAgain(batch).isApart], [true, true]);
+  assert.deepEqual([batch.mostTogether, queue.planAgain(batch).mostTogether], [1, 1]);
   queue.push(get("c"));
-  assert.equal(queue.plan(2)!.isApart, false);
+  assert.equal(queue.plan(2)!.mostTogether, Number.POSITIVE_INFINITY);
 });

@@ -63,13 +63,13 @@ const NO_CHECKSUMS = new Uint32Array(0);
  * @param tracks whether the server is to tell of the next change of what is read to be kept
  */
 export function encodeBatch(slab: CommandSlab, batch: Batch, hasMsetex: boolean, tracks: boolean): EncodedBatch {
-  const keysPerCommand = batch.isApart ? 1 : KEYS_PER_COMMAND;
+  const keysPerCommand = Math.min(KEYS_PER_COMMAND, batch.mostTogether);
   encodeKeys(slab, batch.probes, EXISTS);
   const tracked = tracks ? bringMarkedForward(batch.reads) : 0;
   const readChecksums = encodeReads(slab, batch.reads, tracked, keysPerCommand);
   encodeKeys(slab, batch.deletes, UNLINK);
   encodePuts(slab, batch.puts, keysPerCommand);
-  const expiringRuns = encodeExpiringPuts(slab, batch, hasMsetex && !batch.isApart);
+  const expiringRuns = encodeExpiringPuts(slab, batch, hasMsetex && batch.mostTogether > 1);
   slab.seal();
   let singles = NO_REQUESTS;
   let increments = NO_RUNS;
@@ -186,7 +186,8 @@ function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
   let from = 0;
   while (from < puts.length) {
     let until = from + 1;
-    while (until < puts.length && puts[until]!.ttlMs === puts[from]!.ttlMs) until++;
+    const most = Math.min(puts.length, from + batch.mostTogether);
+    while (until < most && puts[until]!.ttlMs === puts[from]!.ttlMs) until++;
     slab.arrayHeader(2 + (until - from) * 2 + 2);
     slab.constant(MSETEX);
     slab.integer(until - from);
@@ -199,11 +200,11 @@ function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
   return runs;
 }
 
-/** One run, or where they have to be apart one for each key: those of a key succeed or are tried again together. */
+/** One run, or where they may be too many one for each key: those of a key succeed or are tried again together. */
 function runsOfIncrements(batch: Batch): readonly (readonly Request[])[] {
   const increments = batch.others.filter((request) => request.kind === Kind.increment);
   if (increments.length === 0) return NO_RUNS;
-  if (!batch.isApart) return [increments];
+  if (batch.mostTogether >= increments.length) return [increments];
   const runs = new Map<string, Request[]>();
   for (const request of increments) {
     const run = runs.get(request.key);

@@ -24,8 +24,7 @@ export function refuseRun(batch: Batch, requests: readonly Request[], from: numb
   for (let i = from; i < until; i++) {
     const request = requests[i]!;
     const refusal = refusalOf(request, reply);
-    // That it could not be sent again says nothing of this request.
-    if (isShared) batch.refuseWithOthers(request, refusal.concerning({ ...placeOf(request), retryable: true }));
+    if (isShared) batch.refuseWithOthers(request, refusal);
     else batch.fail(request, refusal);
   }
 }
