@@ -79,6 +79,12 @@ export function testLostValues(store: Store): void {
     assert.deepEqual(shown, ["old", true, true, null, undefined, undefined, "good", lost, "good", lost]);
     assert.ok(endings.slice(10).every(({ ok }) => ok));
     assert.equal(await textAt(engine, "k"), "good");
+    const lone = losing(64);
+    const put = settled(engine.put("k", lone.bytes));
+    lone.lose();
+    refusedAsLost(await put);
+    await engine.flush();
+    assert.equal(engine.stats().inFlightBatches, 0);
   });
 
   test(`${store.name}: a value that goes while its put is under way harms neither the put nor the process`, async (t) => {
