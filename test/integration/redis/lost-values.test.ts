@@ -38,3 +38,14 @@ test(`a put without an answer whose value was transferred is given up at its dea
   assert.deepEqual([(await put).code, (await put).outcome], ["TIMEOUT", "unknown"]);
   assert.equal((await got).code, "TIMEOUT");
 });
+
+test("a batch of nothing but values that were transferred leaves nothing under way", async (t) => {
+  const { server, engine } = await openScene(t);
+  await engine.get("a");
+  const values = [losing(64), losing(64)];
+  const puts = values.map((value, index) => failureOf(engine.put(`key ${index}`, value.bytes)));
+  for (const value of values) value.lose();
+  for (const { reason } of await Promise.all(puts)) assert.equal(reason, "ERR_VALUE_UNSTABLE");
+  assert.equal(engine.stats().inFlightBatches, 0);
+  assert.deepEqual(server.names, ["MGET"]);
+});
