@@ -15,14 +15,13 @@ export function locateError(error: unknown, request: Request, backend: string, o
   return placeError(cause, OPERATION_NAMES[request.kind], key, backend, outcome);
 }
 
-/** A value of it was given as bytes whose memory was transferred away, or has shrunk below them, since the call. */
+/** A value of it was given as bytes whose memory was transferred away since the call. */
 export function hasLostValue(request: Request): boolean {
   return valuesOf(request).some((value) => typeof value !== "string" && hasLostMemory(value));
 }
 
 export function lostValue(cause?: unknown): InvalidArgumentError {
-  const message =
-    "the value's memory was transferred away, or has shrunk, before the operation had ended; copy it first";
+  const message = "the value's memory was transferred away before the operation had ended; copy it first";
   return new InvalidArgumentError(message, { reason: "ERR_VALUE_UNSTABLE", cause });
 }
 

@@ -96,13 +96,14 @@ export class FailedRequests {
 
   #failAll(batch: Batch, leader: Request, error: StateError): void {
     const again: Request[] = [];
-    const superseded = leader.follower !== undefined && hasLostValue(leader) && !this.#isOvertaken(batch, leader);
+    const isWithoutEffect = error.outcome === "not-applied" && leader.follower !== undefined && hasLostValue(leader);
+    const comeAgain = isWithoutEffect && !this.#isOvertaken(batch, leader);
     let request: Request | undefined = leader;
     while (request !== undefined) {
       const next: Request | undefined = request.follower;
       if (request === leader) {
         this.#completion.fail(request, error, batch);
-      } else if (superseded) {
+      } else if (comeAgain) {
         // What was to be written in place of theirs will not be.
         if (!request.settled) again.push(request);
       } else if (isRead(request.kind) && !isRead(leader.kind) && this.#mayReadAgain(batch, leader, error)) {

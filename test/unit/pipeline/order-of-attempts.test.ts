@@ -7,6 +7,7 @@ import type { Batch } from "../../../src/backends/batch.js";
 import { Kind } from "../../../src/backends/request.js";
 import { BackendError, ConnectionError, StateError } from "../../../src/core/errors.js";
 import { createEngine, type EngineOptions } from "../../../src/index.js";
+import { losing } from "../../support/lost-memory.js";
 import { until } from "../../support/until.js";
 import { HandDriver, succeedAll } from "./hand-driver.js";
 
@@ -351,6 +352,22 @@ test("what was refused together and cannot come again fails, and says nothing ab
   assert.equal(hand.batches[2]!.mostTogether, 1);
   succeedAll(hand.batches[2]!);
   assert.deepEqual(await Promise.all([other, ...newer]), ["done", "done", "done"]);
+  await engine.close();
+});
+
+test("a superseded put does not come again where the one that superseded it may have been applied, its value lost since", async () => {
+  const { hand, engine, sent } = await held({ retry: { ...RETRY, retries: 0 } });
+  const older = endingOf(engine.put("k", "older"));
+  const value = losing(64);
+  const newer = endingOf(engine.put("k", value.bytes));
+  await sent(1);
+  value.lose();
+  const batch = hand.batches[0]!;
+  const lost = new ConnectionError("lost", { outcome: "unknown", retryable: true });
+  batch.forEachLeader((leader) => batch.fail(leader, lost));
+  batch.complete();
+  assert.deepEqual(await Promise.all([older, newer]), ["CONNECTION unknown", "CONNECTION unknown"]);
+  assert.equal(hand.batches.length, 1);
   await engine.close();
 });
 
