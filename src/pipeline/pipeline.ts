@@ -2,7 +2,7 @@ import type { Batch, BatchOwner } from "../backends/batch.js";
 import type { Driver } from "../backends/contract.js";
 import type { Request } from "../backends/request.js";
 import { ClosedError, type StateError } from "../core/errors.js";
-import { type EventLoop, type LoopTimer, systemLoop } from "../core/event-loop.js";
+import { type EventLoop, systemLoop } from "../core/event-loop.js";
 import { channels } from "../observability/channels.js";
 import { FEW_IN_FLIGHT } from "./answers-in-parts.js";
 import { publishCompleted, publishSent } from "./batch-events.js";
@@ -13,6 +13,7 @@ import { CircuitBreaker, type CircuitState } from "./circuit-breaker.js";
 import { CodecStage, type CodecStageOptions } from "./codec-stage.js";
 import { Completion } from "./completion.js";
 import { FailedRequests } from "./failed-requests.js";
+import { Gathering } from "./gathering.js";
 import { GivingUp } from "./giving-up.js";
 import type { OperationCounters } from "./operation-counters.js";
 import type { PipelineOptions } from "./pipeline-options.js";
@@ -24,10 +25,6 @@ import type { SettlementTimes } from "./settlement-times.js";
 import { TurnWatch } from "./turn-watch.js";
 
 export type PipelineCodec = Omit<CodecStageOptions, "execute" | "isHeldBack">;
-
-/** As `Capabilities.smallBatches` says. */
-const SMALL_SHARE = 4;
-const LONGEST_GATHERING_MS = 20;
 
 /**
  * The front-end queue. Requests wait in one ring in program order; a batch is planned from its head when there is
@@ -45,7 +42,7 @@ export class Pipeline implements BatchOwner {
   readonly #options: PipelineOptions;
   readonly #maxInFlight: number;
   readonly #eagerBatchSize: number;
-  readonly #smallBatches: number;
+  readonly #gathering: Gathering;
   readonly #completion: Completion;
   readonly #reads: ReadObserver | undefined;
   readonly #queue: RequestQueue;
@@ -65,9 +62,6 @@ export class Pipeline implements BatchOwner {
   #runningAlone = false;
   #idleWaiters: (() => void)[] = [];
   #lastCut: BatchCut = "turn";
-  /** Present while a small batch waits for one under way to end. */
-  #gathering: LoopTimer | undefined;
-  #hasGathered = false;
 
   /**
    * @param codec where values may be compressed and decompressed off this thread
@@ -98,7 +92,9 @@ export class Pipeline implements BatchOwner {
     const { maxInFlight, gathersBatches } = driver.capabilities;
     this.#maxInFlight = gathersBatches === true ? maxInFlight : Math.min(options.maxInFlight, maxInFlight);
     this.#eagerBatchSize = Math.min(options.maxSize, driver.capabilities.eagerBatchSize ?? options.maxSize);
-    this.#smallBatches = driver.capabilities.smallBatches ?? this.#maxInFlight;
+    const smallBatches = driver.capabilities.smallBatches ?? this.#maxInFlight;
+    const gathering = { smallBatches, maxSize: options.maxSize, onOver: () => this.#dispatch() };
+    this.#gathering = new Gathering(gathering, loop);
     this.#completion = new Completion(
       driver.name,
       () => {
@@ -243,7 +239,7 @@ export class Pipeline implements BatchOwner {
   failQueued(): void {
     this.#givingUp.stop();
     this.#failed.stop();
-    this.#loop.clearTimer(this.#gathering);
+    this.#gathering.stop();
     this.#queue.forEach((request) => {
       const details = { ...this.#completion.place(request), reason: "ERR_CLOSED" };
       this.#completion.fail(request, new ClosedError("the engine was closed before the operation was sent", details));
@@ -324,7 +320,8 @@ export class Pipeline implements BatchOwner {
         if (this.#runningAlone) return;
       }
       // Some drivers take the next question for a need.
-      if (this.#queue.size === 0 || this.#gathersMore()) return;
+      if (this.#queue.size === 0) return;
+      if (this.#gathering.waits(this.#inFlight.count, this.#queue.size, this.#lastCut)) return;
       if (this.#driver.isWritable !== undefined && !this.#driver.isWritable()) return;
       const batch = this.#queue.plan(this.#sequence);
       if (batch === undefined) return;
@@ -340,25 +337,6 @@ export class Pipeline implements BatchOwner {
       if (this.#stage === undefined || !this.#stage.take(batch)) this.#handOver(batch);
       if (this.#inFlight.count === 0 || isHeavy(batch, this.#codec?.codec)) this.#turnWatch.begin();
     }
-  }
-
-  /** Whether what is queued is to wait until a batch under way has ended, because more would only be more batches. */
-  #gathersMore(): boolean {
-    if (this.#inFlight.count < this.#smallBatches || this.#hasGathered) return false;
-    // Full by bytes is not seen in the queue.
-    if (this.#queue.size * SMALL_SHARE >= this.#options.maxSize || this.#lastCut === "bytes") return false;
-    // Those under way may wait for what others have locked.
-    this.#gathering ??= this.#loop.setTimer(
-      LONGEST_GATHERING_MS,
-      () => {
-        this.#gathering = undefined;
-        this.#hasGathered = true;
-        this.#dispatch();
-        this.#hasGathered = false;
-      },
-      false,
-    );
-    return true;
   }
 
   #handOver(batch: Batch): void {

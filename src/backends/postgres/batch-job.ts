@@ -204,15 +204,14 @@ export class BatchJob implements BatchProgress {
   }
 
   #failAll(error: unknown): void {
-    const requests = this.#hasLeftPrimary ? this.#elsewhere : this.batch.leaders();
-    for (const request of this.#hasLeftPrimary ? requests : (this.#withoutElsewhere(requests) ?? requests)) {
+    const requests = this.#hasLeftPrimary ? this.#elsewhere : this.#withoutElsewhere(this.batch.leaders());
+    for (const request of requests) {
       this.batch.fail(request, locateError(error, request, BACKEND, "not-applied"));
     }
   }
 
-  /** undefined: none are elsewhere. */
-  #withoutElsewhere(requests: readonly Request[]): readonly Request[] | undefined {
-    if (this.#elsewhere.length === 0) return undefined;
+  #withoutElsewhere(requests: readonly Request[]): readonly Request[] {
+    if (this.#elsewhere.length === 0) return requests;
     const elsewhere = new Set(this.#elsewhere);
     return requests.filter((request) => !elsewhere.has(request));
   }
@@ -225,8 +224,7 @@ export class BatchJob implements BatchProgress {
   #encode(slab: StatementSlab, session: WireSession, exchanges: Exchange[]): void {
     const { batch } = this;
     this.#probe(slab, session, this.#kept(batch.probes), exchanges);
-    const reads = this.#kept(batch.reads);
-    this.#read(slab, session, this.#withoutElsewhere(reads) ?? this.#readReplica(reads) ?? reads, exchanges);
+    this.#read(slab, session, this.#readHere(this.#kept(batch.reads)), exchanges);
     this.#askLifetimes(slab, session, this.#kept(this.#lifetimes), exchanges);
     for (const run of this.#statements(batch.deletes)) this.#remove(slab, session, run, exchanges);
     if (batch.mostTogether < batch.puts.length + batch.expiringPuts.length) {
@@ -246,6 +244,11 @@ export class BatchJob implements BatchProgress {
       newSlab: () => this.#newSlab(),
     });
     exchanges.push(dialog.begin(slab));
+  }
+
+  /** What is not read from a replica: what it has for sure was sent there, now or before a value was found to be lost. */
+  #readHere(reads: readonly Request[]): readonly Request[] {
+    return this.#elsewhere.length > 0 ? this.#withoutElsewhere(reads) : (this.#readReplica(reads) ?? reads);
   }
 
   /** Sends to a replica what it has for sure, and gives back the rest; undefined: nothing was sent. */

@@ -5,7 +5,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
 import { createEngine, type Engine, type EngineOptions } from "../../../src/index.js";
 import { type PostgresServer, startPostgres } from "../../../src/testing/index.js";
-import { nothingEscapes } from "../../support/outcomes.js";
+import { losing } from "../../support/lost-memory.js";
+import { failureOf, nothingEscapes } from "../../support/outcomes.js";
 import { postgresIsThere, type TestScope } from "../../support/stores.js";
 import { until } from "../../support/until.js";
 
@@ -81,6 +82,25 @@ if (await postgresIsThere("replicas of PostgreSQL")) {
     await scene.ask("SELECT pg_wal_replay_resume()");
     await until("the replica has caught up", async () => (await textAt(other, "a")) === undefined);
     await until("the replica is read again", () => readsFromReplica(engine, scene));
+  });
+
+  test("reads that a replica has are answered once, and the rest is done, where a value beside them was transferred", async (t) => {
+    const scene = await openScene(t);
+    const writer = await createEngine(scene.primary.url);
+    t.after(() => writer.close());
+    await writer.put("a", "one");
+    const engine = await openEngine(t, scene, 60_000);
+    await until("the replica is read", () => readsFromReplica(engine, scene));
+    for (let round = 0; round < 20; round++) {
+      const value = losing(64);
+      const lost = failureOf(engine.put("lost", value.bytes));
+      const calls = [engine.get("a"), engine.put("kept", String(round)), engine.get("kept"), engine.increment("n")];
+      value.lose();
+      assert.equal((await lost).reason, "ERR_VALUE_UNSTABLE");
+      assert.deepEqual((await Promise.all(calls)).map(String), ["one", "undefined", String(round), String(round + 1)]);
+    }
+    await engine.flush();
+    assert.equal(engine.stats().inFlightBatches, 0);
   });
 
   test("a replica that stays further behind than allowed is not read until it has caught up", async (t) => {

@@ -1,0 +1,52 @@
+import type { EventLoop, LoopTimer } from "../core/event-loop.js";
+import type { BatchCut } from "./request-queue.js";
+
+/** A batch of this share of a full one is not small, as `Capabilities.smallBatches` says. */
+const SMALL_SHARE = 4;
+const LONGEST_GATHERING_MS = 20;
+
+export interface GatheringOptions {
+  /** So many batches may be under way before a small one waits. */
+  readonly smallBatches: number;
+  /** Operations of a full batch. */
+  readonly maxSize: number;
+  /** What has waited for as long as it may is to leave. */
+  readonly onOver: () => void;
+}
+
+/** Has a small batch wait until one under way has ended, where the store would rather have fewer and larger ones. */
+export class Gathering {
+  readonly #options: GatheringOptions;
+  readonly #loop: EventLoop;
+  #timer: LoopTimer | undefined;
+  #isOver = false;
+
+  constructor(options: GatheringOptions, loop: EventLoop) {
+    this.#options = options;
+    this.#loop = loop;
+  }
+
+  /**
+   * Whether what is queued is to wait, because more would only be more batches.
+   * @param lastCut why the batch before ended: one that is full by bytes is not seen in the queue
+   */
+  waits(inFlight: number, queued: number, lastCut: BatchCut): boolean {
+    const { smallBatches, maxSize } = this.#options;
+    if (inFlight < smallBatches || this.#isOver) return false;
+    if (queued * SMALL_SHARE >= maxSize || lastCut === "bytes") return false;
+    // Those under way may wait for what others have locked.
+    this.#timer ??= this.#loop.setTimer(LONGEST_GATHERING_MS, this.#end, false);
+    return true;
+  }
+
+  stop(): void {
+    this.#loop.clearTimer(this.#timer);
+  }
+
+  readonly #end = (): void => {
+    this.#timer = undefined;
+    this.#isOver = true;
+    this.#options.onOver();
+    this.#isOver = false;
+  };
+}
