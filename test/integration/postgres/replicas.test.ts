@@ -84,7 +84,7 @@ if (await postgresIsThere("replicas of PostgreSQL")) {
     await until("the replica is read again", () => readsFromReplica(engine, scene));
   });
 
-  test("reads that a replica has are answered once, and the rest is done, where a value beside them was transferred", async (t) => {
+  test("reads that a replica has, and what is beside them, are done where a value of theirs was transferred", async (t) => {
     const scene = await openScene(t);
     const writer = await createEngine(scene.primary.url);
     t.after(() => writer.close());

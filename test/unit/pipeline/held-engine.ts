@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after } from "node:test";
 import type { Batch } from "../../../src/backends/batch.js";
 import { StateError } from "../../../src/core/errors.js";
-import { createEngine, type EngineOptions } from "../../../src/index.js";
+import { createEngine, type Engine, type EngineOptions } from "../../../src/index.js";
 import { until } from "../../support/until.js";
 import { HandDriver } from "./hand-driver.js";
 
@@ -22,8 +22,15 @@ export async function endingOf(call: Promise<unknown>): Promise<string> {
   }
 }
 
+export interface HeldEngine {
+  readonly hand: HandDriver;
+  readonly engine: Engine;
+  /** Resolves when so many batches have reached the store. */
+  sent(batches: number): Promise<void>;
+}
+
 /** An engine over a store that answers when a test does. */
-export async function held(options: Omit<EngineOptions, "backend"> = {}) {
+export async function held(options: Omit<EngineOptions, "backend"> = {}): Promise<HeldEngine> {
   const hand = new HandDriver(() => {});
   const engine = await createEngine({ retry: RETRY, ...options, backend: hand.driver });
   const sent = (batches: number): Promise<void> =>

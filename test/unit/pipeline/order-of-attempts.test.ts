@@ -7,7 +7,7 @@ import { BackendError, ConnectionError } from "../../../src/core/errors.js";
 import { createEngine } from "../../../src/index.js";
 import { until } from "../../support/until.js";
 import { HandDriver, succeedAll } from "./hand-driver.js";
-import { endingOf, held, keysIn, RETRY } from "./held-engine.js";
+import { endingOf, type HeldEngine, held, keysIn, RETRY } from "./held-engine.js";
 
 test("calls made while a batch is handed over leave after it", async () => {
   const seen: string[] = [];
@@ -241,16 +241,27 @@ test("a read that is tried again shares the answer of a later one under way, and
   await engine.close();
 });
 
-test("a read that shares a later answer has its own deadline, and is tried again with that one", async () => {
-  const { hand, engine, sent } = await held();
-  const patient = engine.get("k");
-  const hurried = endingOf(engine.get("k", { timeoutMs: 40 }));
+/** The batch under way is refused once another read of the key is under way behind it. */
+async function refuseBehindLater({
+  hand,
+  engine,
+  sent,
+}: HeldEngine): Promise<{ second: Promise<unknown>; two: Batch }> {
   await sent(1);
   const second = engine.get("k");
   await sent(2);
   const [one, two] = hand.batches as [Batch, Batch];
   refuseAll(one);
   one.complete();
+  return { second, two };
+}
+
+test("a read that shares a later answer has its own deadline, and is tried again with that one", async () => {
+  const scene = await held();
+  const { hand, engine, sent } = scene;
+  const patient = engine.get("k");
+  const hurried = endingOf(engine.get("k", { timeoutMs: 40 }));
+  const { second, two } = await refuseBehindLater(scene);
   assert.equal(await hurried, "TIMEOUT not-applied");
   refuseAll(two);
   two.complete();
@@ -262,16 +273,12 @@ test("a read that shares a later answer has its own deadline, and is tried again
 });
 
 test("a flush waits for a read that shares a later answer", async () => {
-  const { hand, engine, sent } = await held();
+  const scene = await held();
+  const { engine } = scene;
   const ended: string[] = [];
   const first = engine.get("k").then(() => ended.push("get"));
   const flushed = engine.flush().then(() => ended.push("flush"));
-  await sent(1);
-  const second = engine.get("k");
-  await sent(2);
-  const [one, two] = hand.batches as [Batch, Batch];
-  refuseAll(one);
-  one.complete();
+  const { second, two } = await refuseBehindLater(scene);
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.deepEqual(ended, []);
   succeedAll(two);
