@@ -4,7 +4,7 @@ import type { Batch } from "../batch.js";
 import { locateError, takeOutLost } from "../located-error.js";
 import { Kind, type PutDetail, type Request, type TransactionStep } from "../request.js";
 import { MAX_SCANNED_VALUE_BYTES } from "../scanned-values.js";
-import { Dialog } from "./dialog.js";
+import { Dialogs } from "./dialog.js";
 import { BACKEND } from "./errors.js";
 import {
   type BatchProgress,
@@ -14,7 +14,6 @@ import {
   ReplicaExchange,
   ValuesExchange,
 } from "./exchanges.js";
-import { LoadedEntries } from "./loaded-entries.js";
 import type { Statements } from "./statements.js";
 import { type ValueLimits, valueAnswers } from "./value-answers.js";
 import { ProtocolError } from "./wire/message-reader.js";
@@ -234,16 +233,15 @@ export class BatchJob implements BatchProgress {
     } else {
       this.#put(slab, session, this.#kept(batch.puts), this.#kept(batch.expiringPuts), exchanges);
     }
-    const others = this.#kept(this.#others);
-    if (others.length === 0) return;
     const { codec, maxValueBytes, maxStoredBytes } = this.#surroundings;
-    const dialog = new Dialog(this, others, new LoadedEntries(others, codec, maxValueBytes, maxStoredBytes), {
-      session,
+    const dialogs = new Dialogs(this, this.#statements(this.#others), {
+      ...{ session, codec, maxValueBytes, maxStoredBytes },
       statements: this.#surroundings.statements(),
-      maxStoredBytes,
       newSlab: () => this.#newSlab(),
+      wanted: (requests) => this.#wanted(requests),
     });
-    exchanges.push(dialog.begin(slab));
+    const dialog = dialogs.next();
+    if (dialog !== undefined) exchanges.push(dialog.begin(slab));
   }
 
   /** What is not read from a replica: what it has for sure was sent there, now or before a value was found to be lost. */
@@ -366,7 +364,10 @@ export class BatchJob implements BatchProgress {
 
   /** Without those that all their callers have given up. */
   #kept(requests: readonly Request[]): readonly Request[] {
-    if (!this.isStale) return requests;
+    return this.isStale ? this.#wanted(requests) : requests;
+  }
+
+  #wanted(requests: readonly Request[]): readonly Request[] {
     return requests.filter((request) => {
       if (isWanted(request)) return true;
       const message = "it was given up before it was sent";

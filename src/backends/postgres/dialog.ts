@@ -1,10 +1,11 @@
+import type { ValueCodec } from "../../codec/value-codec.js";
 import { StateError } from "../../core/errors.js";
 import { executeOther } from "../conditional-operations.js";
 import { locateError } from "../located-error.js";
 import { Kind, type Request } from "../request.js";
-import { BACKEND, isUniqueViolation, refusedError, type ServerFailure } from "./errors.js";
+import { BACKEND, isUniqueViolation, mayBeForOneRow, refusedError, type ServerFailure } from "./errors.js";
 import { type BatchProgress, firstColumn, fixedColumn, lostError } from "./exchanges.js";
-import type { LoadedEntries, LoadedEntry } from "./loaded-entries.js";
+import { LoadedEntries, type LoadedEntry } from "./loaded-entries.js";
 import type { Statements } from "./statements.js";
 import { ProtocolError } from "./wire/message-reader.js";
 import type { StatementSlab } from "./wire/statement-slab.js";
@@ -16,8 +17,36 @@ const MAX_ATTEMPTS = 16;
 export interface DialogSurroundings {
   readonly session: WireSession;
   readonly statements: Statements;
+  readonly codec: ValueCodec;
+  readonly maxValueBytes: number;
   readonly maxStoredBytes: number;
   newSlab(): StatementSlab;
+  /** Those of them that somebody still waits for; the others have failed then. */
+  wanted(requests: readonly Request[]): readonly Request[];
+}
+
+/** What a batch has of such operations: all in one dialog, or in several, one after the other on the same session. */
+export class Dialogs {
+  readonly progress: BatchProgress;
+  readonly surroundings: DialogSurroundings;
+  readonly #runs: readonly (readonly Request[])[];
+  #at = 0;
+
+  /** @param runs what is to share a dialog each; all of them count as one exchange of `progress` */
+  constructor(progress: BatchProgress, runs: readonly (readonly Request[])[], surroundings: DialogSurroundings) {
+    this.progress = progress;
+    this.#runs = runs;
+    this.surroundings = surroundings;
+  }
+
+  /** To be called when the one before has ended; undefined: that was the last. */
+  next(): Dialog | undefined {
+    while (this.#at < this.#runs.length) {
+      const wanted = this.surroundings.wanted(this.#runs[this.#at++]!);
+      if (wanted.length > 0) return new Dialog(this, wanted);
+    }
+    return undefined;
+  }
 }
 
 /**
@@ -25,7 +54,8 @@ export interface DialogSurroundings {
  * of the keys and read, the operations run here, and what they changed is written and committed. A key that was not
  * there cannot be locked: if somebody else has created it meanwhile, the insert fails, and all of it begins anew.
  */
-export class Dialog {
+class Dialog {
+  readonly #dialogs: Dialogs;
   readonly #progress: BatchProgress;
   readonly #requests: readonly Request[];
   readonly #entries: LoadedEntries;
@@ -33,16 +63,13 @@ export class Dialog {
   #results: unknown[] = [];
   #attempts = 0;
 
-  constructor(
-    progress: BatchProgress,
-    requests: readonly Request[],
-    entries: LoadedEntries,
-    surroundings: DialogSurroundings,
-  ) {
-    this.#progress = progress;
+  constructor(dialogs: Dialogs, requests: readonly Request[]) {
+    this.#dialogs = dialogs;
+    this.#progress = dialogs.progress;
     this.#requests = requests;
-    this.#entries = entries;
-    this.#surroundings = surroundings;
+    this.#surroundings = dialogs.surroundings;
+    const { codec, maxValueBytes, maxStoredBytes } = this.#surroundings;
+    this.#entries = new LoadedEntries(requests, codec, maxValueBytes, maxStoredBytes);
   }
 
   /** Writes the first half; its exchange is to be sent with it. */
@@ -166,7 +193,14 @@ export class Dialog {
       if (result instanceof StateError) this.#progress.failed(request, result);
       else batch.succeed(request, result);
     });
-    this.#progress.exchangeEnded();
+    const following = this.#dialogs.next();
+    if (following === undefined) {
+      this.#progress.exchangeEnded();
+      return;
+    }
+    const { session, newSlab } = this.#surroundings;
+    const slab = session.takeSlab(newSlab);
+    session.send(slab, [following.begin(slab)]);
   }
 
   /** The server refused: what the transaction has done and locked is given back before anything else. */
@@ -178,19 +212,34 @@ export class Dialog {
     slab.sync();
     const exchanges: Exchange[] = [{ row: refuseRow, settled: () => {}, lost: () => {} }];
     const again = isUniqueViolation(failure) && this.#attempts < MAX_ATTEMPTS;
-    if (again) exchanges.push(this.begin(slab));
+    const following = again ? this : this.#dialogs.next();
+    if (following !== undefined) exchanges.push(following.begin(slab));
+    // Before the sending, which may find the session lost and end the batch.
+    if (!again) this.#refuse(failure);
     session.send(slab, exchanges);
-    if (again) return;
-    const error = isUniqueViolation(failure) ? refusedError({ ...failure, code: "40001" }) : refusedError(failure);
-    this.#failAll((request) => locateError(error, request, BACKEND));
-    this.#progress.exchangeEnded(failure);
+    if (following === undefined) this.#progress.exchangeEnded(failure);
+  }
+
+  #refuse(failure: ServerFailure): void {
+    const isTaken = isUniqueViolation(failure);
+    const error = isTaken ? refusedError({ ...failure, code: "40001" }) : refusedError(failure);
+    if (isTaken || this.#requests.length === 1 || !mayBeForOneRow(failure)) {
+      this.#failAll((request) => locateError(error, request, BACKEND));
+      return;
+    }
+    // Those too that had failed here already: they may have seen what another one did, which has been taken back.
+    for (const request of this.#requests) {
+      this.#progress.batch.refuseWithOthers(request, locateError(error, request, BACKEND));
+    }
   }
 
   #lost(cause: StateError, outcome: "not-applied" | "unknown"): void {
     this.#failAll((request) =>
       outcome === "unknown" ? lostError(request, cause) : locateError(cause, request, BACKEND, outcome),
     );
-    this.#progress.exchangeEnded();
+    const following = this.#dialogs.next();
+    if (following === undefined) this.#progress.exchangeEnded();
+    else following.#lost(cause, "not-applied");
   }
 
   #failAll(errorOf: (request: Request) => StateError): void {

@@ -10,7 +10,6 @@ import { ValueColumns } from "../../../src/backends/postgres/value-columns.js";
 import { Envelope } from "../../../src/codec/envelope.js";
 import { parsePostgresUrl } from "../../../src/config/postgres-url.js";
 import { createEngine, type Engine, type FoundEntry } from "../../../src/index.js";
-import { settled } from "../../support/outcomes.js";
 import { onPostgres } from "../../support/stores.js";
 import { until } from "../../support/until.js";
 
@@ -44,49 +43,6 @@ await onPostgres("rows of postgres", (store, server) => {
     await engine.put("a", "two");
     assert.deepEqual(await engine.getWithMetadata("a"), { value: Buffer.from("two"), metadata: null });
     assert.equal(await engine.getWithMetadata("absent"), null);
-  });
-
-  test("a row that the table's owner forbids fails alone, not those that it shares a statement with", async (t) => {
-    const place = await store.place(t);
-    const engine = await place.open({ retry: { retries: 0 } });
-    const table = "millrace_entries";
-    const forbids = (key: string): string => `key <> convert_to('${place.keyPrefix}${key}', 'UTF8')`;
-    await engine.put("kept", "1");
-    await query(`ALTER TABLE ${table} ADD CONSTRAINT of_a_test CHECK (${forbids("theirs")})`);
-    await query(
-      `CREATE FUNCTION of_a_test() RETURNS trigger LANGUAGE plpgsql AS
-       $$BEGIN IF NOT (OLD.${forbids("kept")}) THEN RAISE 'this one stays'; END IF; RETURN OLD; END$$`,
-    );
-    await query(`CREATE TRIGGER of_a_test BEFORE DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION of_a_test()`);
-    t.after(async () => {
-      await query(`ALTER TABLE ${table} DROP CONSTRAINT of_a_test`);
-      await query(`DROP TRIGGER of_a_test ON ${table}`);
-      await query("DROP FUNCTION of_a_test()");
-    });
-    const names = Array.from({ length: 50 }, (_, index) => (index === 20 ? "theirs" : `mine ${index}`));
-    for (const options of [undefined, { ttlMs: 60_000 }, { metadata: { n: 1 } }]) {
-      const endings = await Promise.all(names.map((name) => settled(engine.put(name, name, options))));
-      for (const [index, ending] of endings.entries()) {
-        if (names[index] !== "theirs") {
-          assert.ok(ending.ok, `${names[index]} failed with the other`);
-          continue;
-        }
-        assert.ok(!ending.ok);
-        const { reason, outcome, retryable, key } = ending.error;
-        assert.deepEqual([reason, outcome, retryable, key], ["23514", "not-applied", false, "theirs"]);
-      }
-    }
-    assert.deepEqual(
-      (await engine.batchGet(names)).map((value) => value?.toString()),
-      names.map((name) => (name === "theirs" ? undefined : name)),
-    );
-    const removals = await Promise.all(["kept", ...names].map((name) => settled(engine.delete(name))));
-    assert.deepEqual(
-      removals.map((ending) => (ending.ok ? ending.value : ending.error.reason)),
-      ["P0001", ...names.map((name) => name !== "theirs")],
-    );
-    assert.equal((await engine.get("kept"))?.toString(), "1");
-    assert.equal(engine.stats().circuit, "closed");
   });
 
   test("a put that is not awaited is seen by getWithMetadata called after it", async (t) => {

@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Client } from "pg";
+import type { Engine } from "../../../src/index.js";
+import { type Settled, settled } from "../../support/outcomes.js";
+import { onPostgres, type TestScope } from "../../support/stores.js";
+import { until } from "../../support/until.js";
+
+const TABLE = "millrace_entries";
+
+await onPostgres("rows that the owner of the table forbids", (store, server) => {
+  async function query(text: string): Promise<Record<string, unknown>[]> {
+    const client = new Client(server.url);
+    await client.connect();
+    try {
+      return (await client.query(text)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  test("a row that the table's owner forbids fails alone, not those that it shares a statement with", async (t) => {
+    const place = await store.place(t);
+    const engine = await place.open({ retry: { retries: 0 } });
+    const table = "millrace_entries";
+    const forbids = (key: string): string => `key <> convert_to('${place.keyPrefix}${key}', 'UTF8')`;
+    await engine.put("kept", "1");
+    await query(`ALTER TABLE ${table} ADD CONSTRAINT of_a_test CHECK (${forbids("theirs")})`);
+    await query(
+      `CREATE FUNCTION of_a_test() RETURNS trigger LANGUAGE plpgsql AS
+       $$BEGIN IF NOT (OLD.${forbids("kept")}) THEN RAISE 'this one stays'; END IF; RETURN OLD; END$$`,
+    );
+    await query(`CREATE TRIGGER of_a_test BEFORE DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION of_a_test()`);
+    t.after(async () => {
+      await query(`ALTER TABLE ${table} DROP CONSTRAINT of_a_test`);
+      await query(`DROP TRIGGER of_a_test ON ${table}`);
+      await query("DROP FUNCTION of_a_test()");
+    });
+    const names = Array.from({ length: 50 }, (_, index) => (index === 20 ? "theirs" : `mine ${index}`));
+    for (const options of [undefined, { ttlMs: 60_000 }, { metadata: { n: 1 } }]) {
+      const endings = await Promise.all(names.map((name) => settled(engine.put(name, name, options))));
+      for (const [index, ending] of endings.entries()) {
+        if (names[index] !== "theirs") {
+          assert.ok(ending.ok, `${names[index]} failed with the other`);
+          continue;
+        }
+        assert.ok(!ending.ok);
+        const { reason, outcome, retryable, key } = ending.error;
+        assert.deepEqual([reason, outcome, retryable, key], ["23514", "not-applied", false, "theirs"]);
+      }
+    }
+    assert.deepEqual(
+      (await engine.batchGet(names)).map((value) => value?.toString()),
+      names.map((name) => (name === "theirs" ? undefined : name)),
+    );
+    const removals = await Promise.all(["kept", ...names].map((name) => settled(engine.delete(name))));
+    assert.deepEqual(
+      removals.map((ending) => (ending.ok ? ending.value : ending.error.reason)),
+      ["P0001", ...names.map((name) => name !== "theirs")],
+    );
+    assert.equal((await engine.get("kept"))?.toString(), "1");
+    assert.equal(engine.stats().circuit, "closed");
+  });
+
+  test("a conditional operation that is forbidden fails alone, not those in its transaction", async (t) => {
+    const place = await store.place(t);
+    const engine = await place.open({ retry: { retries: 0 } });
+    const table = "millrace_entries";
+    const theirs = `convert_to('${place.keyPrefix}theirs', 'UTF8')`;
+    await query(`ALTER TABLE ${table} ADD CONSTRAINT of_a_test CHECK (key <> ${theirs})`);
+    t.after(() => query(`ALTER TABLE ${table} DROP CONSTRAINT of_a_test`));
+    const forbidden = ["23514", "not-applied", false, "theirs"];
+    const calls: [Promise<unknown>, unknown][] = [];
+    for (let i = 0; i < 12; i++) {
+      calls.push(
+        [engine.setIfNotExists(`new ${i}`, "1"), true],
+        [engine.increment(`counter ${i % 3}`), BigInt(Math.floor(i / 3) + 1)],
+      );
+      if (i === 5) {
+        calls.push(
+          [engine.setIfNotExists("theirs", "not a number"), forbidden],
+          [engine.increment("theirs"), forbidden],
+          [engine.compareAndSwap("theirs", null, "1"), forbidden],
+          [engine.compareAndSwap("theirs", "not a number", "1"), false],
+          [engine.getAndDelete("theirs"), null],
+          [
+            engine.transaction([
+              { type: "put", key: "with", value: "1" },
+              { type: "put", key: "theirs", value: "1" },
+            ]),
+            [...forbidden.slice(0, 3), undefined],
+          ],
+        );
+      }
+      calls.push([
+        engine.transaction([
+          { type: "put", key: `step ${i}`, value: "1" },
+          { type: "delete", key: `new ${i}` },
+        ]),
+        undefined,
+      ]);
+    }
+    const endings = await Promise.all(calls.map(([call]) => settled(call)));
+    const told = endings.map((ending) => {
+      if (ending.ok) return ending.value;
+      const { reason, outcome, retryable, key } = ending.error;
+      return [reason, outcome, retryable, key];
+    });
+    assert.deepEqual(
+      told,
+      calls.map(([, expected]) => expected),
+    );
+    assert.deepEqual((await engine.listKeys("new")).length, 0);
+    assert.equal(await engine.get("with"), null);
+    assert.equal((await engine.listKeys("step")).length, 12);
+    assert.equal(engine.stats().circuit, "closed");
+  });
+
+  test("an increment is not refused for what one before it would have left, had it been allowed", async (t) => {
+    const place = await store.place(t);
+    const engine = await place.open({ retry: { retries: 0 } });
+    const counter = `key = convert_to('${place.keyPrefix}counter', 'UTF8')`;
+    const fullest = "convert_to('9223372036854775805', 'UTF8')";
+    await engine.increment("counter", 9_223_372_036_854_775_800n);
+    await query(`ALTER TABLE ${TABLE} ADD CONSTRAINT of_a_test CHECK (NOT (${counter} AND value = ${fullest}))`);
+    t.after(() => query(`ALTER TABLE ${TABLE} DROP CONSTRAINT of_a_test`));
+    const endings = await Promise.all([5, 3].map((by) => settled(engine.increment("counter", by))));
+    const told = endings.map((ending) => (ending.ok ? ending.value : ending.error.reason));
+    assert.deepEqual(told, ["23514", 9_223_372_036_854_775_803n]);
+  });
+
+  /**
+   * A batch of conditional operations that were refused together and have come again, eight in a transaction: the first
+   * of these transactions is held up for a second.
+   */
+  async function heldInParts(
+    t: TestScope,
+  ): Promise<{ engine: Engine; calls: Promise<Settled<boolean>>[]; giveUp(): void }> {
+    const place = await store.place(t);
+    const engine = await place.open({ retry: { retries: 0 } });
+    const stored = (key: string): string => `convert_to('${place.keyPrefix}${key}', 'UTF8')`;
+    await query("CREATE SEQUENCE of_a_test");
+    await query(
+      `CREATE FUNCTION of_a_test() RETURNS trigger LANGUAGE plpgsql AS
+       $$BEGIN
+         IF NEW.key = ${stored("held")} AND nextval('of_a_test') = 2 THEN PERFORM pg_sleep(1); END IF;
+         IF NEW.key = ${stored("theirs")} THEN RAISE 'not this one'; END IF;
+         RETURN NEW;
+       END$$`,
+    );
+    await query(`CREATE TRIGGER of_a_test BEFORE INSERT ON ${TABLE} FOR EACH ROW EXECUTE FUNCTION of_a_test()`);
+    t.after(async () => {
+      await query(`DROP TRIGGER of_a_test ON ${TABLE}`);
+      await query("DROP FUNCTION of_a_test()");
+      await query("DROP SEQUENCE of_a_test");
+    });
+    const given = new AbortController();
+    const names = ["held", "theirs", ...Array.from({ length: 10 }, (_, index) => `mine ${index}`)];
+    const calls = names.map((name) =>
+      settled(engine.setIfNotExists(name, name, name === "mine 9" ? { signal: given.signal } : {})),
+    );
+    const sleeping = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    await until("the first of several transactions is held up", async () => (await query(sleeping)).length === 1);
+    return { engine, calls, giveUp: () => given.abort() };
+  }
+
+  test("a conditional operation that is given up while others are asked about before it is not sent", async (t) => {
+    const { engine, calls, giveUp } = await heldInParts(t);
+    giveUp();
+    const endings = await Promise.all(calls);
+    const told = endings.map((ending) => (ending.ok ? ending.value : ending.error.code));
+    assert.deepEqual(told, [true, "BACKEND", ...Array(9).fill(true), "ABORTED"]);
+    assert.equal(await engine.get("mine 9"), null);
+    assert.equal(await engine.count(), 10);
+  });
+
+  test("a session that ends between such transactions fails those that were not begun as not applied", async (t) => {
+    const { engine, calls } = await heldInParts(t);
+    await query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    const endings = await Promise.all(calls);
+    const outcomes = endings.map((ending) => (ending.ok ? "ok" : ending.error.outcome));
+    assert.deepEqual(outcomes, [...Array(8).fill("unknown"), ...Array(4).fill("not-applied")]);
+    assert.equal(await engine.setIfNotExists("another", "1"), true);
+    assert.equal(await engine.count(), 1);
+  });
+});
