@@ -200,6 +200,10 @@ export class Envelope implements ValueCodec {
     return source.subarray(body, end);
   }
 
+  verify(source: Buffer, start: number, end: number, keyChecksum: number): void {
+    this.#bodyAt(source, start, end, keyChecksum);
+  }
+
   /** The value, if all is well with it and it is of the kind that one call opens; what is not goes the long way. */
   #openAtOnce(source: Buffer, start: number, end: number, keyChecksum: number): Buffer | undefined {
     if (

@@ -46,6 +46,11 @@ export interface ValueCodec {
   decode(source: Buffer, start: number, end: number, keyChecksum: number): Buffer;
   /** The same for bytes that belong to the caller for good: the value may be a view of them. */
   decodeOwned(source: Buffer, start: number, end: number, keyChecksum: number): Buffer;
+  /**
+   * Looks at magic and checksum alone, of a stored form that is to be decoded later.
+   * @throws CorruptValueError
+   */
+  verify(source: Buffer, start: number, end: number, keyChecksum: number): void;
   readonly statistics: CodecStatistics;
 }
 

@@ -100,7 +100,9 @@ export class BatchReader {
     const phase = this.#phase;
     const index =
       (phase === READS ? this.#values : phase === SINGLES ? this.#singles : undefined)?.answered ?? this.#index;
-    return new Set([...inOrder.slice(0, phase), (inOrder[phase] ?? []).slice(0, index)].flat(2));
+    const answered = new Set([...inOrder.slice(0, phase), (inOrder[phase] ?? []).slice(0, index)].flat(2));
+    for (const request of this.#values?.unproven ?? []) answered.delete(request);
+    return answered;
   }
 
   #completeIfDone(): void {

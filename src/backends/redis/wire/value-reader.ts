@@ -7,6 +7,7 @@ import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { ReaderContext } from "./reader-context.js";
 import { refuseRun, tooLarge, undecodable } from "./reply-errors.js";
 import { INCOMPLETE } from "./reply-parser.js";
+import { mayHoldReplies } from "./swallowed-replies.js";
 
 const CR = 13;
 const LF = 10;
@@ -33,15 +34,26 @@ export class ValueReader {
   #skipBytes = 0;
   /** Values in a row that belonged to the key before theirs. */
   #displaced = 0;
+  /**
+   * What came behind a value that did not verify, and has nothing by which to verify: it may be the answer to another key,
+   * until a value that does, or the end of its MGET, shows that every answer stands in its place. Undefined: there was no
+   * such value.
+   */
+  #unproven: { readonly request: Request; readonly value: Buffer | null }[] | undefined;
 
   constructor(encoded: EncodedBatch, context: ReaderContext) {
     this.#encoded = encoded;
     this.#context = context;
   }
 
-  /** How many reads have their answers. */
+  /** How many reads have had their reply read. */
   get answered(): number {
     return this.#index;
+  }
+
+  /** Those among them whose answers are not given yet. */
+  get unproven(): readonly Request[] {
+    return this.#unproven?.map(({ request }) => request) ?? [];
   }
 
   /** Consumes what there is; true when the last value has been read. */
@@ -61,7 +73,7 @@ export class ValueReader {
     const { batch, readChecksums } = this.#encoded;
     const { codec, maxValueBytes, maxBulkBytes } = this.#context;
     const count = this.#runEnd;
-    if (slab.region !== undefined && maxValueBytes >= MAX_SCANNED_VALUE_BYTES) {
+    if (slab.region !== undefined && maxValueBytes >= MAX_SCANNED_VALUE_BYTES && this.#unproven === undefined) {
       this.#readScanned(slab, slab.region, reads);
     }
     const { bytes, end } = slab;
@@ -82,7 +94,9 @@ export class ValueReader {
           throw this.#brokenAt(index, "a null that is none");
         }
         at += width;
-        batch.succeed(reads[index++]!, null);
+        const absent = reads[index++]!;
+        if (this.#unproven === undefined) batch.succeed(absent, null);
+        else this.#unproven.push({ request: absent, value: null });
         continue;
       }
       let p = at + 1;
@@ -102,6 +116,7 @@ export class ValueReader {
       const until = from + length;
       if (length > maxValueBytes + 64) {
         batch.fail(reads[index]!, tooLarge(reads[index]!, length, maxValueBytes));
+        this.#unproven ??= [];
         index++;
         this.#skipBytes = length + 2;
         slab.start = from;
@@ -128,6 +143,8 @@ export class ValueReader {
               blockEnd = from + block.length;
             }
             const stored = block.subarray(from - blockStart, until - blockStart);
+            // Decoded later, it could no longer be told before the next ones have their answers.
+            if (mayHoldReplies(stored, 0, length)) codec.verify(stored, 0, length, readChecksums[index]!);
             batch.succeedStored(request, stored, readChecksums[index]!);
             at = until + 2;
             index++;
@@ -144,9 +161,19 @@ export class ValueReader {
           }
           value = codec.decodeOwned(block, from - blockStart, until - blockStart, readChecksums[index]!);
         }
-        batch.succeed(request, value);
+        // What was written by others, without a header, comes back at its full length.
+        if (this.#unproven !== undefined && value.length === length) {
+          this.#unproven.push({ request, value });
+        } else {
+          if (this.#unproven !== undefined) this.#endDoubt();
+          batch.succeed(request, value);
+        }
       } catch (error) {
         batch.fail(request, undecodable(request, error));
+        if (mayHoldReplies(bytes, from, until)) {
+          throw this.#brokenAt(index + 1, "a value does not verify, and may hold the replies behind it");
+        }
+        this.#unproven ??= [];
         this.#displaced = this.#belongsBefore(bytes, from, until, index) ? this.#displaced + 1 : 0;
         if (this.#displaced === 2) {
           throw this.#brokenAt(index + 1, "values stand one place too late");
@@ -159,7 +186,20 @@ export class ValueReader {
     this.#index = index;
     if (index < count) return false;
     slab.expectedBytes = 0;
+    if (this.#unproven !== undefined) {
+      const next = slab.bytes[slab.start];
+      if (slab.start < slab.end && (next === DOLLAR || next === UNDERSCORE)) {
+        throw new ProtocolError("a value more than was asked for, behind one that does not verify");
+      }
+      this.#endDoubt();
+    }
     return true;
+  }
+
+  #endDoubt(): void {
+    const proven = this.#unproven!;
+    this.#unproven = undefined;
+    for (const { request, value } of proven) this.#encoded.batch.succeed(request, value);
   }
 
   /** Those before `index` have their answers: what ends the connection must not fail them again. */

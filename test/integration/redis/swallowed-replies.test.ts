@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Engine } from "../../../src/index.js";
+import { type Settled, settled } from "../../support/outcomes.js";
+import { bulk, type RespServer } from "../../support/resp-server.js";
+import type { StoreOptions, TestScope } from "../../support/stores.js";
+import { openScene } from "../../support/wire-scene.js";
+
+const ALL_RETRIES = { retry: { retries: 3, baseDelayMs: 1, maxDelayMs: 5 } };
+
+async function sceneWith(t: TestScope, entries: Record<string, string>, options: StoreOptions = ALL_RETRIES) {
+  const scene = await openScene(t, {}, options);
+  await scene.engine.batchPut(Object.entries(entries));
+  return scene;
+}
+
+/** The answer to the first command of this name is damaged on its way. */
+function damageOnce(server: RespServer, name: string, damage: (honest: string) => string): void {
+  const { deliver } = server;
+  let isNext = false;
+  server.intercept = (command) => {
+    isNext ||= command[0] === name;
+    return undefined;
+  };
+  server.deliver = (reply, socket) => {
+    if (!isNext) return deliver(reply, socket);
+    server.intercept = () => undefined;
+    server.deliver = deliver;
+    deliver(Buffer.from(damage(reply.toString("latin1")), "latin1"), socket);
+  };
+}
+
+/** The first value's length reaches to where the line numbered `swallowed` behind it ends. */
+function longer(honest: string, swallowed: number): string {
+  const [length] = /(?<=\$)\d+/.exec(honest)!;
+  const from = honest.indexOf(length) + length.length + 2;
+  let until = from + Number(length);
+  for (let i = 0; i < swallowed; i++) until = honest.indexOf("\r\n", until + 2);
+  return honest.replace(length, String(until - from));
+}
+
+function told(endings: readonly Settled<unknown>[]): unknown[] {
+  return endings.map((ending) => {
+    if (!ending.ok) return ending.error.code;
+    return Buffer.isBuffer(ending.value) ? String(ending.value) : ending.value;
+  });
+}
+
+function all(calls: readonly Promise<unknown>[]): Promise<unknown[]> {
+  return Promise.all(calls.map((call) => settled(call))).then(told);
+}
+
+const gets = (engine: Engine, keys: readonly string[]): Promise<unknown[]> => all(keys.map((key) => engine.get(key)));
+
+test("a value whose damaged length swallows nulls gives no other key's null to a caller", async (t) => {
+  const { server, engine } = await sceneWith(t, { a: "1\r\n1", d: "4", f: "6" });
+  for (const swallowed of [1, 2]) {
+    const before = server.connections;
+    damageOnce(server, "MGET", (honest) => longer(honest, swallowed));
+    assert.deepEqual(await gets(engine, ["a", "b", "c", "d", "e", "f"]), ["CORRUPT_VALUE", null, null, "4", null, "6"]);
+    assert.equal(server.connections, before + 1);
+  }
+});
+
+test("a value whose damaged length swallows answers to other calls gives none of them to the next", async (t) => {
+  const { server, engine } = await sceneWith(t, { a: "1", c: "3" });
+  damageOnce(server, "MGET", (honest) => longer(honest, 1));
+  const calls = [engine.get("a"), engine.delete("b"), engine.delete("c")];
+  assert.deepEqual(await all(calls), ["CORRUPT_VALUE", "CONNECTION", "CONNECTION"]);
+  assert.equal(String(await engine.get("a")), "1");
+  assert.equal(server.connections, 2);
+});
+
+test("a large value that codec threads were to decompress is no exception", async (t) => {
+  const record = JSON.stringify({ job: "ingest", text: "all the world's a stage ".repeat(4000) });
+  const options: StoreOptions = { ...ALL_RETRIES, workers: { threads: 1, offload: "always" } };
+  const { server, engine } = await sceneWith(t, { a: record, c: "3" }, options);
+  assert.equal(String(await engine.get("a")), record);
+  damageOnce(server, "MGET", (honest) => longer(honest, 1));
+  assert.deepEqual(await gets(engine, ["a", "b", "c", "d"]), ["CORRUPT_VALUE", null, "3", null]);
+  assert.equal(server.connections, 2);
+});
+
+for (const inPieces of [false, true]) {
+  test(`an entry too much among values moves no answer to the next key${inPieces ? ", in pieces" : ""}`, async (t) => {
+    const { server, engine } = await openScene(t, { protocol: 2 }, ALL_RETRIES);
+    await engine.batchPut(Object.entries({ other: "other's", b: "2", e: "5" }));
+    server.data.set("c", "of another program");
+    const tooMuch = bulk(server.data.get("other")!);
+    if (inPieces) {
+      const { deliver } = server;
+      server.deliver = (reply, socket) => {
+        const end = reply.indexOf(tooMuch, 0, "latin1") + tooMuch.length;
+        socket.write(reply.subarray(0, end));
+        setTimeout(() => deliver(reply.subarray(end), socket), 20);
+      };
+    }
+    damageOnce(server, "MGET", (honest) => honest.replace("*5\r\n", `*5\r\n${tooMuch}`));
+    const read = await gets(engine, ["a", "b", "c", "d", "e"]);
+    for (const [index, honest] of [null, "2", "of another program", null, "5"].entries())
+      assert.ok(read[index] === honest || read[index] === "CORRUPT_VALUE", `${index}: ${read[index]}`);
+    assert.equal(read[0], "CORRUPT_VALUE");
+    assert.equal(read[1], "2");
+    assert.equal(server.connections, 2);
+  });
+}
+
+test("a swap whose stored value has a damaged length takes no other answer with it", async (t) => {
+  const { server, engine } = await sceneWith(t, { a: "1" });
+  server.intercept = ([name], socket) => {
+    if (name !== "EVAL") return undefined;
+    server.intercept = () => undefined;
+    const stored = bulk(server.data.get("a")!);
+    socket.write(Buffer.from(longer(`*1\r\n${stored}:0\r\n:1\r\n`, 1), "latin1"));
+    return "silence";
+  };
+  const calls = ["a", "b", "c"].map((key) => engine.compareAndSwap(key, "1", "2"));
+  assert.deepEqual(await all(calls), ["CORRUPT_VALUE", "CONNECTION", "CONNECTION"]);
+});
+
+const DAMAGED = { plain: "damaged", "of several lines": "a\r\n- b\r\n- c" };
+for (const [what, text] of Object.entries(DAMAGED)) {
+  test(`a value that is damaged in the store spoils no answer beside it: ${what}`, async (t) => {
+    const { server, engine } = await sceneWith(t, { a: text, c: "3", e: "5" });
+    const stored = server.data.get("a")!;
+    server.data.set("a", stored.replace(/.$/s, "#"));
+    for (const keys of [["a", "b", "c", "d"], ["a", "b", "d"], ["b", "c", "a"], ["a"]]) {
+      const expected = keys.map((key) => ({ a: "CORRUPT_VALUE", c: "3" })[key] ?? null);
+      assert.deepEqual(await gets(engine, keys), expected, keys.join());
+    }
+    assert.deepEqual(await all([engine.get("a"), engine.get("b"), engine.get("e")]), ["CORRUPT_VALUE", null, "5"]);
+    if (what === "plain") {
+      const calls = [engine.get("a"), engine.get("b"), engine.put("f", "6"), engine.delete("e")];
+      assert.deepEqual(await all(calls), ["CORRUPT_VALUE", null, undefined, true]);
+      assert.equal(server.connections, 1);
+    }
+  });
+}
+
+test("a value whose damaged length is beyond maxValueBytes gives no other key's null to a caller", async (t) => {
+  const options = { ...ALL_RETRIES, maxValueBytes: 1000, timeouts: { operationMs: 400 } };
+  const { server, engine } = await sceneWith(t, { a: "a".repeat(960), b: "b".repeat(200), e: "5" }, options);
+  damageOnce(server, "MGET", (honest) => longer(honest, 2));
+  const calls = ["a", "b", "c", "d"].map((key) => engine.get(key));
+  assert.deepEqual(await all([...calls, engine.delete("x")]), [
+    "CORRUPT_VALUE",
+    "b".repeat(200),
+    null,
+    null,
+    "CONNECTION",
+  ]);
+});
+
+test("a value beyond maxValueBytes, and values of other programs, keep nulls behind them in their place", async (t) => {
+  const { server, engine } = await openScene(t, {}, { ...ALL_RETRIES, maxValueBytes: 1000 });
+  await engine.put("d", "4");
+  server.data.set("long", "x".repeat(5000));
+  server.data.set("theirs", "plain text");
+  const keys = ["long", "a", "theirs", "b", "d", "c"];
+  assert.deepEqual(await gets(engine, keys), ["CORRUPT_VALUE", null, "plain text", null, "4", null]);
+  assert.deepEqual(await gets(engine, ["long", "a", "theirs", "b"]), ["CORRUPT_VALUE", null, "plain text", null]);
+  assert.equal(server.connections, 1);
+});
