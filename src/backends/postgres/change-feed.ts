@@ -125,7 +125,7 @@ export class ChangeFeed {
     await this.#enroll(ask, pid, lockWaitMs);
     onUp();
     while (!this.#isClosed) {
-      await Promise.race([this.#pause(HEARTBEAT_MS), lost]);
+      await Promise.race([this.#pause(HEARTBEAT_MS), lost]).finally(() => this.#wake?.());
       if (this.#isClosed) break;
       const here = await ask(`SELECT FROM ${tables.listeners} WHERE pid = $1`, [pid]);
       if (here.rowCount !== 1) throw new Error("the server's table of listeners was emptied");
