@@ -40,10 +40,6 @@ export class CodecStage {
     this.#turns = new DecodingTurns(options.codec, loop);
   }
 
-  get isEmpty(): boolean {
-    return this.#waiting.length === 0;
-  }
-
   /** True: the stage has taken the batch and will hand it to the driver. False: it can go there at once. */
   take(batch: Batch): boolean {
     const heavy = this.#worthOffloading(batch);

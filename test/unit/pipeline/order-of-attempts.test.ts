@@ -179,6 +179,24 @@ test("a batch of which all was given up before it was sent says nothing about th
   await engine.close();
 });
 
+test("a call that is aborted while its batch waits for a codec thread is not sent, and its neighbours are", async () => {
+  const { hand, engine, sent } = await held({ workers: { threads: 1, offload: "always" } });
+  const large = "x y ".repeat(5000);
+  const controller = new AbortController();
+  const aborted = endingOf(engine.put("aborted", large, { signal: controller.signal }));
+  const kept = endingOf(engine.put("kept", large));
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  assert.equal(engine.stats().inFlightBatches, 1);
+  controller.abort();
+  assert.equal(await aborted, "ABORTED not-applied");
+  await sent(1);
+  const [batch] = hand.batches;
+  assert.deepEqual(keysIn(batch!), ["kept"]);
+  succeedAll(batch!);
+  assert.equal(await kept, "done");
+  await engine.close();
+});
+
 test("metadata and the value that is expected count among the bytes of a batch", async () => {
   const hand = new HandDriver(succeedAll);
   const engine = await createEngine({ backend: hand.driver, batching: { maxBytes: 64 * 1024 }, pool: { max: 1 } });
