@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
@@ -72,6 +73,25 @@ async function assertHonest(backend: string, writes: readonly Write[]): Promise<
 }
 
 if (await postgresIsThere("faults of a PostgreSQL server")) {
+  test("what was given up before all its bytes had left never arrives", async (t) => {
+    const server = await openServer(t);
+    const proxy = await startFaultProxy(server.port);
+    t.after(() => proxy.close());
+    const url = new URL(server.url);
+    url.port = String(proxy.port);
+    const engine = await openEngine(t, url.href, { timeouts: { operationMs: 20_000 } });
+    await engine.put("before", "1");
+    await proxy.set({ toServer: { bytesPerSecond: 100_000 } });
+    const large = await settled(engine.put("large", randomBytes(12 << 20), { timeoutMs: 300 }));
+    assert.ok(!large.ok);
+    assert.deepEqual([large.error.code, large.error.outcome], ["TIMEOUT", "unknown"]);
+    await proxy.clear();
+    assert.equal(String(await eventually(() => engine.get("before"))), "1");
+    await engine.put("after", "1");
+    await delay(500);
+    assert.deepEqual((await engine.listKeys()).sort(), ["after", "before"]);
+  });
+
   for (const retries of [0, 3]) {
     test(`with ${retries} retries, a server killed under load fails calls honestly, and the engine goes on when it is back`, async (t) => {
       const server = await openServer(t);
