@@ -104,6 +104,20 @@ test("a transaction that was given up half sent ends the connection that it is s
   );
 });
 
+test("a batch that was given up half sent ends the connections that hold some of it, and no others", () => {
+  const { noted, lanes, spread } = scene();
+  const batch = putOn(1);
+  batch.puts.push(...putOn(2).puts);
+  spread.send(batch, lanes);
+  spread.abandon(batch, lanes, () => new ConnectionError("given up"));
+  for (const lane of noted.slice(0, 2)) lane.hasUnsentBytes = true;
+  spread.abandon(batch, lanes, () => new ConnectionError("given up"));
+  assert.deepEqual(
+    noted.map(({ destroyed }) => destroyed),
+    [0, 1, 0],
+  );
+});
+
 test("a held batch that cannot be encoded is not waited for", () => {
   const { noted, lanes, spread } = scene();
   spread.send(transactionOn(0, 1), lanes);
