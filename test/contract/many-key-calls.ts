@@ -226,6 +226,26 @@ export function testManyKeyCalls(store: Store): void {
     assert.equal(await engine.namespace(own).clear(), 1);
   });
 
+  test(`${store.name}: a prefix that is none is refused, and nothing is scanned or deleted`, async (t) => {
+    const engine = await (await store.place(t)).open();
+    await engine.put("a", "1");
+    const drained = async (entries: AsyncIterable<unknown>): Promise<void> => {
+      for await (const _ of entries);
+    };
+    for (const prefix of [5, null, Buffer.from("a"), "\ud800", "x".repeat(4097)] as unknown as string[]) {
+      const calls = [
+        () => engine.listKeys(prefix),
+        () => engine.count(prefix),
+        () => engine.clear(prefix),
+        () => drained(engine.keys(prefix)),
+        () => drained(engine.entries(prefix)),
+      ];
+      for (const call of calls)
+        await assert.rejects(call(), { code: "INVALID_ARGUMENT", reason: "ERR_PREFIX", outcome: "not-applied" });
+    }
+    assert.equal(await engine.count(), 1);
+  });
+
   if (store.isShared) {
     test(`${store.name}: engines with different key prefixes do not see each other's keys`, async (t) => {
       const place = await store.place(t);

@@ -254,6 +254,22 @@ test("lets a reader have the rest of an answer when it closes", async (t) => {
   await closed;
 });
 
+test("holds no more live streams open than it says, and another one when one has ended", async (t) => {
+  const { admin } = await serve(t);
+  const aborts = Array.from({ length: 33 }, () => new AbortController());
+  t.after(() => {
+    for (const abort of aborts) abort.abort();
+  });
+  const open = async (abort: AbortController): Promise<Response> =>
+    fetch(`${admin.url}/events`, { signal: abort.signal });
+  for (const abort of aborts.slice(0, 32)) assert.equal((await open(abort)).status, 200);
+  const refused = await open(aborts[32]!);
+  assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "30"]);
+  assert.match(await refused.text(), /32 live pages are open already/);
+  aborts[0]!.abort();
+  await until("a place is free", async () => (await open(aborts[32]!)).status === 200);
+});
+
 test("ends live streams and idle connections when it closes, and can be closed twice", async (t) => {
   const { admin } = await serve(t, { sampleMs: 100 });
   const response = await fetch(`${admin.url}/events`);
@@ -280,6 +296,17 @@ if (await redisIsThere("readiness")) {
     assert.match(body, /"store","ok":false/);
     server.resume();
     await until("the probe succeeds", async () => (await ask(`${admin.url}/readyz`)).status === 200);
+  });
+
+  test("says that it is not ready where the store takes longer than a probe may", async (t) => {
+    const server = await startRedis();
+    t.after(() => server.stop());
+    const { admin } = await serve(t, {}, { backend: server.url, timeouts: { operationMs: 20_000 } });
+    server.pause();
+    const { status, body } = await ask(`${admin.url}/readyz`);
+    server.resume();
+    assert.equal(status, 503);
+    assert.match(body, /no answer within 2000 ms/);
   });
 
   test("is not ready while the circuit is open", async (t) => {

@@ -17,3 +17,24 @@ test("the system's authorities with anything less than verify-full are refused, 
     });
   }
 });
+
+test("what a parameter cannot be is refused by its name", () => {
+  const refusals: [string, RegExp][] = [
+    ["prepared=maybe", /prepared must be true or false/],
+    ["schema=of-two-words", /schema must be letters, digits and _/],
+    ["schema=1st", /no digit first/],
+    ["sslcert=/client.crt", /sslcert and sslkey are given together/],
+    ["sslkey=/client.key", /sslcert and sslkey are given together/],
+  ];
+  for (const [parameter, message] of refusals) {
+    assert.throws(
+      () => parsePostgresUrl(`postgres://ann:secret@db/app?${parameter}`),
+      (error: Error) => {
+        assert.equal((error as Error & { code: string }).code, "CONFIG");
+        assert.match(error.message, message);
+        assert.doesNotMatch(error.message, /secret/);
+        return true;
+      },
+    );
+  }
+});

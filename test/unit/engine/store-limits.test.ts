@@ -38,6 +38,15 @@ test("nor for one that all entries have", async () => {
   await assert.rejects(createEngine({ backend: lasting(), defaultTtlMs: 1000 }), refused);
 });
 
+test("a store without transactions is asked for none", async (t) => {
+  const capabilities = { ...createMemoryDriver().capabilities, transactions: false };
+  const engine = await createEngine({ backend: driverWith({ capabilities }) });
+  t.after(() => engine.close());
+  const call = engine.transaction([{ type: "put", key: "a", value: "1" }]);
+  await assert.rejects(call, { code: "UNSUPPORTED", operation: "transaction", outcome: "not-applied" });
+  assert.equal(await engine.get("a"), null);
+});
+
 test("bulkLoad refuses what is no entry, and what holds none", async (t) => {
   const bulkLoad = async (entries: AsyncIterable<unknown>): Promise<number> => {
     let count = 0;
