@@ -43,10 +43,10 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     kind: "flip-payload",
     minBytes: MIN_VALUE_BYTES,
   })),
-  once("length-flip", "the length of a value: too short, too long, absurd", (random) => ({
+  once("length-flip", "the length of a value: too short, too long, absurd, to the end of a later reply", (random) => ({
     kind: "flip-length",
     minBytes: MIN_VALUE_BYTES,
-    how: pick(random, ["shorter", "longer", "absurd"] as const),
+    how: pick(random, ["shorter", "longer", "absurd", "swallowing"] as const),
   })),
   once("extra-reply", "a reply too many, holding a neighbour's value", () => ({
     kind: "extra-reply",

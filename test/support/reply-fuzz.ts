@@ -62,11 +62,16 @@ interface Sample {
 const samples: readonly Sample[] = Array.from({ length: KEYS }, (_, index) => {
   const key = `key-${index}`;
   const text = `V:${key}:${"abcdefghij".repeat([0, 1, 3, 40, 120][index % 5]!)}`;
-  const frame = codec.encode(crc32(Buffer.from(PREFIX + key)), text).toString("latin1");
-  return { key, text, bulk: `$${frame.length}\r\n${frame}\r\n` };
+  return { key, text, bulk: storedBulk(key, text) };
 });
 
-class Stream {
+/** The value of this key as the server answers with it. */
+export function storedBulk(key: string, text: string): string {
+  const frame = codec.encode(crc32(Buffer.from(PREFIX + key)), text).toString("latin1");
+  return `$${frame.length}\r\n${frame}\r\n`;
+}
+
+export class Stream {
   readonly batch: Batch;
   readonly leaders = new Map<Request, { answers: number; result: unknown }>();
   completions = 0;
@@ -103,15 +108,8 @@ export async function fuzzReplies(
   ...[count, seed, onProgress]: [count: number, seed: number, onProgress?: (done: number) => void]
 ): Promise<ReplyFuzzCounts> {
   const random = seededRandom(seed);
-  const parser = new ReplyParser(MAX_BULK_BYTES, MAX_VALUE_BYTES + 64);
-  const context: ReaderContext = {
-    codec,
-    parser,
-    keyPrefix: Buffer.from(PREFIX),
-    maxValueBytes: MAX_VALUE_BYTES,
-    maxBulkBytes: MAX_BULK_BYTES,
-    swapAgain: (_request, _stored, then) => then(1),
-  };
+  const context = newContext();
+  const { parser } = context;
   const commands = new CommandSlab(codec, PREFIX);
   const slab = new ReadSlab();
   const counts: ReplyFuzzCounts = {
@@ -138,6 +136,17 @@ export async function fuzzReplies(
     }
   }
   return counts;
+}
+
+export function newContext(): ReaderContext {
+  return {
+    codec,
+    parser: new ReplyParser(MAX_BULK_BYTES, MAX_VALUE_BYTES + 64),
+    keyPrefix: Buffer.from(PREFIX),
+    maxValueBytes: MAX_VALUE_BYTES,
+    maxBulkBytes: MAX_BULK_BYTES,
+    swapAgain: (_request, _stored, then) => then(1),
+  };
 }
 
 function readAll(
@@ -195,7 +204,7 @@ function sampleOf(key: string): Sample {
 }
 
 /** A batch of up to a dozen requests on different keys, and what a good server answers, reply by reply. */
-function makeStream(random: Random): { stream: Stream; replies: string[] } {
+export function makeStream(random: Random): { stream: Stream; replies: string[] } {
   const stream = new Stream();
   const { batch } = stream;
   const replies: string[] = [];

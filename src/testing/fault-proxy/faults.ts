@@ -26,19 +26,22 @@ export interface Faults {
   readonly cutEveryMs?: number;
 }
 
+export type LengthDamage = "shorter" | "longer" | "absurd" | "swallowing";
+
 /**
  * A fault that happens once, to the next traffic it fits:
  *
  *   lost-ack      a reply has arrived from the server: it is dropped and both sides are reset, so the work was done
  *                 and nobody hears of it
  *   flip-payload  one bit inside a bulk of at least `minBytes` bytes from the server
- *   flip-length   the length of such a bulk: too short, too long, or absurd
+ *   flip-length   the length of such a bulk: too short, too long, absurd, or so long that it ends where one of the next
+ *                 replies does
  *   extra-reply   these bytes are put in front of a reply
  */
 export type SingleFault =
   | { readonly kind: "lost-ack" }
   | { readonly kind: "flip-payload"; readonly minBytes?: number }
-  | { readonly kind: "flip-length"; readonly minBytes?: number; readonly how: "shorter" | "longer" | "absurd" }
+  | { readonly kind: "flip-length"; readonly minBytes?: number; readonly how: LengthDamage }
   | { readonly kind: "extra-reply"; readonly bytes: Uint8Array };
 
 export interface FaultProxyStatistics {

@@ -1,3 +1,5 @@
+import type { LengthDamage } from "./faults.js";
+
 const DOLLAR = 0x24;
 const CR = 13;
 const LF = 10;
@@ -37,14 +39,31 @@ export function flipPayload(piece: Buffer, minBytes = DEFAULT_MIN_BYTES): Buffer
   return damaged;
 }
 
+/** Replies that a damaged length takes in at most, by the lines that they end with. */
+const MOST_SWALLOWED = 8;
+
 /** The piece with the length of one bulk changed and its payload as it was; undefined: it has no such bulk. */
-export function flipLength(
-  piece: Buffer,
-  how: "shorter" | "longer" | "absurd",
-  minBytes = DEFAULT_MIN_BYTES,
-): Buffer | undefined {
+export function flipLength(piece: Buffer, how: LengthDamage, minBytes = DEFAULT_MIN_BYTES): Buffer | undefined {
   const bulk = findBulk(piece, minBytes);
   if (bulk === undefined) return undefined;
-  const claimed = { shorter: Math.max(0, bulk.length - 10), longer: bulk.length + 40, absurd: 9_999_999_999 }[how];
+  const claimed = {
+    shorter: () => Math.max(0, bulk.length - 10),
+    longer: () => bulk.length + 40,
+    absurd: () => 9_999_999_999,
+    swallowing: () => swallowing(piece, bulk),
+  }[how]();
+  if (claimed === undefined) return undefined;
   return Buffer.concat([piece.subarray(0, bulk.at + 1), Buffer.from(`${claimed}\r\n`), piece.subarray(bulk.from)]);
+}
+
+function swallowing(piece: Buffer, bulk: Bulk): number | undefined {
+  const ends: number[] = [];
+  let at = bulk.from + bulk.length;
+  while (ends.length < MOST_SWALLOWED) {
+    at = piece.indexOf("\r\n", at + 2);
+    if (at < 0) break;
+    ends.push(at);
+  }
+  const end = ends[Math.floor(Math.random() * ends.length)];
+  return end === undefined ? undefined : end - bulk.from;
 }

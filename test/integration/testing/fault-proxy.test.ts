@@ -242,6 +242,20 @@ test("changes the length of a payload", async (t) => {
   }
 });
 
+test("has a payload end where a later reply does, and waits for one", async (t) => {
+  const { proxy, pair } = await place(t);
+  const { client, server } = await pair();
+  const { happened } = await proxy.arm({ kind: "flip-length", how: "swallowing" });
+  const alone = "$3\r\nabc\r\n";
+  server.socket.write(alone);
+  await until("the first has arrived", () => client.received.length === alone.length);
+  server.socket.write("$3\r\nabc\r\n$-1\r\n:1\r\n");
+  assert.equal(await happened, true);
+  await until("all has arrived", () => client.received.length > 2 * alone.length);
+  const damaged = /^\$(\d+)\r\n/.exec(client.received.subarray(alone.length).toString());
+  assert.ok(["8", "12"].includes(damaged![1]!), damaged![1]);
+});
+
 test("puts a reply in front of another, once", async (t) => {
   const { proxy, pair } = await place(t);
   const { client, server } = await pair();

@@ -54,6 +54,8 @@ export class SingleReader {
       } else if (request.kind === Kind.expire && request.ttlMs === 0 && this.#queuedLeft < 0) {
         const persisted = this.#context.parser.takeAnswer(slab);
         if (persisted === INCOMPLETE) return false;
+        if (typeof persisted !== "number" && !(persisted instanceof ErrorReply))
+          throw new ProtocolError("not the answer of a change of lifetime");
         this.#persisted = persisted;
         this.#queuedLeft = 0;
         continue;

@@ -1,6 +1,6 @@
 import type { ScanningRegion } from "../../../codec/kernel/scanning-region.js";
 import type { ReadSlab } from "../../read-slab.js";
-import type { Request } from "../../request.js";
+import { Kind, type Request } from "../../request.js";
 import { answerScanned, BLOCK_BYTES, copyOfRun, MAX_SCANNED_VALUE_BYTES } from "../../scanned-values.js";
 import { type EncodedBatch, endOfRun } from "./batch-encoder.js";
 import { ErrorReply, ProtocolError } from "./protocol-error.js";
@@ -61,11 +61,14 @@ export class ValueReader {
     const { reads } = this.#encoded.batch;
     // Also of the last value: what is left of it must not be taken for the next reply.
     if (this.#skipBytes > 0 && !this.#skip(slab)) return false;
-    while (this.#index < reads.length) {
-      if (this.#index === this.#runEnd && !this.#readHeader(slab, reads)) return false;
+    for (;;) {
+      if (this.#index === this.#runEnd) {
+        if (this.#unproven !== undefined && !this.#proveEnd(slab)) return false;
+        if (this.#index === reads.length) return true;
+        if (!this.#readHeader(slab, reads)) return false;
+      }
       if (this.#index < this.#runEnd && !this.#readRun(slab, reads)) return false;
     }
-    return true;
   }
 
   /** The values of one MGET, whose header has been read. */
@@ -186,14 +189,40 @@ export class ValueReader {
     this.#index = index;
     if (index < count) return false;
     slab.expectedBytes = 0;
-    if (this.#unproven !== undefined) {
+    return true;
+  }
+
+  /** Whether the end of an MGET in which a value did not verify is what it seems: nothing of it is left over. */
+  #proveEnd(slab: ReadSlab): boolean {
+    if (slab.start >= slab.end) {
+      if (this.#isFollowed()) return false;
+    } else {
       const next = slab.bytes[slab.start];
-      if (slab.start < slab.end && (next === DOLLAR || next === UNDERSCORE)) {
+      if ((next === DOLLAR || next === UNDERSCORE) && !this.#precedesValue()) {
         throw new ProtocolError("a value more than was asked for, behind one that does not verify");
       }
-      this.#endDoubt();
     }
+    this.#endDoubt();
     return true;
+  }
+
+  /** Whether another reply to this batch is due. */
+  #isFollowed(): boolean {
+    const { batch, singles, increments } = this.#encoded;
+    const { reads, deletes, puts, expiringPuts } = batch;
+    return (
+      this.#index < reads.length ||
+      deletes.length + puts.length + expiringPuts.length + singles.length + increments.length > 0
+    );
+  }
+
+  /** Whether the next reply may begin as values do: nothing can be told then. */
+  #precedesValue(): boolean {
+    const { batch, singles } = this.#encoded;
+    const { reads, deletes, puts, expiringPuts } = batch;
+    if (this.#index < reads.length || deletes.length + puts.length + expiringPuts.length > 0) return false;
+    const kind = singles[0]?.kind;
+    return kind === Kind.getAndDelete || kind === Kind.setIfNotExists;
   }
 
   #endDoubt(): void {
