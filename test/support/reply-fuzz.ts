@@ -216,9 +216,10 @@ export function makeStream(random: Random): { stream: Stream; replies: string[] 
     stream.add(batch.probes, Kind.contains, key());
     replies.push(flag());
   }
+  batch.mostTogether = pick(random, [Number.POSITIVE_INFINITY, 2]);
   const gets = some(4);
-  if (gets > 0) replies.push(`*${gets}\r\n`);
   for (let i = 0; i < gets; i++) {
+    if (i === 0 || i === batch.mostTogether) replies.push(`*${Math.min(gets - i, batch.mostTogether)}\r\n`);
     const name = key();
     stream.add(batch.reads, Kind.get, name);
     replies.push(below(random, 5) === 0 ? pick(random, ["$-1\r\n", "_\r\n"]) : sampleOf(name).bulk);

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { KEYS_PER_COMMAND as KEYS_PER_MGET } from "../../../src/backends/redis/wire/batch-encoder.js";
 import type { Engine } from "../../../src/index.js";
 import { type Settled, settled } from "../../support/outcomes.js";
 import { bulk, type RespServer } from "../../support/resp-server.js";
@@ -105,26 +104,6 @@ for (const inPieces of [false, true]) {
     assert.equal(server.connections, 2);
   });
 }
-
-test("what is left over of one command is found although it comes later, where another command follows", async (t) => {
-  const { server, engine } = await sceneWith(t, { other: "other's", "key 1": "1" });
-  const names = Array.from({ length: KEYS_PER_MGET + 2 }, (_, index) => `key ${index}`);
-  const tooMuch = bulk(server.data.get("other")!);
-  const { deliver } = server;
-  server.deliver = (reply, socket) => {
-    const next = reply.indexOf("*2\r\n");
-    const leftOver = reply.subarray(next - "_\r\n".length);
-    deliver(reply.subarray(0, -leftOver.length), socket);
-    setTimeout(() => deliver(leftOver, socket), 20);
-  };
-  damageOnce(server, "MGET", (honest) => {
-    server.deliver = deliver;
-    return honest.replace("\r\n", `\r\n${tooMuch}`);
-  });
-  const read = await gets(engine, names);
-  assert.deepEqual(read.slice(0, 2), ["CORRUPT_VALUE", "1"]);
-  assert.equal(server.connections, 2);
-});
 
 test("a swap whose stored value has a damaged length takes no other answer with it", async (t) => {
   const { server, engine } = await sceneWith(t, { a: "1" });
