@@ -200,8 +200,14 @@ export class Envelope implements ValueCodec {
     return source.subarray(body, end);
   }
 
-  verify(source: Buffer, start: number, end: number, keyChecksum: number): void {
-    this.#bodyAt(source, start, end, keyChecksum);
+  isSealed(source: Buffer, start: number, end: number, keyChecksum: number): boolean {
+    return (
+      end - start >= PLAIN_HEADER_BYTES &&
+      source[start] === MAGIC_0 &&
+      source[start + 1] === MAGIC_1 &&
+      (source[start + 7]! & FLAG_CHECKSUM) !== 0 &&
+      crc32(source, start + COVERED_FROM, end, keyChecksum) === source.readUInt32LE(start + 2)
+    );
   }
 
   /** The value, if all is well with it and it is of the kind that one call opens; what is not goes the long way. */

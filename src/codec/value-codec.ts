@@ -46,11 +46,8 @@ export interface ValueCodec {
   decode(source: Buffer, start: number, end: number, keyChecksum: number): Buffer;
   /** The same for bytes that belong to the caller for good: the value may be a view of them. */
   decodeOwned(source: Buffer, start: number, end: number, keyChecksum: number): Buffer;
-  /**
-   * Looks at magic and checksum alone, of a stored form that is to be decoded later.
-   * @throws CorruptValueError
-   */
-  verify(source: Buffer, start: number, end: number, keyChecksum: number): void;
+  /** Whether this is a stored form with a checksum, and that is right; nothing else of it is looked at. */
+  isSealed(source: Buffer, start: number, end: number, keyChecksum: number): boolean;
   readonly statistics: CodecStatistics;
 }
 

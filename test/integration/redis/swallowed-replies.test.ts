@@ -129,15 +129,13 @@ for (const [what, text] of Object.entries(DAMAGED)) {
       assert.deepEqual(await gets(engine, keys), expected, keys.join());
     }
     assert.deepEqual(await all([engine.get("a"), engine.get("b"), engine.get("e")]), ["CORRUPT_VALUE", null, "5"]);
-    if (what === "plain") {
-      const calls = [engine.get("a"), engine.get("b"), engine.put("f", "6"), engine.delete("e")];
-      assert.deepEqual(await all(calls), ["CORRUPT_VALUE", null, undefined, true]);
-      for (const value of ["6", null]) {
-        const taken = [engine.get("a"), engine.getAndDelete("f"), engine.setIfNotExists("c", "7")];
-        assert.deepEqual(await all(taken), ["CORRUPT_VALUE", value, false]);
-      }
-      assert.equal(server.connections, 1);
+    const calls = [engine.get("a"), engine.get("b"), engine.put("f", "6"), engine.delete("e")];
+    assert.deepEqual(await all(calls), ["CORRUPT_VALUE", null, undefined, true]);
+    for (const value of ["6", null]) {
+      const taken = [engine.get("a"), engine.getAndDelete("f"), engine.setIfNotExists("c", "7")];
+      assert.deepEqual(await all(taken), ["CORRUPT_VALUE", value, false]);
     }
+    assert.equal(server.connections, 1);
   });
 }
 
@@ -153,6 +151,15 @@ test("a value whose damaged length is beyond maxValueBytes gives no other key's 
     null,
     "CONNECTION",
   ]);
+});
+
+test("nor the answers to other calls, where they are there with it", async (t) => {
+  const { server, engine } = await sceneWith(t, { a: "a".repeat(1000) }, { ...ALL_RETRIES, maxValueBytes: 1000 });
+  damageOnce(server, "MGET", (honest) => longer(honest, 16));
+  const deletes = Array.from({ length: 20 }, (_, index) => engine.delete(`key ${index}`));
+  const [read, ...answers] = await all([engine.get("a"), ...deletes]);
+  assert.equal(read, "CORRUPT_VALUE");
+  assert.deepEqual(new Set(answers), new Set(["CONNECTION"]));
 });
 
 test("a value beyond maxValueBytes, and values of other programs, keep nulls behind them in their place", async (t) => {

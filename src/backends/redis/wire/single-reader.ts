@@ -10,7 +10,7 @@ import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { ReaderContext } from "./reader-context.js";
 import { placeOf, refusalOf, tooLarge, undecodable } from "./reply-errors.js";
 import { INCOMPLETE, OversizedReply, type Reply } from "./reply-parser.js";
-import { mayHoldReplies } from "./swallowed-replies.js";
+import { swallowsReplies } from "./swallowed-replies.js";
 
 /** Reads the answers to a batch's commands that stand for one operation each. */
 export class SingleReader {
@@ -152,9 +152,9 @@ export class SingleReader {
       current = this.#context.codec.decode(stored, 0, stored.length, this.#keyChecksum(request));
     } catch (error) {
       batch.fail(request, undecodable(request, error));
-      if (!mayHoldReplies(stored, 0, stored.length)) return;
+      if (!swallowsReplies(this.#context.codec, stored, 0, stored.length, this.#keyChecksum(request))) return;
       this.#index++;
-      throw new ProtocolError("a value does not verify, and may hold the replies behind it");
+      throw new ProtocolError("a value holds the replies behind it");
     }
     if (expected === null || !copyOfValue(expected).equals(current)) {
       batch.succeed(request, false);

@@ -7,7 +7,7 @@ import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { ReaderContext } from "./reader-context.js";
 import { refuseRun, tooLarge, undecodable } from "./reply-errors.js";
 import { INCOMPLETE } from "./reply-parser.js";
-import { mayHoldReplies } from "./swallowed-replies.js";
+import { swallowsReplies } from "./swallowed-replies.js";
 
 const CR = 13;
 const LF = 10;
@@ -119,6 +119,9 @@ export class ValueReader {
       const until = from + length;
       if (length > maxValueBytes + 64) {
         batch.fail(reads[index]!, tooLarge(reads[index]!, length, maxValueBytes));
+        if (until <= end && swallowsReplies(codec, bytes, from, until, readChecksums[index]!)) {
+          throw this.#brokenAt(index + 1, "a value holds the replies behind it");
+        }
         this.#unproven ??= [];
         index++;
         this.#skipBytes = length + 2;
@@ -146,8 +149,10 @@ export class ValueReader {
               blockEnd = from + block.length;
             }
             const stored = block.subarray(from - blockStart, until - blockStart);
-            // Decoded later, it could no longer be told before the next ones have their answers.
-            if (mayHoldReplies(stored, 0, length)) codec.verify(stored, 0, length, readChecksums[index]!);
+            // Later it could no longer be told before the next ones have their answers.
+            if (swallowsReplies(codec, bytes, from, until, readChecksums[index]!)) {
+              codec.decode(bytes, from, until, readChecksums[index]!);
+            }
             batch.succeedStored(request, stored, readChecksums[index]!);
             at = until + 2;
             index++;
@@ -173,8 +178,8 @@ export class ValueReader {
         }
       } catch (error) {
         batch.fail(request, undecodable(request, error));
-        if (mayHoldReplies(bytes, from, until)) {
-          throw this.#brokenAt(index + 1, "a value does not verify, and may hold the replies behind it");
+        if (swallowsReplies(codec, bytes, from, until, readChecksums[index]!)) {
+          throw this.#brokenAt(index + 1, "a value holds the replies behind it");
         }
         this.#unproven ??= [];
         this.#displaced = this.#belongsBefore(bytes, from, until, index) ? this.#displaced + 1 : 0;
