@@ -200,14 +200,17 @@ export class Envelope implements ValueCodec {
     return source.subarray(body, end);
   }
 
-  isSealed(source: Buffer, start: number, end: number, keyChecksum: number): boolean {
-    return (
-      end - start >= PLAIN_HEADER_BYTES &&
-      source[start] === MAGIC_0 &&
-      source[start + 1] === MAGIC_1 &&
-      (source[start + 7]! & FLAG_CHECKSUM) !== 0 &&
-      crc32(source, start + COVERED_FROM, end, keyChecksum) === source.readUInt32LE(start + 2)
-    );
+  isSealedAt(source: Buffer, start: number, ends: readonly number[], keyChecksum: number): boolean {
+    if (source[start] !== MAGIC_0 || source[start + 1] !== MAGIC_1) return false;
+    let checksum = keyChecksum;
+    let at = start + COVERED_FROM;
+    for (const end of ends) {
+      if (end - start < PLAIN_HEADER_BYTES) continue;
+      checksum = crc32(source, at, end, checksum);
+      at = end;
+      if (checksum === source.readUInt32LE(start + 2)) return (source[start + 7]! & FLAG_CHECKSUM) !== 0;
+    }
+    return false;
   }
 
   /** The value, if all is well with it and it is of the kind that one call opens; what is not goes the long way. */

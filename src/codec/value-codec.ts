@@ -46,8 +46,11 @@ export interface ValueCodec {
   decode(source: Buffer, start: number, end: number, keyChecksum: number): Buffer;
   /** The same for bytes that belong to the caller for good: the value may be a view of them. */
   decodeOwned(source: Buffer, start: number, end: number, keyChecksum: number): Buffer;
-  /** Whether this is a stored form with a checksum, and that is right; nothing else of it is looked at. */
-  isSealed(source: Buffer, start: number, end: number, keyChecksum: number): boolean;
+  /**
+   * Whether a stored form with a checksum begins at `start` that is right if it ends at one of these offsets, which
+   * ascend. Nothing else of it is looked at.
+   */
+  isSealedAt(source: Buffer, start: number, ends: readonly number[], keyChecksum: number): boolean;
   readonly statistics: CodecStatistics;
 }
 

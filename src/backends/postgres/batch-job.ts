@@ -234,7 +234,7 @@ export class BatchJob implements BatchProgress {
       this.#put(slab, session, this.#kept(batch.puts), this.#kept(batch.expiringPuts), exchanges);
     }
     const { codec, maxValueBytes, maxStoredBytes } = this.#surroundings;
-    const dialogs = new Dialogs(this, this.#statements(this.#others), {
+    const dialogs = new Dialogs(this, this.#others, {
       ...{ session, codec, maxValueBytes, maxStoredBytes },
       statements: this.#surroundings.statements(),
       newSlab: () => this.#newSlab(),

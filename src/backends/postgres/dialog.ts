@@ -25,28 +25,57 @@ export interface DialogSurroundings {
   wanted(requests: readonly Request[]): readonly Request[];
 }
 
-/** What a batch has of such operations: all in one dialog, or in several, one after the other on the same session. */
+/** What was refused together is first divided into so many each: one that is unwanted then costs few others a third turn. */
+const FEW_TOGETHER = 8;
+
+/**
+ * What a batch has of such operations: all in one dialog, or, where the server has refused that for one of them perhaps,
+ * in several, one after the other on the same session. All of them count as one exchange of the batch.
+ */
 export class Dialogs {
   readonly progress: BatchProgress;
   readonly surroundings: DialogSurroundings;
-  readonly #runs: readonly (readonly Request[])[];
-  #at = 0;
+  /** What is to share a dialog each; the next one stands last. */
+  readonly #runs: (readonly Request[])[];
 
-  /** @param runs what is to share a dialog each; all of them count as one exchange of `progress` */
-  constructor(progress: BatchProgress, runs: readonly (readonly Request[])[], surroundings: DialogSurroundings) {
+  constructor(progress: BatchProgress, requests: readonly Request[], surroundings: DialogSurroundings) {
     this.progress = progress;
-    this.#runs = runs;
+    this.#runs = [requests];
     this.surroundings = surroundings;
   }
 
   /** To be called when the one before has ended; undefined: that was the last. */
   next(): Dialog | undefined {
-    while (this.#at < this.#runs.length) {
-      const wanted = this.surroundings.wanted(this.#runs[this.#at++]!);
+    for (let run = this.#runs.pop(); run !== undefined; run = this.#runs.pop()) {
+      const wanted = this.surroundings.wanted(run);
       if (wanted.length > 0) return new Dialog(this, wanted);
     }
     return undefined;
   }
+
+  /** Has them come again with fewer others, next; false: they cannot be divided. */
+  divide(requests: readonly Request[]): boolean {
+    const runs = dividedRuns(requests);
+    if (runs.length === 1) return false;
+    this.#runs.push(...runs.reverse());
+    return true;
+  }
+}
+
+/** Those of one key stay together: one that fails and is tried again must not come after the next. */
+function dividedRuns(requests: readonly Request[]): Request[][] {
+  const ofKeys = new Map<unknown, Request[]>();
+  for (const request of requests) {
+    const owner = request.kind === Kind.transaction ? request : request.key;
+    const sharers = ofKeys.get(owner);
+    if (sharers === undefined) ofKeys.set(owner, [request]);
+    else sharers.push(request);
+  }
+  const most = ofKeys.size > FEW_TOGETHER ? FEW_TOGETHER : 1;
+  const groups = [...ofKeys.values()];
+  return Array.from({ length: Math.ceil(groups.length / most) }, (_, run) =>
+    groups.slice(run * most, (run + 1) * most).flat(),
+  );
 }
 
 /**
@@ -212,34 +241,29 @@ class Dialog {
     slab.sync();
     const exchanges: Exchange[] = [{ row: refuseRow, settled: () => {}, lost: () => {} }];
     const again = isUniqueViolation(failure) && this.#attempts < MAX_ATTEMPTS;
-    const following = again ? this : this.#dialogs.next();
-    if (following !== undefined) exchanges.push(following.begin(slab));
     // Before the sending, which may find the session lost and end the batch.
     if (!again) this.#refuse(failure);
+    const following = again ? this : this.#dialogs.next();
+    if (following !== undefined) exchanges.push(following.begin(slab));
     session.send(slab, exchanges);
     if (following === undefined) this.#progress.exchangeEnded(failure);
   }
 
   #refuse(failure: ServerFailure): void {
-    const isTaken = isUniqueViolation(failure);
-    const error = isTaken ? refusedError({ ...failure, code: "40001" }) : refusedError(failure);
-    if (isTaken || this.#requests.length === 1 || !mayBeForOneRow(failure)) {
-      this.#failAll((request) => locateError(error, request, BACKEND));
-      return;
-    }
-    // Those too that had failed here already: they may have seen what another one did, which has been taken back.
-    for (const request of this.#requests) {
-      this.#progress.batch.refuseWithOthers(request, locateError(error, request, BACKEND));
-    }
+    // What has failed here already comes again with the others: it may have seen what has been taken back.
+    if (mayBeForOneRow(failure) && this.#dialogs.divide(this.#requests)) return;
+    const error = refusedError(isUniqueViolation(failure) ? { ...failure, code: "40001" } : failure);
+    for (const request of this.#requests) this.#progress.failed(request, locateError(error, request, BACKEND));
   }
 
   #lost(cause: StateError, outcome: "not-applied" | "unknown"): void {
     this.#failAll((request) =>
       outcome === "unknown" ? lostError(request, cause) : locateError(cause, request, BACKEND, outcome),
     );
-    const following = this.#dialogs.next();
-    if (following === undefined) this.#progress.exchangeEnded();
-    else following.#lost(cause, "not-applied");
+    for (let next = this.#dialogs.next(); next !== undefined; next = this.#dialogs.next()) {
+      next.#failAll((request) => locateError(cause, request, BACKEND, "not-applied"));
+    }
+    this.#progress.exchangeEnded();
   }
 
   #failAll(errorOf: (request: Request) => StateError): void {

@@ -4,6 +4,7 @@ import type { Engine } from "../../../src/index.js";
 import { type Settled, settled } from "../../support/outcomes.js";
 import { bulk, type RespServer } from "../../support/resp-server.js";
 import type { StoreOptions, TestScope } from "../../support/stores.js";
+import { until } from "../../support/until.js";
 import { openScene } from "../../support/wire-scene.js";
 
 const ALL_RETRIES = { retry: { retries: 3, baseDelayMs: 1, maxDelayMs: 5 } };
@@ -138,6 +139,55 @@ for (const [what, text] of Object.entries(DAMAGED)) {
     assert.equal(server.connections, 1);
   });
 }
+
+test("nor one whose answer comes together with that to another batch, which begins as values do", async (t) => {
+  const { server, engine } = await sceneWith(t, { a: "damaged", c: "precious" });
+  server.data.set("a", server.data.get("a")!.replace(/.$/s, "#"));
+  const { deliver } = server;
+  const kept: Buffer[] = [];
+  server.deliver = (reply, socket) => {
+    kept.push(reply);
+    if (reply.includes("precious")) deliver(Buffer.concat(kept), socket);
+  };
+  const calls: Promise<unknown>[] = [engine.get("a"), engine.get("b")];
+  await until("the first batch is answered", () => kept.length === 1);
+  calls.push(engine.getAndDelete("c"));
+  assert.deepEqual(await all(calls), ["CORRUPT_VALUE", null, "precious"]);
+  assert.equal(server.connections, 1);
+});
+
+test("a value whose damaged length is less than it was gives away nothing of its text", async (t) => {
+  const { server, engine } = await sceneWith(t, { a: "x\r\n$3\r\nabc\r\n_\r\nx", b: "2", c: "3" });
+  const length = `$${server.data.get("a")!.length}\r\n`;
+  damageOnce(server, "MGET", (honest) => honest.replace(length, "$9\r\n"));
+  assert.deepEqual(await gets(engine, ["a", "b", "c"]), ["CORRUPT_VALUE", "2", "3"]);
+});
+
+test("a value too much that codec threads were to decompress moves no null to the next key", async (t) => {
+  const record = (name: string): string => JSON.stringify({ name, text: "all the world's a stage ".repeat(400) });
+  const options: StoreOptions = { ...ALL_RETRIES, workers: { threads: 1, offload: "always" } };
+  const { server, engine } = await sceneWith(t, { a: record("a"), c: record("c"), d: "4" }, options);
+  const first = bulk(server.data.get("a")!);
+  damageOnce(server, "MGET", (honest) => honest.replace(first, first + first));
+  const keys = ["a", "c", "b", "d", "e"];
+  const honest = [record("a"), record("c"), null, "4", null];
+  for (const [index, answer] of (await gets(engine, keys)).entries()) {
+    assert.ok(answer === "CORRUPT_VALUE" || answer === honest[index], `${keys[index]}: ${answer}`);
+  }
+  assert.equal(server.connections, 2);
+});
+
+test("values beyond maxValueBytes that come in pieces leave no answer behind", async (t) => {
+  const options: StoreOptions = { ...ALL_RETRIES, maxValueBytes: 1000 };
+  const { server, engine } = await openScene(t, {}, options);
+  for (const key of ["a", "c"]) server.data.set(key, "x".repeat(5000));
+  const { deliver } = server;
+  server.deliver = (reply, socket) => {
+    deliver(reply.subarray(0, -100), socket);
+    setTimeout(() => deliver(reply.subarray(-100), socket), 20);
+  };
+  assert.deepEqual(await gets(engine, ["a", "b", "c"]), ["CORRUPT_VALUE", null, "CORRUPT_VALUE"]);
+});
 
 test("a value whose damaged length is beyond maxValueBytes gives no other key's null to a caller", async (t) => {
   const options = { ...ALL_RETRIES, maxValueBytes: 1000, timeouts: { operationMs: 400 } };

@@ -12,6 +12,8 @@ export interface ReaderContext {
   readonly maxValueBytes: number;
   /** Bulks longer than this end the connection. */
   readonly maxBulkBytes: number;
+  /** Whether replies to something else are due behind those to the batch that is being read. */
+  readonly isAnotherDue: () => boolean;
   /** Sends a compare-and-swap again for exactly these stored bytes and hands over its reply. */
   readonly swapAgain: (request: Request, storedForm: Buffer, then: (reply: Reply | StateError) => void) => void;
 }

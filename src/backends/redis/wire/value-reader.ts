@@ -7,7 +7,7 @@ import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { ReaderContext } from "./reader-context.js";
 import { refuseRun, tooLarge, undecodable } from "./reply-errors.js";
 import { INCOMPLETE } from "./reply-parser.js";
-import { swallowsReplies } from "./swallowed-replies.js";
+import { beginsReply, swallowsReplies } from "./swallowed-replies.js";
 
 const CR = 13;
 const LF = 10;
@@ -40,6 +40,10 @@ export class ValueReader {
    * such value.
    */
   #unproven: { readonly request: Request; readonly value: Buffer | null }[] | undefined;
+
+  /** The value before, if it is to be decoded later: whether it verifies is found out when something needs to know. */
+  #undecoded: Buffer | undefined;
+  #undecodedChecksum = 0;
 
   constructor(encoded: EncodedBatch, context: ReaderContext) {
     this.#encoded = encoded;
@@ -76,6 +80,7 @@ export class ValueReader {
     const { batch, readChecksums } = this.#encoded;
     const { codec, maxValueBytes, maxBulkBytes } = this.#context;
     const count = this.#runEnd;
+    if (this.#undecoded !== undefined) this.#lookAtUndecoded();
     if (slab.region !== undefined && maxValueBytes >= MAX_SCANNED_VALUE_BYTES && this.#unproven === undefined) {
       this.#readScanned(slab, slab.region, reads);
     }
@@ -97,6 +102,7 @@ export class ValueReader {
           throw this.#brokenAt(index, "a null that is none");
         }
         at += width;
+        if (this.#undecoded !== undefined) this.#lookAtUndecoded();
         const absent = reads[index++]!;
         if (this.#unproven === undefined) batch.succeed(absent, null);
         else this.#unproven.push({ request: absent, value: null });
@@ -153,7 +159,9 @@ export class ValueReader {
             if (swallowsReplies(codec, bytes, from, until, readChecksums[index]!)) {
               codec.decode(bytes, from, until, readChecksums[index]!);
             }
-            batch.succeedStored(request, stored, readChecksums[index]!);
+            this.#undecoded = stored;
+            this.#undecodedChecksum = readChecksums[index]!;
+            batch.succeedStored(request, stored, this.#undecodedChecksum);
             at = until + 2;
             index++;
             continue;
@@ -170,6 +178,7 @@ export class ValueReader {
           value = codec.decodeOwned(block, from - blockStart, until - blockStart, readChecksums[index]!);
         }
         // What was written by others, without a header, comes back at its full length.
+        if (this.#undecoded !== undefined && value.length === length) this.#lookAtUndecoded();
         if (this.#unproven !== undefined && value.length === length) {
           this.#unproven.push({ request, value });
         } else {
@@ -182,6 +191,7 @@ export class ValueReader {
           throw this.#brokenAt(index + 1, "a value holds the replies behind it");
         }
         this.#unproven ??= [];
+        this.#undecoded = undefined;
         this.#displaced = this.#belongsBefore(bytes, from, until, index) ? this.#displaced + 1 : 0;
         if (this.#displaced === 2) {
           throw this.#brokenAt(index + 1, "values stand one place too late");
@@ -199,12 +209,15 @@ export class ValueReader {
 
   /** Whether the end of an MGET in which a value did not verify is what it seems: nothing of it is left over. */
   #proveEnd(slab: ReadSlab): boolean {
+    const isFollowed = this.#isFollowed();
     if (slab.start >= slab.end) {
-      if (this.#isFollowed()) return false;
+      if (isFollowed) return false;
     } else {
-      const next = slab.bytes[slab.start];
-      if ((next === DOLLAR || next === UNDERSCORE) && !this.#precedesValue()) {
-        throw new ProtocolError("a value more than was asked for, behind one that does not verify");
+      const next = slab.bytes[slab.start]!;
+      const beginsValue = next === DOLLAR || next === UNDERSCORE;
+      const mayBeValue = isFollowed ? this.#precedesValue() : this.#context.isAnotherDue();
+      if (!beginsReply(next) || (beginsValue && !mayBeValue)) {
+        throw new ProtocolError("something is left over of values, behind one that does not verify");
       }
     }
     this.#endDoubt();
@@ -228,6 +241,13 @@ export class ValueReader {
     if (this.#index < reads.length || deletes.length + puts.length + expiringPuts.length > 0) return false;
     const kind = singles[0]?.kind;
     return kind === Kind.getAndDelete || kind === Kind.setIfNotExists;
+  }
+
+  /** If the last value that is to be decoded later does not verify, what comes behind it is not believed at once. */
+  #lookAtUndecoded(): void {
+    const stored = this.#undecoded!;
+    this.#undecoded = undefined;
+    if (!this.#context.codec.isSealedAt(stored, 0, [stored.length], this.#undecodedChecksum)) this.#unproven ??= [];
   }
 
   #endDoubt(): void {

@@ -116,6 +116,11 @@ export class WireConnection {
     return this.#state === "ready" && this.#socket.writableLength < HIGH_WATER_BYTES;
   }
 
+  /** Whether replies are due behind those that are being read. */
+  get isAnotherDue(): boolean {
+    return this.#due.size > 1;
+  }
+
   /** Whether no reply is due: nothing would show that the peer has gone. */
   get isIdle(): boolean {
     return this.#state === "ready" && this.#due.size === 0;

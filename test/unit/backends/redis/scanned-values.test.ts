@@ -72,6 +72,7 @@ function read(slab: ReadSlab, count: number, reply: Buffer, cuts: readonly numbe
   const reader = new BatchReader(encoded, {
     ...{ codec, parser: new ReplyParser(MAX_VALUE_BYTES), keyPrefix: Buffer.from(PREFIX) },
     ...{ maxValueBytes: MAX_VALUE_BYTES, maxBulkBytes: MAX_VALUE_BYTES * 2 },
+    isAnotherDue: () => false,
     swapAgain: () => assert.fail("nothing is swapped"),
   });
   let at = 0;
