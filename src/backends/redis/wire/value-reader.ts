@@ -8,6 +8,7 @@ import type { ReaderContext } from "./reader-context.js";
 import { refuseRun, tooLarge, undecodable } from "./reply-errors.js";
 import { INCOMPLETE } from "./reply-parser.js";
 import { beginsReply, swallowsReplies } from "./swallowed-replies.js";
+import { UnprovenAnswers } from "./unproven-answers.js";
 
 const CR = 13;
 const LF = 10;
@@ -34,20 +35,12 @@ export class ValueReader {
   #skipBytes = 0;
   /** Values in a row that belonged to the key before theirs. */
   #displaced = 0;
-  /**
-   * What came behind a value that did not verify, and has nothing by which to verify: it may be the answer to another key,
-   * until a value that does, or the end of its MGET, shows that every answer stands in its place. Undefined: there was no
-   * such value.
-   */
-  #unproven: { readonly request: Request; readonly value: Buffer | null }[] | undefined;
-
-  /** The value before, if it is to be decoded later: whether it verifies is found out when something needs to know. */
-  #undecoded: Buffer | undefined;
-  #undecodedChecksum = 0;
+  readonly #unproven: UnprovenAnswers;
 
   constructor(encoded: EncodedBatch, context: ReaderContext) {
     this.#encoded = encoded;
     this.#context = context;
+    this.#unproven = new UnprovenAnswers(encoded.batch, context.codec);
   }
 
   /** How many reads have had their reply read. */
@@ -57,7 +50,7 @@ export class ValueReader {
 
   /** Those among them whose answers are not given yet. */
   get unproven(): readonly Request[] {
-    return this.#unproven?.map(({ request }) => request) ?? [];
+    return this.#unproven.requests;
   }
 
   /** Consumes what there is; true when the last value has been read. */
@@ -67,7 +60,7 @@ export class ValueReader {
     if (this.#skipBytes > 0 && !this.#skip(slab)) return false;
     for (;;) {
       if (this.#index === this.#runEnd) {
-        if (this.#unproven !== undefined && !this.#proveEnd(slab)) return false;
+        if (this.#unproven.isInDoubt && !this.#proveEnd(slab)) return false;
         if (this.#index === reads.length) return true;
         if (!this.#readHeader(slab, reads)) return false;
       }
@@ -80,8 +73,7 @@ export class ValueReader {
     const { batch, readChecksums } = this.#encoded;
     const { codec, maxValueBytes, maxBulkBytes } = this.#context;
     const count = this.#runEnd;
-    if (this.#undecoded !== undefined) this.#lookAtUndecoded();
-    if (slab.region !== undefined && maxValueBytes >= MAX_SCANNED_VALUE_BYTES && this.#unproven === undefined) {
+    if (slab.region !== undefined && maxValueBytes >= MAX_SCANNED_VALUE_BYTES && !this.#unproven.areHeld) {
       this.#readScanned(slab, slab.region, reads);
     }
     const { bytes, end } = slab;
@@ -102,10 +94,7 @@ export class ValueReader {
           throw this.#brokenAt(index, "a null that is none");
         }
         at += width;
-        if (this.#undecoded !== undefined) this.#lookAtUndecoded();
-        const absent = reads[index++]!;
-        if (this.#unproven === undefined) batch.succeed(absent, null);
-        else this.#unproven.push({ request: absent, value: null });
+        this.#unproven.answer(reads[index++]!, null);
         continue;
       }
       let p = at + 1;
@@ -128,7 +117,7 @@ export class ValueReader {
         if (until <= end && swallowsReplies(codec, bytes, from, until, readChecksums[index]!)) {
           throw this.#brokenAt(index + 1, "a value holds the replies behind it");
         }
-        this.#unproven ??= [];
+        this.#unproven.hold();
         index++;
         this.#skipBytes = length + 2;
         slab.start = from;
@@ -159,9 +148,8 @@ export class ValueReader {
             if (swallowsReplies(codec, bytes, from, until, readChecksums[index]!)) {
               codec.decode(bytes, from, until, readChecksums[index]!);
             }
-            this.#undecoded = stored;
-            this.#undecodedChecksum = readChecksums[index]!;
-            batch.succeedStored(request, stored, this.#undecodedChecksum);
+            this.#unproven.holdUnlessSealed(stored, readChecksums[index]!);
+            batch.succeedStored(request, stored, readChecksums[index]!);
             at = until + 2;
             index++;
             continue;
@@ -178,11 +166,10 @@ export class ValueReader {
           value = codec.decodeOwned(block, from - blockStart, until - blockStart, readChecksums[index]!);
         }
         // What was written by others, without a header, comes back at its full length.
-        if (this.#undecoded !== undefined && value.length === length) this.#lookAtUndecoded();
-        if (this.#unproven !== undefined && value.length === length) {
-          this.#unproven.push({ request, value });
+        if (value.length === length) {
+          this.#unproven.answer(request, value);
         } else {
-          if (this.#unproven !== undefined) this.#endDoubt();
+          this.#unproven.give();
           batch.succeed(request, value);
         }
       } catch (error) {
@@ -190,8 +177,7 @@ export class ValueReader {
         if (swallowsReplies(codec, bytes, from, until, readChecksums[index]!)) {
           throw this.#brokenAt(index + 1, "a value holds the replies behind it");
         }
-        this.#unproven ??= [];
-        this.#undecoded = undefined;
+        this.#unproven.hold();
         this.#displaced = this.#belongsBefore(bytes, from, until, index) ? this.#displaced + 1 : 0;
         if (this.#displaced === 2) {
           throw this.#brokenAt(index + 1, "values stand one place too late");
@@ -220,7 +206,7 @@ export class ValueReader {
         throw new ProtocolError("something is left over of values, behind one that does not verify");
       }
     }
-    this.#endDoubt();
+    this.#unproven.give();
     return true;
   }
 
@@ -241,19 +227,6 @@ export class ValueReader {
     if (this.#index < reads.length || deletes.length + puts.length + expiringPuts.length > 0) return false;
     const kind = singles[0]?.kind;
     return kind === Kind.getAndDelete || kind === Kind.setIfNotExists;
-  }
-
-  /** If the last value that is to be decoded later does not verify, what comes behind it is not believed at once. */
-  #lookAtUndecoded(): void {
-    const stored = this.#undecoded!;
-    this.#undecoded = undefined;
-    if (!this.#context.codec.isSealedAt(stored, 0, [stored.length], this.#undecodedChecksum)) this.#unproven ??= [];
-  }
-
-  #endDoubt(): void {
-    const proven = this.#unproven!;
-    this.#unproven = undefined;
-    for (const { request, value } of proven) this.#encoded.batch.succeed(request, value);
   }
 
   /** Those before `index` have their answers: what ends the connection must not fail them again. */
