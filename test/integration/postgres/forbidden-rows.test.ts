@@ -1,23 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Client } from "pg";
 import type { Engine } from "../../../src/index.js";
 import { type Settled, settled } from "../../support/outcomes.js";
+import { queryOn } from "../../support/postgres-query.js";
 import { onPostgres, type TestScope } from "../../support/stores.js";
 import { until } from "../../support/until.js";
 
 const TABLE = "millrace_entries";
 
 await onPostgres("rows that the owner of the table forbids", (store, server) => {
-  async function query(text: string): Promise<Record<string, unknown>[]> {
-    const client = new Client(server.url);
-    await client.connect();
-    try {
-      return (await client.query(text)).rows;
-    } finally {
-      await client.end();
-    }
-  }
+  const query = (text: string): Promise<Record<string, unknown>[]> => queryOn(server.url, text);
 
   test("a row that the table's owner forbids fails alone, not those that it shares a statement with", async (t) => {
     const place = await store.place(t);

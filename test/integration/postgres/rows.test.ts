@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { Client } from "pg";
 import type { DriverContext } from "../../../src/backends/contract.js";
 import { ControlPlane } from "../../../src/backends/postgres/control-plane.js";
 import { MetadataQueries } from "../../../src/backends/postgres/metadata-queries.js";
@@ -10,6 +9,7 @@ import { ValueColumns } from "../../../src/backends/postgres/value-columns.js";
 import { Envelope } from "../../../src/codec/envelope.js";
 import { parsePostgresUrl } from "../../../src/config/postgres-url.js";
 import { createEngine, type Engine, type FoundEntry } from "../../../src/index.js";
+import { queryOn } from "../../support/postgres-query.js";
 import { onPostgres } from "../../support/stores.js";
 import { until } from "../../support/until.js";
 
@@ -20,15 +20,7 @@ async function found(entries: AsyncIterable<FoundEntry>): Promise<[string, strin
 }
 
 await onPostgres("rows of postgres", (store, server) => {
-  async function query(text: string): Promise<Record<string, unknown>[]> {
-    const client = new Client(server.url);
-    await client.connect();
-    try {
-      return (await client.query(text)).rows;
-    } finally {
-      await client.end();
-    }
-  }
+  const query = (text: string): Promise<Record<string, unknown>[]> => queryOn(server.url, text);
 
   async function plan(text: string): Promise<string> {
     return (await query(`EXPLAIN ${text}`)).map((row) => String(row["QUERY PLAN"])).join("\n");
