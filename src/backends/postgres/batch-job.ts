@@ -233,6 +233,7 @@ export class BatchJob implements BatchProgress {
     } else {
       this.#put(slab, session, this.#kept(batch.puts), this.#kept(batch.expiringPuts), exchanges);
     }
+    if (this.#others.length === 0) return;
     const { codec, maxValueBytes, maxStoredBytes } = this.#surroundings;
     const dialogs = new Dialogs(this, this.#others, {
       ...{ session, codec, maxValueBytes, maxStoredBytes },
