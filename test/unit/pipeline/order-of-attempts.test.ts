@@ -165,11 +165,13 @@ test("a batch of which all was given up before it was sent says nothing about th
   await until("the circuit lets a call try", () => engine.stats().circuit === "half-open");
   const handed = hand.batches.length;
   // Its deadline passes in the turn in which it goes to the codec thread, behind which timers come before any answer.
+  // It is long enough for a machine that is busy just then.
+  const timeoutMs = 250;
   await new Promise<void>((resolve) => setImmediate(resolve));
-  const probe = endingOf(engine.put("probe", large, { timeoutMs: 1 }));
+  const probe = endingOf(engine.put("probe", large, { timeoutMs }));
   process.nextTick(() => {
     assert.equal(engine.stats().inFlightBatches, 1);
-    const until = performance.now() + 20;
+    const until = performance.now() + timeoutMs + 20;
     while (performance.now() < until);
   });
   assert.equal(await probe, "TIMEOUT not-applied");
