@@ -25,6 +25,11 @@ const WORTHWHILE_RATIO = 0.85 ** 2;
 const CROWDED_PREEMPTIONS = 0.1;
 /** From so many on it is the store, which the system has given this core too for now: it does its work in each wait. */
 const STORE_PREEMPTIONS = 0.75;
+/** Waits that are so many times longer or shorter than usual, for so many stretches on end, belong to another load. */
+const OTHER_LOAD_RATIO = 2;
+const OTHER_LOAD_STRETCHES = 4;
+/** Stretches before it begins anew once more: where loads change all the time, trials stay few. */
+const BEGINS_ANEW_AFTER = 64;
 
 /** What a wait depends on; in tests something else than the process. */
 export interface PollSurroundings {
@@ -89,7 +94,14 @@ export class BusyPoll {
   #turnedAtMs = 0;
   /** Of this stretch. */
   #waits = 0;
+  #sum = 0;
   #squares = 0;
+  /** Of waits in the way that is used; undefined: none has been yet. */
+  #usualMs: number | undefined;
+  /** Stretches on end that were not like that. */
+  #unusual = 0;
+  /** Stretches since it began, or began anew. */
+  #known = 0;
 
   /** @param limitMs how long it stays awake for an answer; 0: never */
   constructor(limitMs: number, surroundings: PollSurroundings = processSurroundings) {
@@ -109,6 +121,7 @@ export class BusyPoll {
     this.#startedMs = undefined;
     const nowMs = this.#surroundings.nowMs();
     const waitedMs = Math.min(nowMs - startedMs, LONGEST_COUNTED_MS);
+    this.#sum += waitedMs;
     this.#squares += waitedMs * waitedMs;
     if (++this.#waits === STRETCH) this.#endStretch();
     if (!isLast) this.#wait(nowMs);
@@ -150,8 +163,12 @@ export class BusyPoll {
     } else {
       this.#asleepMean = moved(this.#asleepMean, mean, weight);
     }
+    const preferred = this.#prefersPolling;
     this.#decide(isTrial);
+    if (this.#prefersPolling !== preferred) this.#usualMs = undefined;
+    else if (!isTrial && this.#isOtherLoad(this.#sum / STRETCH)) this.#beginAnew();
     this.#waits = 0;
+    this.#sum = 0;
     this.#squares = 0;
     if (this.#polls) this.#preemptionsBefore = this.#surroundings.preemptions();
   }
@@ -169,6 +186,32 @@ export class BusyPoll {
       this.#held++;
     }
     this.#polls = this.#held < this.#hold ? prefersPolling : !prefersPolling;
+  }
+
+  /**
+   * Whether waits have not been what they were for some time: what is known of them is of another load. One way is
+   * tried seldom, so what is remembered of it would be compared with what comes now for thousands of waits.
+   */
+  #isOtherLoad(meanMs: number): boolean {
+    this.#known++;
+    const usualMs = this.#usualMs ?? meanMs;
+    const isUnusual = meanMs > OTHER_LOAD_RATIO * usualMs || meanMs * OTHER_LOAD_RATIO < usualMs;
+    this.#unusual = isUnusual ? this.#unusual + 1 : 0;
+    this.#usualMs = isUnusual ? usualMs : moved(usualMs, meanMs, WEIGHT);
+    return this.#unusual >= OTHER_LOAD_STRETCHES && this.#known >= BEGINS_ANEW_AFTER;
+  }
+
+  #beginAnew(): void {
+    this.#asleepMean = undefined;
+    this.#awakeMean = undefined;
+    this.#preemptionsMean = undefined;
+    this.#usualMs = undefined;
+    this.#unusual = 0;
+    this.#known = 0;
+    this.#prefersPolling = false;
+    this.#polls = false;
+    this.#hold = FIRST_HOLD;
+    this.#held = 0;
   }
 
   #isWorthwhile(): boolean {

@@ -148,6 +148,35 @@ test("what a machine was like is forgotten within a few thousand answers", () =>
   assert.ok(machine.askOften(poll, 20_000) > 0.95);
 });
 
+test("what a heavier load was like is forgotten within a few hundred answers", () => {
+  Object.assign(machine, { awakeMs: 0.5, asleepMs: 0.55 });
+  machine.askOften(poll, 20_000);
+  Object.assign(machine, { awakeMs: 0.03, asleepMs: 0.07 });
+  machine.askOften(poll, 400);
+  const awake = machine.askOften(poll, 1000);
+  assert.ok(awake > 0.8, `${awake}`);
+});
+
+test("what a crowd was like is forgotten within a few hundred answers, when it went with longer waits", () => {
+  Object.assign(machine, { awakeMs: 0.3, asleepMs: 0.4, preemptionsPerWait: 0.5 });
+  machine.askOften(poll, 20_000);
+  Object.assign(machine, { awakeMs: 0.03, asleepMs: 0.07, preemptionsPerWait: 0.01 });
+  machine.askOften(poll, 400);
+  const awake = machine.askOften(poll, 1000);
+  assert.ok(awake > 0.8, `${awake}`);
+});
+
+test("where loads change all the time the other way is still tried seldom", () => {
+  machine.preemptionsPerWait = 0.5;
+  let awake = 0;
+  const changes = 200;
+  for (let change = 0; change < changes; change++) {
+    Object.assign(machine, change % 2 === 0 ? { awakeMs: 0.01, asleepMs: 0.03 } : { awakeMs: 0.04, asleepMs: 0.1 });
+    awake += machine.askOften(poll, 320);
+  }
+  assert.ok(awake < 0.07 * changes, `${awake} of ${changes}`);
+});
+
 test("a slow beginning, with code that is not compiled yet, is forgotten too", () => {
   Object.assign(machine, { awakeMs: 0.4, asleepMs: 0.5 });
   machine.askOften(poll, 500);
