@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { suggest } from "../../src/config/suggest.js";
 import { parseSlo, type Slo } from "./slo.js";
 import { UsageError } from "./usage-error.js";
 
@@ -102,7 +103,13 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true, tokens: true });
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    const { code, message } = error as NodeJS.ErrnoException;
+    // Node.js names it in quotes, short options in groups one by one.
+    const option = code === "ERR_PARSE_ARGS_UNKNOWN_OPTION" ? /'(-[^']*)'/.exec(message)?.[1] : undefined;
+    if (option === undefined) throw new UsageError(message);
+    const near = suggest(option.replace(/^-+/, ""), Object.keys(OPTIONS));
+    const hint = near === undefined ? "--help shows them all" : `did you mean --${near}?`;
+    throw new UsageError(`there is no option ${option}; ${hint}`);
   }
 }
 

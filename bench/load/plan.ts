@@ -1,3 +1,4 @@
+import { suggest } from "../../src/config/suggest.js";
 import { CODEC_PARTS, type CodecPart } from "../codec/codec-bench.js";
 import type { BenchOptions } from "../lib/options.js";
 import { UsageError } from "../lib/usage-error.js";
@@ -40,29 +41,36 @@ export const CODEC = "codec";
 export const OBSERVABILITY = "observability";
 const SOAK_MS = 60_000;
 
-/** Whether the selector (a group, a size, a group with a size, a cell's name) means this workload. */
-export function selects(selector: string, workload: Workload): boolean {
+/** Parts that bring their own clients, or measure no client. */
+const OWN_PARTS: readonly string[] = [
+  ...[CODEC, ...CODEC_PARTS, OBSERVABILITY, ...OBSERVABILITY_PARTS],
+  ...[POSTGRES, LMDB, TIER, RESILIENCE],
+];
+
+/** All that `--workload` takes. */
+const SELECTORS: ReadonlySet<string> = new Set([...WORKLOADS.flatMap(selectorsOf), ...EXTRA_WORKLOADS, ...OWN_PARTS]);
+
+/** What means this workload: its group, its size, its group with a size, its name. */
+function selectorsOf(workload: Workload): string[] {
   const cell = workload.name.slice(0, workload.name.indexOf("@"));
-  return [workload.name, cell, workload.operation, workload.input.size].includes(selector);
+  return [workload.operation, workload.input.size, cell, workload.name];
+}
+
+export function selects(selector: string, workload: Workload): boolean {
+  return selectorsOf(workload).includes(selector);
+}
+
+function hintAt(name: string, known: readonly string[]): string {
+  const near = suggest(name, known);
+  return near === undefined ? "--list shows them all" : `did you mean ${near}?`;
 }
 
 /** @throws UsageError for names that mean nothing */
 export function makePlan(options: BenchOptions, clientsOnly: readonly string[] | null): Plan {
   const wanted = options.workloads;
   for (const name of wanted ?? []) {
-    const known =
-      [
-        ...EXTRA_WORKLOADS,
-        CODEC,
-        ...CODEC_PARTS,
-        OBSERVABILITY,
-        ...OBSERVABILITY_PARTS,
-        POSTGRES,
-        LMDB,
-        TIER,
-        RESILIENCE,
-      ].includes(name) || WORKLOADS.some((workload) => selects(name, workload));
-    if (!known) throw new UsageError(`there is no workload ${JSON.stringify(name)}; --list shows them all`);
+    if (SELECTORS.has(name)) continue;
+    throw new UsageError(`there is no workload ${JSON.stringify(name)}; ${hintAt(name, [...SELECTORS])}`);
   }
   for (const name of options.peers ?? []) {
     if (!SUBJECT_NAMES.includes(name)) {
@@ -73,18 +81,7 @@ export function makePlan(options: BenchOptions, clientsOnly: readonly string[] |
   const observabilityParts = OBSERVABILITY_PARTS.filter(
     (name) => wanted?.includes(OBSERVABILITY) === true || wanted?.includes(name) === true,
   );
-  // These parts bring their own clients.
-  const partNames: readonly string[] = [
-    CODEC,
-    ...codecParts,
-    OBSERVABILITY,
-    ...observabilityParts,
-    POSTGRES,
-    LMDB,
-    TIER,
-    RESILIENCE,
-  ];
-  const onlyParts = options.trace === null && wanted?.every((name) => partNames.includes(name)) === true;
+  const onlyParts = options.trace === null && wanted?.every((name) => OWN_PARTS.includes(name)) === true;
   const peers = onlyParts
     ? [MILLRACE]
     : (options.peers ?? SUBJECT_NAMES).filter((name) => clientsOnly?.includes(name) ?? true);

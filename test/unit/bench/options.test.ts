@@ -117,7 +117,12 @@ describe("options of the bench", () => {
   });
 
   const wrong: [string[], RegExp][] = [
-    [["--nonsense"], /--nonsense/],
+    [["--nonsense"], /there is no option --nonsense; --help shows them all$/],
+    [["--wrokload", "get"], /there is no option --wrokload; did you mean --workload\?$/],
+    [["--slo", "get.p99<1ms", "--duraton=60"], /there is no option --duraton; did you mean --duration\?$/],
+    [["-w"], /there is no option -w; --help/],
+    [["-hx"], /there is no option -x; --help/],
+    [["--json"], /--json/],
     [["stray"], /stray/],
     [["--json", "x", "stray"], /stray/],
     [["--rate", "fast"], /--rate.*"fast"/],
@@ -147,7 +152,9 @@ describe("options of the bench", () => {
   }
 
   test("workloads and peers that do not exist are named", () => {
-    assert.throws(() => makePlan(parseOptions(["--workload", "gte"]), null), /"gte"/);
+    assert.throws(() => makePlan(parseOptions(["--workload", "xyz"]), null), /"xyz"; --list shows them all$/);
+    assert.throws(() => makePlan(parseOptions(["--workload", "put-100@1000"]), null), /did you mean put-100B@1000\?$/);
+    assert.throws(() => makePlan(parseOptions(["--workload", "codec-gird"]), null), /did you mean codec-grid\?$/);
     assert.throws(() => makePlan(parseOptions(["--peers", "jedis"]), null), /"jedis".*ioredis/);
   });
 });
