@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { suggest } from "../../src/config/suggest.js";
+import { hintAt } from "./mistyped.js";
 import { parseSlo, type Slo } from "./slo.js";
 import { UsageError } from "./usage-error.js";
 
@@ -107,8 +107,7 @@ function parse(args: readonly string[]) {
     // Node.js names it in quotes, short options in groups one by one.
     const option = code === "ERR_PARSE_ARGS_UNKNOWN_OPTION" ? /'(-[^']*)'/.exec(message)?.[1] : undefined;
     if (option === undefined) throw new UsageError(message);
-    const near = suggest(option.replace(/^-+/, ""), Object.keys(OPTIONS));
-    const hint = near === undefined ? "--help shows them all" : `did you mean --${near}?`;
+    const hint = hintAt(option.replace(/^-+/, ""), Object.keys(OPTIONS), "--help shows them all", "--");
     throw new UsageError(`there is no option ${option}; ${hint}`);
   }
 }

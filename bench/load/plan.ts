@@ -1,5 +1,5 @@
-import { suggest } from "../../src/config/suggest.js";
 import { CODEC_PARTS, type CodecPart } from "../codec/codec-bench.js";
+import { hintAt } from "../lib/mistyped.js";
 import type { BenchOptions } from "../lib/options.js";
 import { UsageError } from "../lib/usage-error.js";
 import { LMDB } from "../lmdb/run-lmdb.js";
@@ -60,17 +60,14 @@ export function selects(selector: string, workload: Workload): boolean {
   return selectorsOf(workload).includes(selector);
 }
 
-function hintAt(name: string, known: readonly string[]): string {
-  const near = suggest(name, known);
-  return near === undefined ? "--list shows them all" : `did you mean ${near}?`;
-}
-
 /** @throws UsageError for names that mean nothing */
 export function makePlan(options: BenchOptions, clientsOnly: readonly string[] | null): Plan {
   const wanted = options.workloads;
   for (const name of wanted ?? []) {
     if (SELECTORS.has(name)) continue;
-    throw new UsageError(`there is no workload ${JSON.stringify(name)}; ${hintAt(name, [...SELECTORS])}`);
+    throw new UsageError(
+      `there is no workload ${JSON.stringify(name)}; ${hintAt(name, [...SELECTORS], "--list shows them all")}`,
+    );
   }
   for (const name of options.peers ?? []) {
     if (!SUBJECT_NAMES.includes(name)) {
