@@ -1,9 +1,16 @@
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { CompressionBackend, GlideClient, type GlideString, TimeUnit } from "@valkey/valkey-glide";
+import { atExit } from "../../src/testing/exit-cleanup.js";
 import type { Peer } from "./peer.js";
 
 /** The default of 1000 requests in flight would refuse the last of a load of 1000 tasks now and then. */
 const IN_FLIGHT_LIMIT = 10_000;
 const REQUEST_TIMEOUT_MS = 10_000;
+/** Where it listens for its own client, whatever `TMPDIR` says. */
+const SOCKET_FOLDER = "/tmp";
+
+let removesSocket = false;
 
 export class ValkeyGlidePeer implements Peer {
   readonly name: string;
@@ -20,6 +27,10 @@ export class ValkeyGlidePeer implements Peer {
 
   async connect(url: string): Promise<void> {
     const { hostname, port, username, password, pathname, protocol } = new URL(url);
+    if (!removesSocket) {
+      removesSocket = true;
+      atExit(removeSocket);
+    }
     this.#client = await GlideClient.createClient({
       addresses: [{ host: hostname, port: port === "" ? 6379 : Number(port) }],
       useTLS: protocol === "rediss:",
@@ -56,5 +67,12 @@ export class ValkeyGlidePeer implements Peer {
 
   async close(): Promise<void> {
     this.#client.close();
+  }
+}
+
+/** One for all clients of a process, which it leaves behind. */
+function removeSocket(): void {
+  for (const name of readdirSync(SOCKET_FOLDER)) {
+    if (name.startsWith(`glide-socket-${process.pid}-`)) rmSync(join(SOCKET_FOLDER, name), { force: true });
   }
 }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
 import { SubjectProcess } from "../../../bench/load/subject-process.js";
 import { freePort } from "../../../src/testing/free-port.js";
+import { startRedis } from "../../../src/testing/index.js";
 
 const ignore = (): void => {};
 const SEED = 1;
@@ -38,6 +40,17 @@ describe("the process of a bench subject", () => {
       assert.doesNotMatch(error.message, /secret/);
       return true;
     });
+  });
+
+  test("leaves no file behind, whatever its client does", async (t) => {
+    const socketOf = (pid: number): string[] =>
+      readdirSync("/tmp").filter((name) => name.startsWith(`glide-socket-${pid}-`));
+    const redis = await startRedis();
+    t.after(() => redis.stop());
+    const subject = await SubjectProcess.open({ name: "valkey-glide", url: redis.url, seed: SEED }, ignore);
+    assert.equal(socketOf(subject.pid).length, 1);
+    await subject.close();
+    assert.deepEqual(socketOf(subject.pid), []);
   });
 
   test("that is killed fails what it was asked for, by name", async () => {
