@@ -61,8 +61,8 @@ export class Batch {
   isStale = false;
   /** Its callers have their answers in parts, and not all in one go. */
   isAnsweredInParts = false;
-  /** Some request in it failed. */
-  hasFailed = false;
+  /** Some request in it was answered. */
+  hasSucceeded = false;
   /** Code of the first that did. */
   firstErrorCode: string | undefined = undefined;
   #writtenKeys: Set<CanonicalKey> | undefined;

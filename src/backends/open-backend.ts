@@ -39,6 +39,7 @@ export async function openBackend(address: BackendAddress, settings: BackendSett
       });
   }
   throw new UnsupportedOperationError(`backend ${address.kind} is not available in this release`, {
+    backend: address.kind,
     reason: "ERR_BACKEND_UNAVAILABLE",
   });
 }

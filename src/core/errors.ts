@@ -73,10 +73,15 @@ export abstract class StateError extends Error {
     return typeof error === "object" && error !== null && (error as { [STATE_ERROR]?: unknown })[STATE_ERROR] === true;
   }
 
+  /** What is wrong, as in the message, without the operation, the key and the backend. */
+  get summary(): string {
+    return this.#summary;
+  }
+
   /** The same failure as it concerns another operation. */
-  concerning(details: ErrorDetails): StateError {
+  concerning(details: ErrorDetails, summary = this.#summary): StateError {
     const Class = this.constructor as new (message: string, details: ErrorDetails) => StateError;
-    return new Class(this.#summary, {
+    return new Class(summary, {
       outcome: this.outcome,
       retryable: this.retryable,
       ...(this.reason === undefined ? {} : { reason: this.reason }),

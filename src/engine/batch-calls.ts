@@ -168,8 +168,9 @@ export class BatchCalls {
       return check();
     } catch (error) {
       if (!(error instanceof StateError)) throw error;
-      throw new InvalidArgumentError(`entry ${index} was refused, nothing was sent: ${error.message}`, {
+      throw new InvalidArgumentError(`entry ${index} was refused, nothing was sent: ${error.summary}`, {
         operation,
+        ...(error.key === undefined ? {} : { key: error.key }),
         backend: this.#core.driver.name,
         reason: "ERR_BATCH_ENTRY",
         cause: error,

@@ -58,9 +58,8 @@ abstract class BatchResults<T> implements ResultCollector {
       // Some of the keys may have been written, so only a write that failed for every key was not applied.
       const outcome = this.#refused === (this.isRead ? this.#failed : this.#size) ? "not-applied" : "unknown";
       const key = error.key === undefined ? {} : { key: error.key };
-      this.#reject(
-        error.concerning({ ...key, operation: `${this.#operation} (${this.#failed} of ${this.#size} keys)`, outcome }),
-      );
+      const summary = `${this.#failed} of ${this.#size} keys failed, the first of them: ${error.summary}`;
+      this.#reject(error.concerning({ ...key, operation: this.#operation, outcome }, summary));
     } else {
       this.#reject(error);
     }

@@ -21,6 +21,9 @@ export interface ArgumentLimits {
   readonly expires: boolean;
 }
 
+/** Errors show the beginning of a key, and this is more than that. */
+const SHOWN_OF_LONG_KEYS = 128;
+
 /** Options by which calls differ: those of every call, of one that may give a lifetime, of a put. */
 export const CALL_OPTIONS: readonly string[] = ["timeoutMs", "signal"];
 export const EXPIRING_OPTIONS: readonly string[] = [...CALL_OPTIONS, "ttlMs"];
@@ -221,9 +224,10 @@ export class CallArguments {
     return canonicalKeyOfBytes(keyBytes(key).subarray(Buffer.byteLength(this.#namespace)));
   }
 
-  closed(kind: Kind | string): ClosedError {
+  closed(kind: Kind | string, key?: CanonicalKey): ClosedError {
     const operation = typeof kind === "string" ? kind : OPERATION_NAMES[kind];
-    return new ClosedError("the engine is closed", { operation, backend: this.#limits.backend, reason: "ERR_CLOSED" });
+    const place = { operation, backend: this.#limits.backend, reason: "ERR_CLOSED" };
+    return new ClosedError("the engine is closed", key === undefined ? place : { ...place, key });
   }
 
   #unusualKey(operation: string, key: Key): CanonicalKey {
@@ -249,7 +253,10 @@ export class CallArguments {
       );
     }
     const longest = this.#limits.maxKeyBytes;
-    if (key.length > longest) throw this.#tooLong(operation, key.length + this.#limits.keyPrefixBytes);
+    if (key.length > longest) {
+      const shown = canonicalKeyOfBytes(key.subarray(0, SHOWN_OF_LONG_KEYS));
+      throw this.#tooLong(operation, shown, key.length + this.#limits.keyPrefixBytes);
+    }
     return this.#checkedKey(operation, canonicalKeyOfBytes(key));
   }
 
@@ -257,14 +264,14 @@ export class CallArguments {
     if (key.length === 0) throw this.#refuse(operation, undefined, "ERR_KEY_EMPTY", "the key is empty");
     const full = joinKey(this.#namespace, key);
     const bytes = keyByteLength(full) + this.#limits.keyPrefixBytes;
-    if (bytes > this.#limits.maxKeyBytes) throw this.#tooLong(operation, bytes);
+    if (bytes > this.#limits.maxKeyBytes) throw this.#tooLong(operation, full.slice(0, SHOWN_OF_LONG_KEYS), bytes);
     return full;
   }
 
-  #tooLong(operation: string, bytes: number): InvalidArgumentError {
+  #tooLong(operation: string, key: CanonicalKey, bytes: number): InvalidArgumentError {
     const { backend, maxKeyBytes } = this.#limits;
     const message = `the key is ${bytes} bytes with its prefix; ${backend} allows ${maxKeyBytes}`;
-    return this.#refuse(operation, undefined, "ERR_KEY_TOO_LONG", message);
+    return this.#refuse(operation, key, "ERR_KEY_TOO_LONG", message);
   }
 
   #tooLarge(operation: string, key: CanonicalKey, bytes: number): InvalidArgumentError {

@@ -1,6 +1,7 @@
 import type { Registry } from "prom-client";
 import type { Driver } from "../backends/contract.js";
 import type { ValueCodec } from "../codec/value-codec.js";
+import type { CanonicalKey } from "../core/key.js";
 import type { Pipeline } from "../pipeline/pipeline.js";
 import type { DegradedReads } from "../tier/degraded-reads.js";
 import type { ReadTier } from "../tier/read-tier.js";
@@ -62,6 +63,15 @@ export class EngineCore {
 
   get isClosed(): boolean {
     return this.#closing !== undefined;
+  }
+
+  /**
+   * For work that does not go through the pipeline.
+   * @throws CircuitOpenError
+   */
+  refuseWhileCircuitIsOpen(operation: string, key?: CanonicalKey): void {
+    const place = { operation, backend: this.driver.name, ...(key === undefined ? {} : { key }) };
+    if (this.pipeline.circuit === "open") throw this.pipeline.circuitOpen(place);
   }
 
   /** Has `close` wait for this work. */

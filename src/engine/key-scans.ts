@@ -42,6 +42,7 @@ export class KeyScans {
   async *#pages(operation: string, prefix: string | undefined, withValues: boolean): AsyncIterable<ScanPage> {
     const scope = this.#arguments.prefix(operation, prefix);
     if (this.#core.isClosed) throw this.#arguments.closed(operation);
+    this.#core.refuseWhileCircuitIsOpen(operation);
     await this.#core.pipeline.flush();
     try {
       yield* this.#core.driver.scan(scope, withValues);

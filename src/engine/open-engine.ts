@@ -4,13 +4,14 @@ import { openBackend } from "../backends/open-backend.js";
 import type { Compressor } from "../codec/compression/compressor.js";
 import { openCompressor } from "../codec/compression/open-compressor.js";
 import { Envelope } from "../codec/envelope.js";
-import { ConfigError, UnsupportedOperationError } from "../core/errors.js";
+import { ConfigError, StateError, UnsupportedOperationError } from "../core/errors.js";
 import { systemLoop } from "../core/event-loop.js";
 import { prepareHistograms } from "../observability/latency-summary.js";
 import { Pipeline } from "../pipeline/pipeline.js";
 import { DegradedReads } from "../tier/degraded-reads.js";
 import { ReadTier } from "../tier/read-tier.js";
 import { type CodecPool, createCodecPool } from "../workers/codec-pool.js";
+import { calledAs } from "./called-as.js";
 import type { Engine } from "./engine-contract.js";
 import { EngineCore } from "./engine-core.js";
 import { createMetricsRegistry } from "./engine-metrics.js";
@@ -29,7 +30,15 @@ import { StateEngine } from "./state-engine.js";
  *   connection or the login; BackendError when PostgreSQL will not have the engine's tables made
  */
 export async function createEngine(input?: string | EngineOptions, ...others: never[]): Promise<Engine> {
-  refuseOptionsBehind(others);
+  try {
+    refuseOptionsBehind(others);
+    return await openEngine(input);
+  } catch (error) {
+    throw error instanceof StateError && error.operation === undefined ? calledAs(error, "createEngine") : error;
+  }
+}
+
+async function openEngine(input: string | EngineOptions | undefined): Promise<Engine> {
   const options = parseEngineOptions(input);
   const driver =
     options.backend.kind === "driver" ? options.backend.driver : await openBackend(options.backend, options);

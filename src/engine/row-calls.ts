@@ -24,7 +24,7 @@ export abstract class RowCalls {
 
   async getWithMetadata(key: Key): Promise<FoundValue | null> {
     const canonical = this.#arguments.key("getWithMetadata", key);
-    const access = this.#offered("getWithMetadata", ({ metadata }) => metadata);
+    const access = this.#offered("getWithMetadata", ({ metadata }) => metadata, canonical);
     const read = async (): Promise<FoundValue | null> => {
       await this.#core.pipeline.flush();
       const found = await access.readWithMetadata(canonical);
@@ -121,12 +121,18 @@ export abstract class RowCalls {
     return { key: this.#arguments.strip(key), value, metadata };
   }
 
-  #offered<T>(operation: string, partOf: (driver: Driver) => T | undefined): T {
-    if (this.#core.isClosed) throw this.#arguments.closed(operation);
+  #offered<T>(operation: string, partOf: (driver: Driver) => T | undefined, key?: CanonicalKey): T {
+    if (this.#core.isClosed) throw this.#arguments.closed(operation, key);
     const part = partOf(this.#core.driver);
-    if (part !== undefined) return part;
-    const backend = this.#core.driver.name;
-    throw new UnsupportedOperationError("this store does not offer it", { operation, backend });
+    if (part === undefined) {
+      const place = { operation, backend: this.#core.driver.name, reason: "ERR_UNSUPPORTED_OPERATION" };
+      throw new UnsupportedOperationError(
+        "this store does not offer it",
+        key === undefined ? place : { ...place, key },
+      );
+    }
+    this.#core.refuseWhileCircuitIsOpen(operation, key);
+    return part;
   }
 }
 

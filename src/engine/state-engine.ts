@@ -150,6 +150,7 @@ export class StateEngine extends RowCalls implements Engine {
       throw new UnsupportedOperationError("this store has no transactions", {
         operation: "transaction",
         backend: this.#core.driver.name,
+        reason: "ERR_UNSUPPORTED_OPERATION",
       });
     }
     if (steps.length === 0) {
@@ -198,6 +199,7 @@ export class StateEngine extends RowCalls implements Engine {
       });
     }
     if (this.#core.isClosed) throw this.#arguments.closed("clear");
+    this.#core.refuseWhileCircuitIsOpen("clear");
     this.#core.tier?.dropAll();
     const cleared = this.#core.track(this.#core.pipeline.runAlone(() => this.#core.driver.clear(scope)));
     return cleared.catch((error: unknown) => Promise.reject(calledAs(error, "clear")));
@@ -222,11 +224,13 @@ export class StateEngine extends RowCalls implements Engine {
 
   async memoryUsage(): Promise<number> {
     if (this.#core.isClosed) throw this.#arguments.closed("memoryUsage");
+    this.#core.refuseWhileCircuitIsOpen("memoryUsage");
     return this.#core.driver.memoryUsage().catch((error: unknown) => Promise.reject(calledAs(error, "memoryUsage")));
   }
 
   async serverInfo(): Promise<Record<string, string>> {
     if (this.#core.isClosed) throw this.#arguments.closed("serverInfo");
+    this.#core.refuseWhileCircuitIsOpen("serverInfo");
     return this.#core.driver.serverInfo();
   }
 
@@ -276,7 +280,7 @@ export class StateEngine extends RowCalls implements Engine {
     options: CallOptions | undefined,
   ): Promise<T> {
     const core = this.#core;
-    if (core.isClosed) throw this.#arguments.closed(kind);
+    if (core.isClosed) throw this.#arguments.closed(kind, kind === Kind.transaction ? undefined : key);
     let timeoutMs = this.#operationMs;
     let signal: AbortSignal | undefined;
     if (options !== undefined) {
@@ -299,7 +303,7 @@ export class StateEngine extends RowCalls implements Engine {
   /** The answer to a get or contains that this process has; undefined: the store is to be asked. */
   #fromTier(kind: Kind, key: CanonicalKey, options: CallOptions | undefined): Promise<unknown> | undefined {
     const { tier, pipeline, isClosed } = this.#core;
-    if (isClosed) throw this.#arguments.closed(kind);
+    if (isClosed) throw this.#arguments.closed(kind, key);
     if (options !== undefined) {
       this.#arguments.options(OPERATION_NAMES[kind], key, options, CALL_OPTIONS);
       this.#arguments.timeout(OPERATION_NAMES[kind], key, options.timeoutMs, this.#operationMs);

@@ -28,6 +28,7 @@ export class CircuitBreaker {
   #state: CircuitState = "closed";
   #failures = 0;
   #openedAtMs = 0;
+  #openedBy: StateError | undefined;
   #probe: Request | undefined;
   #countedThisTurn = false;
 
@@ -58,6 +59,11 @@ export class CircuitBreaker {
     return Math.max(0, Math.ceil(this.#options.resetMs - (this.#loop.nowMs() - this.#openedAtMs)));
   }
 
+  /** The failure that opened it last. */
+  get openedBy(): StateError | undefined {
+    return this.#openedBy;
+  }
+
   /** Whether this operation may pass while the circuit is not closed: as the probe. */
   admits(request: Request): boolean {
     if (this.state !== "half-open" || (this.#probe !== undefined && !this.#probe.settled)) return false;
@@ -65,7 +71,10 @@ export class CircuitBreaker {
     return true;
   }
 
-  /** A batch came back without a failure. An answer to something sent before the circuit opened proves nothing. */
+  /**
+   * Something in a batch came back well: the store serves, even if it refuses to write at the moment, say. An answer
+   * to something sent before the circuit opened proves nothing.
+   */
   succeeded(): void {
     this.#failures = 0;
     if (this.#state === "half-open" && this.#probe?.settled === true) this.connected();
@@ -79,7 +88,7 @@ export class CircuitBreaker {
       return;
     }
     if (this.#state === "half-open") {
-      if (request === this.#probe) this.#open();
+      if (request === this.#probe) this.#open(error);
       return;
     }
     if (this.#countedThisTurn) return;
@@ -88,7 +97,7 @@ export class CircuitBreaker {
       this.#countedThisTurn = false;
     });
     this.#failures++;
-    if (this.#state === "closed" && this.#failures >= this.#options.failures) this.#open();
+    if (this.#state === "closed" && this.#failures >= this.#options.failures) this.#open(error);
   }
 
   /** The driver is connected to a store that answers. */
@@ -97,7 +106,8 @@ export class CircuitBreaker {
     this.#become("closed");
   }
 
-  #open(): void {
+  #open(error: StateError): void {
+    this.#openedBy = error;
     this.#openedAtMs = this.#loop.nowMs();
     this.#become("open");
   }

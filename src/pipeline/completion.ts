@@ -70,6 +70,7 @@ export class Completion {
   /** The leader's result for it and for all that follow it. */
   succeed(batch: Batch, leader: Request, result: unknown): void {
     this.#reads?.answered(leader, result);
+    batch.hasSucceeded = true;
     if (leader.follower === undefined && leader.answer === NO_ANSWER) this.settle(leader, result, batch);
     else this.#succeedAll(leader, result, batch);
   }

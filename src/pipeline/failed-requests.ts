@@ -213,7 +213,6 @@ export class FailedRequests {
 
 /** False: it has left this batch already; a lost connection fails everything that was sent over it once more. */
 function hasFailedIn(batch: Batch, leader: Request, error: StateError): boolean {
-  batch.hasFailed = true;
   batch.firstErrorCode ??= error.code;
   return !leader.isReturning && leader.batchSequence === batch.sequence;
 }

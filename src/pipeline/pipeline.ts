@@ -1,7 +1,7 @@
 import type { Batch, BatchOwner } from "../backends/batch.js";
 import type { Driver } from "../backends/contract.js";
 import type { Request } from "../backends/request.js";
-import { ClosedError, type StateError } from "../core/errors.js";
+import { ClosedError, type ErrorDetails, type StateError } from "../core/errors.js";
 import { type EventLoop, systemLoop } from "../core/event-loop.js";
 import { channels } from "../observability/channels.js";
 import { FEW_IN_FLIGHT } from "./answers-in-parts.js";
@@ -178,7 +178,7 @@ export class Pipeline implements BatchOwner {
       return;
     }
     if (this.#breaker !== undefined && !this.#breaker.isClosed && !this.#breaker.admits(request)) {
-      this.#completion.fail(request, circuitOpen(this.#completion.place(request), this.#breaker.opensInMs));
+      this.#completion.fail(request, this.circuitOpen(this.#completion.place(request)));
       return;
     }
     const shared = this.#reads?.called(request);
@@ -222,6 +222,11 @@ export class Pipeline implements BatchOwner {
 
   get circuit(): CircuitState {
     return this.#breaker?.state ?? "closed";
+  }
+
+  /** What is refused because of the circuit is refused with. */
+  circuitOpen(place: ErrorDetails): StateError {
+    return circuitOpen(place, this.#breaker?.opensInMs ?? 0, this.#breaker?.openedBy);
   }
 
   /** The driver can take batches again. */
@@ -276,11 +281,8 @@ export class Pipeline implements BatchOwner {
 
   #retire(batch: Batch): void {
     if (channels.batchCompleted.hasSubscribers) publishCompleted(this.#driver.name, batch, this.nowUs());
-    // Of an empty one all was given up before it was sent.
-    if (!batch.hasFailed && batch.size > 0) this.#breaker?.succeeded();
+    if (batch.hasSucceeded) this.#breaker?.succeeded();
     const oldest = this.#inFlight.remove(batch);
-    // Whoever waits for them must not hear of it before their callers do.
-    if (!this.#queue.marks.isEmpty) this.#completion.parts?.giveAll();
     this.#codec?.batchCodec.observeSettled(batch.size, this.#pending === 0);
     this.#queue.release(batch);
     this.#queue.marks.batchesCompletedBefore(oldest);
@@ -366,7 +368,11 @@ export class Pipeline implements BatchOwner {
   }
 
   #mark(alone: boolean, run: () => void): void {
-    this.#queue.mark(alone, run);
+    this.#queue.mark(alone, () => {
+      // Whoever waits for what was called before must not hear of its end before their callers do.
+      this.#completion.parts?.giveAll();
+      run();
+    });
     this.#schedule();
   }
 

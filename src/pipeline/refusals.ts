@@ -1,4 +1,4 @@
-import { CircuitOpenError, type ErrorDetails, QueueFullError } from "../core/errors.js";
+import { CircuitOpenError, type ErrorDetails, QueueFullError, type StateError } from "../core/errors.js";
 
 /** @param place which operation, on which store */
 export function queueFull(place: ErrorDetails, maxPending: number): QueueFullError {
@@ -9,11 +9,15 @@ export function queueFull(place: ErrorDetails, maxPending: number): QueueFullErr
   });
 }
 
-/** @param probeInMs milliseconds until one operation may pass as a probe */
-export function circuitOpen(place: ErrorDetails, probeInMs: number): CircuitOpenError {
+/**
+ * @param probeInMs milliseconds until one operation may pass as a probe
+ * @param cause the failure that opened the circuit
+ */
+export function circuitOpen(place: ErrorDetails, probeInMs: number, cause: StateError | undefined): CircuitOpenError {
   return new CircuitOpenError(`the store keeps failing; a probe may pass in ${probeInMs} ms`, {
     ...place,
     reason: "ERR_CIRCUIT_OPEN",
     retryable: true,
+    ...(cause === undefined ? {} : { cause }),
   });
 }

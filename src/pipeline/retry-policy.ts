@@ -34,7 +34,8 @@ export class RetryPolicy {
 
   /**
    * Whether this failure may be met with another attempt. A write that may have been applied is repeated only where a
-   * second application changes nothing: puts and lifetimes that outlast the call; the caller makes sure that nothing newer was sent since.
+   * second application changes nothing: puts and lifetimes that outlast the call, if they end at all; the caller makes
+   * sure that nothing newer was sent since.
    */
   allows(leader: Request, error: StateError): boolean {
     if (!error.retryable || leader.failedAttempts >= this.#options.retries) return false;
@@ -65,7 +66,7 @@ export class RetryPolicy {
 }
 
 function isRepeatable(leader: Request): boolean {
-  if (leader.kind !== Kind.expire) return leader.kind === Kind.put;
-  // A lifetime that the first application gave, and that ended before the second, would be answered "no such key".
+  if (leader.kind !== Kind.expire && leader.kind !== Kind.put) return false;
+  // A lifetime that the first application gave may end before the second: the key would come back, or not be there.
   return leader.ttlMs === 0 || leader.ttlMs > leader.timeoutMs;
 }

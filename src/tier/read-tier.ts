@@ -189,7 +189,7 @@ export class ReadTier implements ChangeListener {
         if (result === false) this.#dropValue(request.key);
         break;
       case Kind.ttl:
-        this.#takeLifetime(request.key, result as number | null);
+        this.#takeLifetime(request, result as number | null);
         break;
       case Kind.increment:
         break;
@@ -366,11 +366,13 @@ export class ReadTier implements ChangeListener {
     return nowMs - ((((nowMs * 1000) | 0) - request.startedAtUs) | 0) / 1000;
   }
 
-  #takeLifetime(key: CanonicalKey, leftMs: number | null): void {
+  #takeLifetime(request: Request, leftMs: number | null): void {
+    const { key } = request;
     if (leftMs === null) {
       this.#dropValue(key);
     } else if (leftMs !== Number.POSITIVE_INFINITY) {
-      const expiresAtMs = this.#loop.nowMs() + leftMs;
+      // The store looked at it some time between the call and now.
+      const expiresAtMs = this.#calledAtMs(request) + leftMs;
       this.#lifetimes.told(key, expiresAtMs);
       const entry = this.#entries.find(key, keyHash(key));
       entry?.endAt(Math.floor(expiresAtMs));
