@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BackendError } from "../../../src/core/errors.js";
+import { createEngine } from "../../../src/index.js";
+import { until } from "../../support/until.js";
+import { HandDriver, succeedAll } from "./hand-driver.js";
 import { heldStore } from "./held-store.js";
 
 const eager = () => heldStore({ eagerBatchSize: 32 });
@@ -88,4 +91,18 @@ test("of a store that does not ask for it all answers are given in one go", asyn
   await callers(scene, 12);
   await scene.answer(scene.sent[0]!);
   assert.deepEqual(scene.sizes(), [12, 12]);
+});
+
+test("a flush between two parts ends after the answers of everything called before it", async () => {
+  const hand = new HandDriver(() => {}, { eagerBatchSize: 32 });
+  const engine = await createEngine({ backend: hand.driver });
+  let settled = 0;
+  const gets = Array.from({ length: 20 }, (_, index) => engine.get(`key ${index}`).then(() => settled++));
+  await until("the batch is sent", () => hand.batches.length === 1);
+  succeedAll(hand.batches[0]!);
+  await gets[0];
+  assert.ok(settled < gets.length, "they are answered in parts");
+  await engine.flush();
+  assert.equal(settled, gets.length);
+  await engine.close();
 });

@@ -1,22 +1,23 @@
 import type { Batch } from "../../../src/backends/batch.js";
-import type { Driver, DriverContext, Health } from "../../../src/backends/contract.js";
+import type { Capabilities, Driver, DriverContext, Health } from "../../../src/backends/contract.js";
 import { Kind, type Request } from "../../../src/backends/request.js";
 
 /** A store that answers when and as a test says. */
 export class HandDriver {
   readonly name = "hand";
-  readonly capabilities = {
-    ...{ maxInFlight: 8, maxKeyBytes: 4096, expiry: true, transactions: true },
-    ...{ metadata: true, replicatedDurability: false },
-  };
+  readonly capabilities: Capabilities;
   readonly batches: Batch[] = [];
   readonly abandoned: Batch[] = [];
   writable = true;
   context: DriverContext | undefined;
   readonly #onBatch: (batch: Batch, driver: HandDriver) => void;
 
-  constructor(onBatch: (batch: Batch, driver: HandDriver) => void) {
+  constructor(onBatch: (batch: Batch, driver: HandDriver) => void, wishes: Partial<Capabilities> = {}) {
     this.#onBatch = onBatch;
+    this.capabilities = {
+      ...{ maxInFlight: 8, maxKeyBytes: 4096, expiry: true, transactions: true },
+      ...{ metadata: true, replicatedDurability: false, ...wishes },
+    };
   }
 
   /** What `createEngine` takes. */

@@ -110,3 +110,14 @@ test("an answer that is too large to be kept does not count as taken in", () => 
   scene.tier.answered(scene.call(Kind.get), Buffer.alloc(1 << 10));
   assert.deepEqual([scene.tier.statistics().fills, scene.tier.statistics().entries], [1, 1]);
 });
+
+test("what the store says of a lifetime counts from the call", () => {
+  const kept = [99, 100].map((ms) => {
+    const scene = new Scene();
+    const asked = scene.call(Kind.ttl);
+    scene.loop.clock.advance(900);
+    scene.tier.answered(asked, 1000);
+    return scene.isKeptFor(ms);
+  });
+  assert.deepEqual(kept, OVER_WITH_ITS_LIFETIME);
+});
