@@ -29,6 +29,8 @@ export {
 } from "./core/errors.js";
 export type { Key, Value } from "./core/value.js";
 export type {
+  BatchCutReport,
+  BatchingReport,
   CallOptions,
   Engine,
   EngineStats,

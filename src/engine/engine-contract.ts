@@ -12,8 +12,10 @@ import type { Table, TableCodec, TableFormat, TableOptions } from "../tables/tab
 import type { DegradedReadsStatistics } from "../tier/degraded-reads.js";
 import type { ReadTierStatistics } from "../tier/read-tier.js";
 import type { CodecPoolStatistics } from "../workers/codec-pool-statistics.js";
+import type { BatchingReport } from "./batching-report.js";
 
 export type { CallOptions, ExpiryOptions, PutOptions } from "../core/call-options.js";
+export type { BatchCutReport, BatchingReport } from "./batching-report.js";
 
 export type Mutation =
   | { readonly type: "put"; readonly key: Key; readonly value: Value; readonly ttlMs?: number | null }
@@ -243,6 +245,11 @@ export interface Engine extends AsyncDisposable {
   serverInfo(): Promise<Record<string, string>>;
   /** Figures of this engine, without asking the store; also after `close`. */
   stats(): EngineStats;
+  /**
+   * How operations were gathered into batches, why these ended, and how many operations shared a command: in figures and in
+   * words. Without asking the store; also after `close`.
+   */
+  explain(): BatchingReport;
   /** How the objectives of the option `slo` fare; without any the list is empty. */
   slo(): SloReport;
   /**

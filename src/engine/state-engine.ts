@@ -17,11 +17,13 @@ import type { SlowOperation } from "../observability/slow-log.js";
 import { createTable } from "../tables/stored-table.js";
 import type { Table, TableCodec, TableFormat, TableOptions, TableView } from "../tables/table-contract.js";
 import { BatchCalls } from "./batch-calls.js";
+import type { BatchingReport } from "./batching-report.js";
 import { CALL_OPTIONS, CallArguments, EXPIRING_OPTIONS, PUT_OPTIONS } from "./call-arguments.js";
 import { calledAs } from "./called-as.js";
 import type { CallOptions, Engine, EngineStats, ExpiryOptions, Mutation, PutOptions } from "./engine-contract.js";
 import type { EngineCore } from "./engine-core.js";
 import { engineStatistics } from "./engine-statistics.js";
+import { explainBatching } from "./explain-batching.js";
 import { keptAnswer } from "./kept-answer.js";
 import { KeyScans } from "./key-scans.js";
 import { putDetail, RowCalls } from "./row-calls.js";
@@ -236,6 +238,10 @@ export class StateEngine extends RowCalls implements Engine {
 
   stats(): EngineStats {
     return engineStatistics(this.#core);
+  }
+
+  explain(): BatchingReport {
+    return explainBatching(this.#core);
   }
 
   slo(): SloReport {
