@@ -90,10 +90,11 @@ export class BatchCalls {
   ): void {
     const { pipeline, options: engine, driver, tier } = this.#core;
     const signal = this.#arguments.signal(operation, undefined, options?.signal);
-    if (engine.queue.overflow === "reject" && pipeline.pending + requests.length > engine.queue.maxPending) {
-      const message = `${requests.length} more operations would exceed queue.maxPending (${engine.queue.maxPending})`;
-      // What is more than the queue holds when it is empty will never be taken.
-      const retryable = requests.length <= engine.queue.maxPending;
+    if (engine.queue.overflow === "reject" && !pipeline.hasRoomFor(requests.length, bytesOf(requests))) {
+      const { maxPending, maxBytes } = engine.queue;
+      const message = `${requests.length} more operations would exceed queue.maxPending (${maxPending}) or queue.maxBytes (${maxBytes})`;
+      // More operations than the queue holds when it is empty will never be taken.
+      const retryable = requests.length <= maxPending;
       const error = new QueueFullError(message, {
         ...{ operation, backend: driver.name, reason: "ERR_QUEUE_FULL", retryable },
       });
@@ -177,4 +178,10 @@ export class BatchCalls {
       });
     }
   }
+}
+
+function bytesOf(requests: readonly Request[]): number {
+  let bytes = 0;
+  for (const { keyUnits, valueUnits } of requests) bytes += keyUnits + valueUnits;
+  return bytes;
 }

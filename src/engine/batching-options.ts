@@ -37,9 +37,15 @@ export const queue = group(
       unit: "operations",
       doc: "Operations called and not yet settled.",
     }),
+    maxBytes: bytes({
+      min: MIB,
+      max: 1024 * 1024 * MIB,
+      default: 512 * MIB,
+      doc: "Keys and values of these operations; a larger one is taken while nothing else is pending.",
+    }),
     overflow: oneOf(["wait", "reject"], {
       default: "wait",
-      doc: "What a call beyond that does: wait for room, or fail with QueueFullError.",
+      doc: "What a call beyond these bounds does: wait for room, or fail with QueueFullError.",
     }),
   },
   { doc: "The bound of pending work." },

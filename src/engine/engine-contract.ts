@@ -84,6 +84,8 @@ export interface EngineStats {
   readonly slowOperations: number;
   /** Admitted operations, queued and in flight; `queue.maxPending` at most. */
   readonly pending: number;
+  /** Keys and values of all operations called and not settled: in bytes, of strings in characters. */
+  readonly pendingBytes: number;
   /** Operations beyond `queue.maxPending`, whose callers wait for room. */
   readonly waiting: number;
   /** Operations that shared another's command: same read, superseded write, read behind a pending write. */

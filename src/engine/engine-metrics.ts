@@ -151,6 +151,7 @@ export const METRIC_DEFINITIONS: readonly Definition[] = [
   },
   gauge("pending_operations", "Operations admitted and not settled.", ({ stats }) => stats.pending),
   gauge("pending_operations_limit", "How many of them there may be: queue.maxPending.", ({ maxPending }) => maxPending),
+  gauge("pending_bytes", "Keys and values of operations called and not settled.", ({ stats }) => stats.pendingBytes),
   gauge("waiting_operations", "Operations beyond queue.maxPending, whose callers wait.", ({ stats }) => stats.waiting),
   gauge("inflight_batches", "Batches on their way.", ({ stats }) => stats.inFlightBatches),
   gauge("pool_connections_active", "Connections to the store in use.", ({ stats }) => stats.activeConnections),

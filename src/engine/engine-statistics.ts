@@ -34,6 +34,7 @@ export function countersOf(core: EngineCore): Omit<EngineStats, "latency"> {
     retries: counters.retries,
     slowOperations: core.telemetry.slowByOperation.reduce((sum, count) => sum + count, 0),
     pending: core.pipeline.pending,
+    pendingBytes: core.pipeline.pendingBytes,
     waiting: core.pipeline.waiting,
     inFlightBatches: core.pipeline.inFlightBatches,
     coalesced: counters.coalesced,

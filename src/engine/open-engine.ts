@@ -50,11 +50,12 @@ async function openEngine(input: string | EngineOptions | undefined): Promise<En
   const checksum = new KeyChecksum(options.keyPrefix);
   const tier = openTier(driver, options);
   const degraded = openDegradedReads(driver, options, tier, () => pipeline.circuit === "open");
+  const { maxPending, maxBytes: maxPendingBytes, overflow } = options.queue;
   const pipeline = new Pipeline(
     driver,
     {
       ...options.batching,
-      ...options.queue,
+      ...{ maxPending, maxPendingBytes, overflow },
       operationMs: options.timeouts.operationMs,
       retry: options.retry,
       circuitBreaker: options.circuitBreaker,

@@ -26,7 +26,7 @@ export class Completion {
   readonly #watcher: PipelineWatcher | undefined;
   readonly #reads: ReadObserver | undefined;
   readonly #failedReads: FailedReads | undefined;
-  readonly #onSettled: () => void;
+  readonly #onSettled: (request: Request) => void;
   readonly #onFailed: (request: Request, error: StateError) => void;
 
   /**
@@ -36,7 +36,7 @@ export class Completion {
    */
   constructor(
     backend: string,
-    onSettled: () => void,
+    onSettled: (request: Request) => void,
     onFailed: (request: Request, error: StateError) => void,
     loop: EventLoop,
     watcher?: PipelineWatcher,
@@ -96,7 +96,7 @@ export class Completion {
     } else {
       this.#give(request, result, batch);
     }
-    this.#onSettled();
+    this.#onSettled(request);
   }
 
   readonly #give = (request: Request, result: unknown, batch: Batch): void => {
@@ -127,7 +127,7 @@ export class Completion {
     if (request.signal !== undefined) stopListening(request);
     if (request.collector !== undefined) request.collector.fail(request.collectorIndex, error);
     else request.reject!(error);
-    this.#onSettled();
+    this.#onSettled(request);
   }
 
   #settleInstead(request: Request, answer: Buffer | boolean | null): void {
@@ -138,7 +138,7 @@ export class Completion {
     if (request.signal !== undefined) stopListening(request);
     if (request.collector !== undefined) request.collector.settle(request.collectorIndex, answer);
     else request.resolve!(answer);
-    this.#onSettled();
+    this.#onSettled(request);
   }
 
   #succeedAll(leader: Request, result: unknown, batch: Batch): void {

@@ -14,6 +14,8 @@ export interface PipelineOptions {
   readonly lingerMs: number;
   /** Operations admitted at once, queued and in flight. */
   readonly maxPending: number;
+  /** Their keys and values, in bytes, of strings in UTF-16 units. Default: without bound. */
+  readonly maxPendingBytes?: number;
   readonly overflow: "wait" | "reject";
   /** Default milliseconds from a call to its settling. */
   readonly operationMs: number;

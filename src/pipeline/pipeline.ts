@@ -54,6 +54,8 @@ export class Pipeline implements BatchOwner {
   readonly #breaker: CircuitBreaker | undefined;
   /** Operations called and not settled. */
   #pending = 0;
+  /** Of their keys and values, of strings in UTF-16 units. */
+  #pendingBytes = 0;
   #sequence = 1;
   /** A driver, or who subscribed to what it is told, has the turn: calls made meanwhile leave after it. */
   #isHandingOver = false;
@@ -97,7 +99,8 @@ export class Pipeline implements BatchOwner {
     this.#gathering = new Gathering(gathering, loop);
     this.#completion = new Completion(
       driver.name,
-      () => {
+      (request) => {
+        this.#pendingBytes -= request.keyUnits + request.valueUnits;
         if (--this.#pending === 0 && this.#idleWaiters.length > 0) this.#becomeIdle();
       },
       (request, error) => {
@@ -159,6 +162,18 @@ export class Pipeline implements BatchOwner {
     return this.#pending - this.pending;
   }
 
+  /** Keys and values of operations called and not settled, of strings in UTF-16 units. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** Whether so much more has room. What is larger than all the room there is has it while nothing is pending. */
+  hasRoomFor(operations: number, bytes: number): boolean {
+    const { maxPending, maxPendingBytes = Number.POSITIVE_INFINITY } = this.#options;
+    if (this.#pending + operations > maxPending) return false;
+    return this.#pending === 0 || this.#pendingBytes + bytes <= maxPendingBytes;
+  }
+
   get inFlightBatches(): number {
     return this.#inFlight.count;
   }
@@ -171,10 +186,15 @@ export class Pipeline implements BatchOwner {
   /** Takes a request that already has its resolve and reject, or its collector. */
   submit(request: Request): void {
     const options = this.#options;
-    const full = this.#pending >= options.maxPending && options.overflow === "reject";
+    const bytes = request.keyUnits + request.valueUnits;
+    // Those of a call on many keys are taken whole or refused whole, before they come here.
+    const mayBeRefused = options.overflow === "reject" && request.collector === undefined;
+    const isFull = mayBeRefused && !this.hasRoomFor(1, bytes);
     this.#pending++;
-    if (full) {
-      this.#completion.fail(request, queueFull(this.#completion.place(request), options.maxPending));
+    this.#pendingBytes += bytes;
+    if (isFull) {
+      const place = this.#completion.place(request);
+      this.#completion.fail(request, queueFull(place, this.#pending - 1, this.#pendingBytes - bytes));
       return;
     }
     if (this.#breaker !== undefined && !this.#breaker.isClosed && !this.#breaker.admits(request)) {

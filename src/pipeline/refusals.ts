@@ -1,12 +1,11 @@
 import { CircuitOpenError, type ErrorDetails, QueueFullError, type StateError } from "../core/errors.js";
 
 /** @param place which operation, on which store */
-export function queueFull(place: ErrorDetails, maxPending: number): QueueFullError {
-  return new QueueFullError(`${maxPending} operations are pending already (queue.maxPending)`, {
-    ...place,
-    reason: "ERR_QUEUE_FULL",
-    retryable: true,
-  });
+export function queueFull(place: ErrorDetails, pending: number, bytes: number): QueueFullError {
+  return new QueueFullError(
+    `${pending} operations of ${bytes} bytes are pending already (bounds: queue.maxPending, queue.maxBytes)`,
+    { ...place, reason: "ERR_QUEUE_FULL", retryable: true },
+  );
 }
 
 /**

@@ -247,6 +247,29 @@ export function testPromises(store: Store): void {
     assert.equal(await textAt(engine, "key 0"), "1", "a refused batch was sent in part");
   });
 
+  test(`${store.name}: with overflow 'reject' pending work is bounded by bytes, too`, async (t) => {
+    const mebibyte = 1 << 20;
+    const queue = { maxBytes: mebibyte, overflow: "reject" } as const;
+    const { engine, driver, sentKeys } = await openWatched(store, t, { queue });
+    const large = "x".repeat(mebibyte);
+    await engine.put("larger than all the room", large);
+    await engine.batchPut(["a", "b"].map((key) => [key, large] as const));
+    assert.equal(engine.stats().pendingBytes, 0);
+    const release = driver.holdAnswers();
+    const admitted = engine.put("most of it", large.slice(100));
+    assert.equal(engine.stats().pendingBytes, "most of it".length + mebibyte - 100);
+    const refused = await failureOf(engine.put("too much", "y".repeat(100)));
+    assert.deepEqual([refused.code, refused.outcome, refused.retryable], ["QUEUE_FULL", "not-applied", true]);
+    const keys = Array.from({ length: 20 }, (_, index) => `key ${index}`);
+    assert.deepEqual([(await failureOf(engine.batchDelete(keys))).code], ["QUEUE_FULL"]);
+    const little = engine.get("little");
+    release();
+    await Promise.all([admitted, little]);
+    assert.ok(!sentKeys.includes("too much") && !sentKeys.includes("key 0"));
+    assert.equal(engine.stats().pendingBytes, 0);
+    await engine.put("room again", large);
+  });
+
   test(`${store.name}: with overflow 'wait' calls beyond maxPending wait for room and keep their order`, async (t) => {
     const { engine, driver } = await openWatched(store, t, { queue: { maxPending: 10, overflow: "wait" } });
     const release = driver.holdAnswers();

@@ -35,7 +35,7 @@ test("an engine without options has the documented defaults", () => {
     durability: "ack",
     maxValueBytes: 16 * 1024 * 1024,
     batching: { maxSize: 512, maxBytes: 1024 * 1024, maxInFlight: 8, lingerMs: 0 },
-    queue: { maxPending: 100_000, overflow: "wait" },
+    queue: { maxPending: 100_000, maxBytes: 512 * 1024 * 1024, overflow: "wait" },
     compression: { codec: "lz4", level: undefined, thresholdBytes: 1024 },
     checksum: "crc32",
     workers: { threads: "auto", offload: "auto" },
