@@ -45,6 +45,25 @@ for (const [what, shift] of SHIFTS) {
   });
 }
 
+test("the beginning of a reply that nobody asked for is not taken for that of the next answer", async (t) => {
+  const { server, engine } = await openScene(t);
+  await engine.batchPut([
+    ["a", "1"],
+    ["b", "2"],
+  ]);
+  const whole = server.deliver;
+  const begins = "*1\r\n$-1";
+  server.deliver = (reply, socket) => {
+    server.deliver = (next, later) =>
+      whole(later === socket ? Buffer.concat([Buffer.from("\r\n"), next]) : next, later);
+    whole(Buffer.concat([reply, Buffer.from(begins)]), socket);
+  };
+  assert.equal(String(await engine.get("a")), "1");
+  const ending = await settled(engine.get("b"));
+  assert.ok(!ending.ok || String(ending.value) === "2", JSON.stringify(ending));
+  await until("the connection was replaced", () => server.connections > 1);
+});
+
 test("a value too much inside a reply of many gives no caller another key's value", async (t) => {
   const { server, engine } = await openScene(t);
   const names = Array.from({ length: 20 }, (_, i) => `key ${i}`);

@@ -13,6 +13,8 @@ import { INCOMPLETE, PushReply, type Reply, type ReplyParser } from "./reply-par
 
 /** Bytes that may wait in this process for a peer that reads slowly before no more are accepted. */
 const HIGH_WATER_BYTES = 1024 * 1024;
+/** First byte of a pushed message. */
+const PUSH = 0x3e;
 /** Reads that take less are not counted against the turn. */
 const LIGHT_READ_MS = 0.3;
 const MAX_TURN_MS = 2;
@@ -260,6 +262,8 @@ export class WireConnection {
   #takeUnasked(): void {
     const slab = this.#slab;
     while (slab.start < slab.end) {
+      // Even the beginning of one: the rest would be taken for the answer to what is asked next.
+      if (slab.bytes[slab.start] !== PUSH) throw new ProtocolError("a reply to nothing");
       const reply = this.#options.parser.take(slab);
       if (reply === INCOMPLETE) return;
       if (!(reply instanceof PushReply)) throw new ProtocolError("a reply to nothing");
