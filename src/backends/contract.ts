@@ -73,7 +73,12 @@ export interface DriverContext {
   readonly logger: Logger;
   /** To be called when `isWritable` turned true again. */
   readonly onWritable: () => void;
-  /** To be called when a connection that was lost has been made again and the store has answered on it. */
+  /**
+   * To be called when a connection has been made that replaces none that was lost, the first for instance, and the store
+   * has answered on it.
+   */
+  readonly onConnected: () => void;
+  /** To be called, instead, when a connection that was lost has been made again and the store has answered on it. */
   readonly onReconnected: () => void;
 }
 

@@ -73,6 +73,7 @@ async function openEngine(input: string | EngineOptions | undefined): Promise<En
     maxValueBytes: options.maxValueBytes,
     logger: options.logger,
     onWritable: () => pipeline.resume(),
+    onConnected: () => pipeline.reconnected(),
     onReconnected: () => {
       telemetry.reconnected();
       pipeline.reconnected();

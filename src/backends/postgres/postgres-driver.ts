@@ -249,10 +249,11 @@ export class PostgresDriver implements Driver {
         this.#refusal = error;
         context.onWritable();
       },
-      onOpened: () => {
+      onOpened: (_lane, wasLost) => {
         this.#refusal = undefined;
         placement.advance();
-        context.onReconnected();
+        if (wasLost) context.onReconnected();
+        else context.onConnected();
       },
       onLost: (lane) => this.#lost(opened, lane),
       onFenced: () => {

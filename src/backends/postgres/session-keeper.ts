@@ -14,8 +14,8 @@ export interface KeeperOptions {
   readonly session: Omit<SessionOptions, "onClosed" | "onAborting">;
   readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
   readonly logger: Logger;
-  /** A lane has a connection. */
-  readonly onOpened: (lane: Lane) => void;
+  /** A lane has a connection, perhaps in place of one that was lost. */
+  readonly onOpened: (lane: Lane, wasLost: boolean) => void;
   /** A lane lost its connection; what was due on it has been told. */
   readonly onLost: (lane: Lane) => void;
   /** Nothing that was lost can write any more. */
@@ -35,6 +35,8 @@ export class SessionKeeper {
   readonly #options: KeeperOptions;
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #underWay = new Set<Promise<void>>();
+  /** Those that lost their connection and have none again. */
+  readonly #lost = new Set<Lane>();
   /** Server processes with writes whose fate is not known. */
   readonly #unfenced = new Set<SessionFacts>();
   /** Somebody sees to it that they end. */
@@ -62,7 +64,7 @@ export class SessionKeeper {
       ...this.#options.session,
       connectTimeoutMs,
       onClosed: (cause) => {
-        if (lane.session === session) this.#lost(lane, cause);
+        if (lane.session === session) this.#onLost(lane, cause);
       },
       onAborting: () => {
         // Before anybody hears of the loss: what they write next, or what waits already, must not go anywhere else.
@@ -80,7 +82,7 @@ export class SessionKeeper {
     lane.neededAtMs = performance.now();
     // The server is there, so the next attempt need not wait.
     this.#endPause();
-    this.#options.onOpened(lane);
+    this.#options.onOpened(lane, this.#lost.delete(lane));
   }
 
   /** Connects in the background, again and again until it works. */
@@ -140,9 +142,10 @@ export class SessionKeeper {
     void work.finally(() => this.#underWay.delete(work));
   }
 
-  #lost(lane: Lane, cause: StateError): void {
+  #onLost(lane: Lane, cause: StateError): void {
     lane.session = undefined;
     if (this.#isClosed) return;
+    this.#lost.add(lane);
     this.#lastFailure = cause;
     this.#options.logger.warn({ backend: BACKEND, cause: cause.message }, "connection lost, reconnecting");
     this.#options.onLost(lane);

@@ -68,6 +68,8 @@ export class ConnectionPool {
   #isAwaited = false;
   /** The last connection was lost, not closed. */
   #isRecovering = false;
+  /** A lane was lost, and no change has led to open lanes since. */
+  #hasLost = false;
   readonly #unfenced = new Set<ServerFacts>();
   #opening: Lane | undefined;
   #isConnecting = false;
@@ -296,6 +298,7 @@ export class ConnectionPool {
     this.#lastFailure = cause;
     this.#options.context.logger.warn({ backend: "redis", cause: cause.message }, "connection lost, reconnecting");
     if (!wasJoining) {
+      this.#hasLost = true;
       this.#isChanging = true;
       this.#unfenced.add(lane.facts);
     }
@@ -342,8 +345,9 @@ export class ConnectionPool {
   }
 
   #change(remaining: Lane[]): void {
-    const { onReconnected, onWritable } = this.#options.context;
+    const { onConnected, onReconnected, onWritable } = this.#options.context;
     const wasEmpty = remaining.length === 0;
+    const hadLost = this.#hasLost;
     this.#lanes = [...remaining, ...this.#joining.filter((lane) => lane.isOpen)];
     this.#joining = [];
     this.#isChanging = false;
@@ -351,11 +355,13 @@ export class ConnectionPool {
     if (this.#lanes.length > 0) {
       this.#isAwaited = false;
       this.#isRecovering = false;
+      this.#hasLost = false;
     } else if (this.isAsleep) {
       this.#forgetFailures();
     }
-    if (wasEmpty && this.#lanes.length > 0) onReconnected();
-    else onWritable();
+    if (!wasEmpty || this.#lanes.length === 0) onWritable();
+    else if (hadLost) onReconnected();
+    else onConnected();
     this.#grow();
   }
 

@@ -19,6 +19,7 @@ export function driverContext(overrides: Partial<DriverContext> = {}): DriverCon
     operationTimeoutMs: 3000,
     maxValueBytes: 16 << 20,
     onWritable: silent,
+    onConnected: silent,
     onReconnected: silent,
     logger: { debug: silent, info: silent, warn: silent, error: silent },
     ...overrides,

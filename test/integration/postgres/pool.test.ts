@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
@@ -69,6 +70,32 @@ if (await postgresIsThere("the pool of connections to PostgreSQL")) {
     assert.equal(String(await engine.get("k7")), "29:7");
     await until("one is left again", async () => (await processes()).length <= 1 + CONTROL);
     assert.equal(engine.stats().operationsFailed, 0);
+  });
+
+  test("postgres: connections that were lost and made again are told, those that slept and are needed again are not", async (t) => {
+    const server = await openServer(t);
+    let reconnections = 0;
+    const onReconnected = (): void => void reconnections++;
+    subscribe("millrace:reconnected", onReconnected);
+    t.after(() => void unsubscribe("millrace:reconnected", onReconnected));
+    const admin = new Client({ connectionString: server.url });
+    admin.on("error", () => {});
+    await admin.connect();
+    t.after(() => admin.end());
+    const engine = await openEngine(t, { backend: server.url, pool: { min: 0, max: 2, idleMs: 2 * IDLE_MS } });
+    const asleep = (): Promise<void> => until("none is left", () => openConnections(engine) <= CONTROL);
+    await engine.put("a", "1");
+    await asleep();
+    await engine.put("a", "2");
+    assert.equal(reconnections, 0, "nothing was lost");
+    await admin.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()",
+    );
+    await until("the engine is connected again", () => reconnections === 1);
+    assert.equal(String(await engine.get("a")), "2");
+    await asleep();
+    assert.equal(String(await engine.get("a")), "2");
+    assert.equal(reconnections, 1, "the loss has been told");
   });
 
   test("postgres: with a minimum of 0 an engine without work has no connection for data, and connects when called", async (t) => {

@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import { Redis } from "ioredis";
 import type { BatchCompleted, Engine } from "../../../src/index.js";
+import { openConnections } from "../../support/connections.js";
 import { parsePrometheusText } from "../../support/prometheus-text.js";
 import { onRedis } from "../../support/stores.js";
 import { until } from "../../support/until.js";
@@ -50,19 +51,27 @@ await onRedis("observability on Redis", (store, server) => {
     }
   });
 
-  test("a connection that is lost and made again is told", async (t) => {
+  test("a connection that is lost and made again is told, one that slept and is needed again is not", async (t) => {
     const place = await store.place(t);
-    const engine = await place.open();
     let reconnections = 0;
     const onReconnected = (): void => void reconnections++;
     subscribe("millrace:reconnected", onReconnected);
     t.after(() => void unsubscribe("millrace:reconnected", onReconnected));
-    await engine.put("a", "1");
     const admin = new Redis(server.url);
     t.after(() => admin.disconnect());
+    await admin.ping();
+    const engine = await place.open({ pool: { min: 0, max: 2, idleMs: 300 } });
+    await engine.put("a", "1");
+    await until("it sleeps", () => openConnections(engine) === 0);
+    await engine.put("a", "1");
+    assert.equal(reconnections, 0, "nothing was lost");
     await admin.call("CLIENT", "KILL", "TYPE", "normal");
     await until("the engine is connected again", () => reconnections > 0);
+    assert.equal(reconnections, 1);
     assert.equal(String(await engine.get("a")), "1");
+    await until("it sleeps again", () => openConnections(engine) === 0);
+    assert.equal(String(await engine.get("a")), "1");
+    assert.equal(reconnections, 1, "the loss has been told");
   });
 
   test("connections of a pool on Redis are in the metrics", async (t) => {
