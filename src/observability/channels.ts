@@ -20,6 +20,8 @@ export interface BatchSent {
   readonly size: number;
   /** Of keys and values, estimated for strings. */
   readonly bytes: number;
+  /** What the store is asked for, where all of it is one operation, such as `get`; null: there are several. */
+  readonly operation: string | null;
   readonly commands: BatchCommands;
 }
 

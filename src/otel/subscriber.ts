@@ -11,7 +11,7 @@ import {
   type TracerProvider,
   trace,
 } from "@opentelemetry/api";
-import type { BatchCommands, BatchCompleted, ChannelName } from "../observability/channels.js";
+import type { BatchCompleted, ChannelName } from "../observability/channels.js";
 
 export interface OpenTelemetryOptions {
   /** Default: the one registered globally. */
@@ -30,13 +30,6 @@ const COMPLETED: ChannelName = "millrace:batch:completed";
 const DURATION_BOUNDS_S = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
 /** Names of database systems in the conventions, where they are not the engine's own. */
 const SYSTEM_NAMES: Readonly<Record<string, string>> = { postgres: "postgresql" };
-const OPERATIONS: Readonly<Record<keyof BatchCommands, string>> = {
-  gets: "get",
-  contains: "contains",
-  deletes: "delete",
-  puts: "put",
-  others: "other",
-};
 
 /**
  * From now on reports the batches of all engines in this process to OpenTelemetry, by the stable semantic conventions
@@ -89,17 +82,15 @@ class Durations {
 function attributesOf(batch: BatchCompleted): Attributes {
   return {
     "db.system.name": SYSTEM_NAMES[batch.backend] ?? batch.backend,
-    "db.operation.name": operationOf(batch),
+    "db.operation.name": nameOf(batch),
     ...(batch.error === null ? {} : { "error.type": batch.error }),
   };
 }
 
 /** One operation by its name; several as the conventions name batches. */
-function operationOf({ commands, size }: BatchCompleted): string {
-  const present = (Object.keys(OPERATIONS) as (keyof BatchCommands)[]).filter((name) => commands[name] > 0);
-  const only = present.length === 1 ? OPERATIONS[present[0]!] : undefined;
-  if (size === 1) return only ?? OPERATIONS.others;
-  return only === undefined ? "BATCH" : `BATCH ${only}`;
+function nameOf({ operation, size }: BatchCompleted): string {
+  if (operation === null) return "BATCH";
+  return size === 1 ? operation : `BATCH ${operation}`;
 }
 
 function emitSpan(tracer: Tracer, batch: BatchCompleted, attributes: Attributes): void {

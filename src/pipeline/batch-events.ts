@@ -1,4 +1,5 @@
 import type { Batch } from "../backends/batch.js";
+import { type Kind, OPERATION_NAMES } from "../backends/request.js";
 import type { BatchSent } from "../observability/channels.js";
 import { channels } from "../observability/channels.js";
 
@@ -28,6 +29,7 @@ function describe(backend: string, batch: Batch): BatchSent {
     sequence: batch.sequence,
     size: batch.size,
     bytes: batch.bytes,
+    operation: operationOf(batch),
     commands: {
       gets: batch.reads.length,
       contains: batch.probes.length,
@@ -36,4 +38,13 @@ function describe(backend: string, batch: Batch): BatchSent {
       others: batch.others.length,
     },
   };
+}
+
+function operationOf(batch: Batch): string | null {
+  const kinds = new Set<Kind>();
+  batch.forEachLeader(({ kind }) => kinds.add(kind));
+  // They were part of what was sent, or was to be.
+  for (const { kind } of batch.takenOut) kinds.add(kind);
+  const [kind] = kinds;
+  return kind === undefined || kinds.size > 1 ? null : OPERATION_NAMES[kind];
 }

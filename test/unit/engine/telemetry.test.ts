@@ -121,6 +121,7 @@ test("a batch is told when it is sent and when it is done, with its times and wh
     sequence: 1,
     size: 5,
     bytes: sent[0]!.bytes,
+    operation: null,
     commands: { gets: 1, contains: 0, deletes: 1, puts: 1, others: 1 },
   });
   const { durationMs, sentAtMs, answeredAfterMs, error, ...same } = completed[0]!;

@@ -16,6 +16,7 @@ import {
   SimpleSpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
 import { openBackend } from "../../../src/backends/open-backend.js";
+import type { OperationName } from "../../../src/backends/request.js";
 import { parseBackendUrl } from "../../../src/config/backend-url.js";
 import { createEngine, type Engine, StateError } from "../../../src/index.js";
 import { subscribeOpenTelemetry } from "../../../src/otel/index.js";
@@ -101,6 +102,34 @@ test("each batch is a client span named after its operations, by the conventions
         attributes: { "db.system.name": "memory", "db.operation.name": "BATCH", "db.operation.batch.size": 2 },
       },
     ],
+  );
+});
+
+test("every operation of an engine has its own name, alone and with others of its kind", async (t) => {
+  const { engine, spans } = await setUp(t);
+  const operations: Record<OperationName, (key: string) => Promise<unknown>> = {
+    get: (key) => engine.get(key),
+    contains: (key) => engine.contains(key),
+    put: (key) => engine.put(key, "1"),
+    delete: (key) => engine.delete(key),
+    setIfNotExists: (key) => engine.setIfNotExists(key, "1"),
+    getAndDelete: (key) => engine.getAndDelete(key),
+    compareAndSwap: (key) => engine.compareAndSwap(key, null, "1"),
+    increment: (key) => engine.increment(key),
+    ttl: (key) => engine.ttl(key),
+    expire: (key) => engine.expire(key, 60_000),
+    transaction: (key) => engine.transaction([{ type: "put", key, value: "1" }]),
+  };
+  for (const call of Object.values(operations)) {
+    await call("a");
+    await Promise.all([call("b"), call("c")]);
+  }
+  await Promise.all([engine.ttl("a"), engine.increment("n")]);
+  await settled();
+  const expected = Object.keys(operations).flatMap((name) => [name, `BATCH ${name}`]);
+  assert.deepEqual(
+    spans().map(({ attributes }) => attributes["db.operation.name"]),
+    [...expected, "BATCH"],
   );
 });
 
