@@ -31,6 +31,9 @@ export class KeyvStore extends EventEmitter {
     this.#source = new EngineSource(engine);
   }
 
+  get(key: string, options?: CallOptions): Promise<string | undefined>;
+  /** What Keyv's type of adapters asks for; what comes is text, of which Keyv makes its values. */
+  get<Stored>(key: string): Promise<Stored | undefined>;
   async get(key: string, options?: CallOptions): Promise<string | undefined> {
     const stored = this.#key(key);
     const engine = await this.#source.engine();
@@ -44,6 +47,9 @@ export class KeyvStore extends EventEmitter {
     );
   }
 
+  getMany(keys: readonly string[]): Promise<(string | undefined)[]>;
+  /** As with `get`. */
+  getMany<Stored>(keys: readonly string[]): Promise<(Stored | undefined)[]>;
   async getMany(keys: readonly string[]): Promise<(string | undefined)[]> {
     const stored = keys.map((key) => this.#key(key));
     const engine = await this.#source.engine();
@@ -59,8 +65,10 @@ export class KeyvStore extends EventEmitter {
     return true;
   }
 
-  async setMany(entries: readonly KeyvEntry[]): Promise<boolean[]> {
-    return Promise.all(entries.map(({ key, value, ttl }) => this.set(key, value, ttl)));
+  /** Resolves to what became of each entry, which `Keyv.setMany` gives to its caller; Keyv's type of adapters says void. */
+  async setMany(entries: readonly KeyvEntry[]): Promise<void> {
+    const stored: unknown = await Promise.all(entries.map(({ key, value, ttl }) => this.set(key, value, ttl)));
+    return stored as undefined;
   }
 
   async delete(key: string): Promise<boolean> {
