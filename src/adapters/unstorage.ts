@@ -6,16 +6,16 @@ import { EngineSource } from "./engine-source.js";
 
 export interface MillraceDriverOptions {
   /** An engine, which stays the caller's to close, or what `createEngine` takes. Default: its defaults. */
-  readonly engine?: Engine | EngineOptions | string;
+  readonly engine?: Engine | EngineOptions | string | undefined;
   /** Stands before every key, with a colon. */
-  readonly base?: string;
+  readonly base?: string | undefined;
   /** Seconds that items live; default: the engine's `defaultTtlMs`. A call's own `ttl` goes before it. */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
 }
 
 /** What unstorage passes on from the caller of a storage; only `ttl`, in seconds, means something here. */
 export interface ItemOptions {
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   readonly [option: string]: unknown;
 }
 

@@ -18,7 +18,7 @@ export type { CallOptions, ExpiryOptions, PutOptions } from "../core/call-option
 export type { BatchCutReport, BatchingReport } from "./batching-report.js";
 
 export type Mutation =
-  | { readonly type: "put"; readonly key: Key; readonly value: Value; readonly ttlMs?: number | null }
+  | { readonly type: "put"; readonly key: Key; readonly value: Value; readonly ttlMs?: number | null | undefined }
   | { readonly type: "delete"; readonly key: Key }
   | { readonly type: "expire"; readonly key: Key; readonly ttlMs: number | null };
 
@@ -33,9 +33,9 @@ export interface FoundEntry extends FoundValue {
 }
 
 export interface FindOptions {
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Entries at most; default: all. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
 }
 
 /** Latencies of the last while. */

@@ -17,12 +17,13 @@ export interface OptionSources {
    */
   readonly file?:
     | { readonly name: string; readonly text: string }
-    | { readonly name: string; readonly settings: Readonly<Record<string, unknown>> };
+    | { readonly name: string; readonly settings: Readonly<Record<string, unknown>> }
+    | undefined;
   /** Variables such as `MILLRACE_BATCHING_MAX_SIZE`, usually `process.env`. */
-  readonly environment?: Environment;
-  readonly options?: EngineOptions;
+  readonly environment?: Environment | undefined;
+  readonly options?: EngineOptions | undefined;
   /** What messages call the place of such an option. Default: the options given. */
-  readonly nameOf?: (path: string) => string;
+  readonly nameOf?: ((path: string) => string) | undefined;
 }
 
 /**

@@ -15,13 +15,13 @@ import type { BatchCompleted, ChannelName } from "../observability/channels.js";
 
 export interface OpenTelemetryOptions {
   /** Default: the one registered globally. */
-  readonly tracerProvider?: TracerProvider;
+  readonly tracerProvider?: TracerProvider | undefined;
   /** Default: the one registered globally. */
-  readonly meterProvider?: MeterProvider;
+  readonly meterProvider?: MeterProvider | undefined;
   /** Default: on. */
-  readonly spans?: boolean;
+  readonly spans?: boolean | undefined;
   /** Default: on. */
-  readonly metrics?: boolean;
+  readonly metrics?: boolean | undefined;
 }
 
 const SCOPE = "millrace";

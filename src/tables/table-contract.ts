@@ -19,25 +19,25 @@ export type TableFormat = "json" | "msgpack";
 
 interface TableVersions {
   /** Schema version of what this program writes, 1 to 65535; default 1. */
-  readonly version?: number;
+  readonly version?: number | undefined;
   /**
    * Oldest schema version whose readers understand what this program writes; default `version`, so that older readers
    * refuse it. Set it lower when a version only adds what older readers may ignore.
    */
-  readonly readableFrom?: number;
+  readonly readableFrom?: number | undefined;
 }
 
 export interface FormattedTableOptions<T> extends TableVersions {
   /** How records are written; records in either format are read. Default "json". */
-  readonly codec?: TableFormat;
+  readonly codec?: TableFormat | undefined;
   /**
    * From each version to the next, without gaps: `{ 1: (old: UserV1): UserV2 => …, 2: (old: UserV2): User => … }` for
    * version 3; each names the type of what it takes. Applied on read, the record itself is left as it is. The entry 0
    * takes values without a record header, written by other programs.
    */
-  readonly migrations?: { readonly [fromVersion: number]: (old: never) => unknown };
+  readonly migrations?: { readonly [fromVersion: number]: (old: never) => unknown } | undefined;
   /** Checks what was read and gives it its type; what it throws becomes a SerializationError. Default: none. */
-  readonly parse?: (read: unknown) => T;
+  readonly parse?: ((read: unknown) => T) | undefined;
 }
 
 export interface CustomTableOptions<T> extends TableVersions {
