@@ -45,7 +45,23 @@ export type {
 } from "./engine/engine-contract.js";
 export { createEngine } from "./engine/open-engine.js";
 export { type OptionSources, readEngineOptions } from "./engine/option-sources.js";
-export type { EngineOptions } from "./engine/options.js";
+export type {
+  BatchingOptions,
+  CacheOptions,
+  CircuitBreakerOptions,
+  CompressionOptions,
+  DegradedOptions,
+  EngineOptions,
+  MetricsOptions,
+  PoolOptions,
+  QueueOptions,
+  RetryOptions,
+  SloOptions,
+  SlowLogOptions,
+  TimeoutsOptions,
+  TlsOptions,
+  WorkersOptions,
+} from "./engine/options.js";
 export {
   type BatchCommands,
   type BatchCompleted,

@@ -3,21 +3,21 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { root } from "./process.mjs";
 
-const DERIVED = /export interface EngineOptions extends SettingsInput<Table> \{\s*\}/;
-
 /**
- * Has editors say what each option means. The compiler derives `EngineOptions` from the option table, whose texts are no
- * comments; here the declarations get the same type written out, each option with its text.
+ * Has editors say what each option means. The compiler derives `EngineOptions` and the interfaces of its groups from the
+ * option table, whose texts are no comments; here the declarations get the same types written out, each option with its
+ * text.
  */
 export async function documentOptions() {
   const compiled = join(root, "dist", "src", "engine", "options");
   const { describeEngineOptions } = await import(pathToFileURL(`${compiled}.js`).href);
-  const declarations = readFileSync(`${compiled}.d.ts`, "utf8");
-  if (!DERIVED.test(declarations)) throw new Error("the declarations of the options do not look as expected");
-  writeFileSync(
-    `${compiled}.d.ts`,
-    declarations.replace(DERIVED, () => writtenOut(describeEngineOptions())),
-  );
+  let declarations = readFileSync(`${compiled}.d.ts`, "utf8");
+  for (const { name, text } of writtenOut(describeEngineOptions())) {
+    const derived = new RegExp(`export interface ${name} extends \\S+ \\{\\s*\\}`);
+    if (!derived.test(declarations)) throw new Error(`src/engine/options.ts has no interface ${name} of this form`);
+    declarations = declarations.replace(derived, () => text);
+  }
+  writeFileSync(`${compiled}.d.ts`, declarations);
 }
 
 /** @param rows as `describeEngineOptions` gives them: each group before its own */
@@ -40,10 +40,10 @@ export function writtenOut(rows) {
     const off = row.type.endsWith("| false") ? " | false" : "";
     parent.lines.push(`    readonly ${name}?: ${isList ? `readonly ${group.name}[]` : group.name}${off} | undefined;`);
   }
-  const [whole, ...parts] = [...groups.values()].map(
-    ({ name, lines }) => `interface ${name} {\n${lines.join("\n")}\n}`,
-  );
-  return `export ${whole}\n${parts.join("\n")}`;
+  return [...groups.values()].map(({ name, lines }) => ({
+    name,
+    text: `export interface ${name} {\n${lines.join("\n")}\n}`,
+  }));
 }
 
 function comment({ doc, limits, default: fallback }) {

@@ -102,6 +102,25 @@ export interface ResolvedOptions extends Settings<Table> {}
 /** What `createEngine` takes: any part of the options. */
 export interface EngineOptions extends SettingsInput<Table> {}
 
+type GroupInput<Name extends keyof Table> = Exclude<SettingsInput<Table>[Name], false | undefined>;
+type ItemInput<Name extends "slo"> = GroupInput<Name>[number];
+
+// The groups by name, for declarations of packages that pass them on.
+export interface BatchingOptions extends GroupInput<"batching"> {}
+export interface QueueOptions extends GroupInput<"queue"> {}
+export interface CompressionOptions extends GroupInput<"compression"> {}
+export interface WorkersOptions extends GroupInput<"workers"> {}
+export interface PoolOptions extends GroupInput<"pool"> {}
+export interface TlsOptions extends GroupInput<"tls"> {}
+export interface TimeoutsOptions extends GroupInput<"timeouts"> {}
+export interface RetryOptions extends GroupInput<"retry"> {}
+export interface CircuitBreakerOptions extends GroupInput<"circuitBreaker"> {}
+export interface SlowLogOptions extends GroupInput<"slowLog"> {}
+export interface SloOptions extends ItemInput<"slo"> {}
+export interface MetricsOptions extends GroupInput<"metrics"> {}
+export interface CacheOptions extends GroupInput<"cache"> {}
+export interface DegradedOptions extends GroupInput<"degraded"> {}
+
 /**
  * Checks options and fills in the defaults; a string is the backend's URL.
  *

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -48,21 +48,34 @@ test("options written out for editors take what the table takes and nothing else
      void createEngine({ slo: [{ operation: "gets", percentile: 99, latencyMs: 5 }] });
     `,
   );
-  const types = join(dirname(compiler), "..", "..");
-  const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024", "--skipLibCheck", "false"];
-  const { status, stdout } = spawnSync(
-    process.execPath,
-    [
-      compiler,
-      ...options,
-      "--exactOptionalPropertyTypes",
-      "--typeRoots",
-      join(types, "@types"),
-      "--types",
-      "node",
-      file,
-    ],
-    { encoding: "utf8", cwd: folder },
-  );
-  assert.equal(status, 0, stdout);
+  compile(folder, file, ["--noEmit", "--skipLibCheck", "false"]);
 });
+
+test("a package that passes groups of options on can be published with its declarations", async (t) => {
+  const folder = await temporaryFolder(t);
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(fileURLToPath(new URL("../../../..", import.meta.url)), join(folder, "node_modules", "millrace"));
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "service", type: "module" }));
+  const file = join(folder, "passes-on.ts");
+  const groups = describeEngineOptions().filter(({ path, type }) => /\bgroup\b/.test(type) && !path.includes("."));
+  assert.ok(groups.length >= 14);
+  writeFileSync(
+    file,
+    `import { type EngineOptions } from "millrace";
+     ${groups.map(({ path }) => `export const ${path} = (options: EngineOptions) => options.${path};`).join("\n")}
+    `,
+  );
+  compile(folder, file, ["--declaration", "--skipLibCheck"]);
+  const declared = readFileSync(join(folder, "passes-on.d.ts"), "utf8");
+  assert.match(declared, /import\("millrace"\)\.BatchingOptions/);
+});
+
+function compile(folder: string, file: string, options: readonly string[]): void {
+  const common = ["--strict", "--exactOptionalPropertyTypes", "--module", "nodenext", "--target", "es2024"];
+  const types = ["--typeRoots", join(dirname(compiler), "..", "..", "@types"), "--types", "node"];
+  const { status, stdout } = spawnSync(process.execPath, [compiler, ...common, ...options, ...types, file], {
+    encoding: "utf8",
+    cwd: folder,
+  });
+  assert.equal(status, 0, stdout);
+}
