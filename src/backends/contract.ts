@@ -135,7 +135,10 @@ export interface Driver {
    * cannot, and what is kept in this process is as old as its time allows.
    */
   watchChanges?(listener: ChangeListener): void;
-  /** Settles every request of the batch exactly once and then completes it; never throws, may do so synchronously. */
+  /**
+   * Settles every request of the batch exactly once and then completes it; never throws, may do so synchronously. After
+   * `close` every request fails as CLOSED, `not-applied`.
+   */
   execute(batch: Batch): void;
   /**
    * A request of this batch, in flight, was given up by its caller. The driver must make sure that bytes it has not
@@ -149,6 +152,7 @@ export interface Driver {
   scan(prefix: string, withValues: boolean): AsyncIterable<ScanPage>;
   /** Deletes all keys that begin with `prefix` below the engine's key prefix; resolves to how many there were. */
   clear(prefix: string): Promise<number>;
+  /** @throws ClosedError after `close` */
   health(): Promise<Health>;
   /** Present where entries carry metadata. */
   readonly metadata?: MetadataAccess;
@@ -161,6 +165,9 @@ export interface Driver {
   memoryUsage(): Promise<number>;
   serverInfo(): Promise<Record<string, string>>;
   connections(): ConnectionCounts;
-  /** Frees everything. The pipeline has drained before; whatever is still in flight is failed by the driver. */
+  /**
+   * Frees everything. The pipeline has drained before; whatever is still in flight is failed by the driver. May be called
+   * again, to no effect.
+   */
   close(): Promise<void>;
 }
