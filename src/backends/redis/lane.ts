@@ -21,6 +21,9 @@ const BULK_OVERHEAD_BYTES = 64;
 /** The longest bulk a stock server sends; above it a length is damage, not data. */
 export const MAX_BULK_BYTES = 512 * 1024 * 1024;
 
+/** What a server says of itself is kept whole, however short the values may be. */
+const MAX_HANDSHAKE_REPLY_BYTES = 64 * 1024;
+
 /** A server that cannot end a connection for now is asked again after so long. */
 const ASK_AGAIN_MS = 50;
 
@@ -61,9 +64,9 @@ export class Lane {
   constructor(options: LaneOptions) {
     const { address, context, feed } = options;
     this.#options = options;
-    const parser = new ReplyParser(MAX_BULK_BYTES, context.maxValueBytes + BULK_OVERHEAD_BYTES, (message) =>
-      feed?.take(message),
-    );
+    const newParser = (maxKeptBytes: number): ReplyParser =>
+      new ReplyParser(MAX_BULK_BYTES, maxKeptBytes, (message) => feed?.take(message));
+    const parser = newParser(context.maxValueBytes + BULK_OVERHEAD_BYTES);
     this.#reader = {
       codec: context.codec,
       parser,
@@ -80,6 +83,7 @@ export class Lane {
       connectTimeoutMs: options.connectTimeoutMs,
       silenceMs: context.operationTimeoutMs,
       parser,
+      handshakeParser: newParser(MAX_HANDSHAKE_REPLY_BYTES),
       busyPollMs: options.busyPollMs,
       onClosed: (cause) => this.#closed(cause),
       onDrained: context.onWritable,

@@ -1,5 +1,5 @@
 import { isPassing } from "../redis-errors.js";
-import { ErrorReply } from "./protocol-error.js";
+import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { Reply } from "./reply-parser.js";
 
 export interface Login {
@@ -91,6 +91,7 @@ export async function shakeHands(
   // Without these facts a later connection could not have this one ended.
   refuseForNow("INFO", info);
   refuseForNow("CLIENT ID", clientId);
+  if (!(Buffer.isBuffer(info) || info instanceof ErrorReply)) throw new ProtocolError("INFO: not a text");
   const lines = infoLines(info);
   const runId = lines.get("run_id");
   for (const previous of ended) {
@@ -124,8 +125,10 @@ function pairs(reply: readonly Reply[]): Map<string, string> {
   return found;
 }
 
+/** None where it is refused. */
 function infoLines(reply: Reply): Map<string, string> {
   const found = new Map<string, string>();
+  if (!Buffer.isBuffer(reply)) return found;
   for (const line of String(reply).split("\r\n")) {
     const colon = line.indexOf(":");
     if (colon > 0) found.set(line.slice(0, colon), line.slice(colon + 1));

@@ -32,6 +32,8 @@ export interface WireConnectionOptions extends SocketAddress {
   /** Milliseconds without a byte, while replies are due, after which the peer counts as gone. */
   readonly silenceMs: number;
   readonly parser: ReplyParser;
+  /** Of the replies before the connection is ready. */
+  readonly handshakeParser: ReplyParser;
   /** As `BusyPoll` takes it. */
   readonly busyPollMs: number;
   /** Called once, when the connection was ready and is no more. */
@@ -87,6 +89,7 @@ export class WireConnection {
   constructor(options: WireConnectionOptions) {
     this.#options = options;
     options.parser.reset();
+    options.handshakeParser.reset();
     this.#poll = new BusyPoll(options.busyPollMs);
     this.#silence = new SilenceWatch(
       options.silenceMs,
@@ -208,7 +211,7 @@ export class WireConnection {
         if (reply instanceof StateError) reject(reply);
         else resolve(reply);
       };
-      this.#expect(new SingleReply(this.#options.parser, settle));
+      this.#expect(new SingleReply(this.#options.handshakeParser, settle));
       this.#socket.write(encodedCommand(args));
     });
   }
