@@ -32,7 +32,8 @@ return 1`;
  * Adds to counters, in order. KEYS: the counters, also several times the same. ARGV: the amounts.
  *
  * A number that was put as a value stands behind our header; its checksum is verified here before the header is taken
- * off, once per key. Reply per counter: the new value, as text beyond 2^53; or "!" and a reason.
+ * off, once per key. Reply per counter: the new value, as text beyond 2^53; or "!" and why nothing was added, or "?" and
+ * why nobody knows what the sum is. Every call is a pcall: a script that broke off could not say what it had added.
  */
 export const INCREMENT = `
 local function crc32(text)
@@ -47,8 +48,7 @@ local function crc32(text)
   end
   return bit.bnot(crc)
 end
-local function unframe(key)
-  local got = redis.pcall('GET', key)
+local function unframe(key, got)
   if type(got) ~= 'string' or #got < 9 or #got > 28 then return false end
   if string.byte(got, 1) ~= 193 or string.byte(got, 2) ~= 77 or string.byte(got, 7) ~= 16 then return false end
   local body = string.sub(got, 9)
@@ -60,25 +60,33 @@ local function unframe(key)
   end
   return body
 end
+local function refused(reply)
+  return type(reply) == 'table' and reply.err
+end
 local out = {}
 for i = 1, #KEYS do
   local key = KEYS[i]
   local sum = redis.pcall('INCRBY', key, ARGV[i])
-  if type(sum) == 'table' and string.find(sum.err, 'not an integer') then
-    local body, why = unframe(key)
+  local why = refused(sum)
+  if why and string.find(why, 'not an integer') then
+    local framed = redis.pcall('GET', key)
+    local body, damage = unframe(key, framed)
     if body then
-      local kept = redis.call('GET', key)
-      redis.call('SET', key, body, 'KEEPTTL')
-      sum = redis.pcall('INCRBY', key, ARGV[i])
-      if type(sum) == 'table' then redis.call('SET', key, kept, 'KEEPTTL') end
-    elseif why then
-      sum = {err = why}
+      why = refused(redis.pcall('SET', key, body, 'KEEPTTL'))
+      if not why then
+        sum = redis.pcall('INCRBY', key, ARGV[i])
+        why = refused(sum)
+        if why then redis.pcall('SET', key, framed, 'KEEPTTL') end
+      end
+    else
+      why = refused(framed) or damage or why
     end
   end
-  if type(sum) == 'table' then
-    out[i] = '!' .. sum.err
+  if why then
+    out[i] = '!' .. why
   elseif sum > 9007199254740991 or sum < -9007199254740991 then
-    out[i] = redis.call('GET', key)
+    local exact = redis.pcall('GET', key)
+    out[i] = type(exact) == 'string' and exact or '?' .. (refused(exact) or 'gone')
   else
     out[i] = sum
   end

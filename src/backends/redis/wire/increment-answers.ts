@@ -6,10 +6,21 @@ import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import { placeOf, refuseRun } from "./reply-errors.js";
 import type { Reply } from "./reply-parser.js";
 
+/** What the server says of a script that it had begun with, in the words of its several releases. */
+const BROKE_OFF = /user_script|running script|script killed/i;
+
+/** What the script says of a counter instead of its sum. */
+interface Trouble {
+  readonly text: string;
+  /** Whether the amount was added all the same. */
+  readonly isAdded: boolean;
+}
+
 /** Settles increments by the one reply of their script. */
 export function settleIncrements(batch: Batch, increments: readonly Request[], reply: Reply): void {
   if (reply instanceof ErrorReply) {
-    refuseRun(batch, increments, 0, increments.length, reply);
+    if (BROKE_OFF.test(reply.message)) failBrokenOff(batch, increments, reply);
+    else refuseRun(batch, increments, 0, increments.length, reply);
     return;
   }
   if (!Array.isArray(reply) || reply.length !== increments.length) throw new ProtocolError("not one sum per counter");
@@ -22,7 +33,15 @@ export function settleIncrements(batch: Batch, increments: readonly Request[], r
   }
 }
 
-function incrementError(request: Request, text: string): StateError {
+/** A server takes back nothing of what a script did before it broke off. */
+function failBrokenOff(batch: Batch, increments: readonly Request[], reply: ErrorReply): void {
+  for (const request of increments) {
+    const place = placeOf(request);
+    batch.fail(request, errorOfReply(reply, place).concerning({ ...place, outcome: "unknown" }));
+  }
+}
+
+function incrementError(request: Request, { text, isAdded }: Trouble): StateError {
   const place = placeOf(request);
   if (text === "corrupt")
     return new CorruptValueError("the stored number is damaged", { ...place, reason: "ERR_CORRUPT_VALUE" });
@@ -32,14 +51,14 @@ function incrementError(request: Request, text: string): StateError {
   if (text.includes("not an integer")) {
     return new BackendError("the stored value is not a whole number", { ...place, reason: "ERR_NOT_AN_INTEGER" });
   }
-  return errorOfReply(new ErrorReply(text.replace(/^-/, "")), place);
+  const refusal = errorOfReply(new ErrorReply(text.replace(/^-/, "")), place);
+  return isAdded ? refusal.concerning({ ...place, outcome: "unknown" }) : refusal;
 }
 
-/** A sum, or behind an exclamation mark what the script says went wrong with it. */
-function sumOf(reply: Reply): bigint | string {
+function sumOf(reply: Reply): bigint | Trouble {
   if (typeof reply === "bigint" || Number.isSafeInteger(reply)) return BigInt(reply as number | bigint);
   const text = Buffer.isBuffer(reply) ? reply.toString() : "";
-  if (text.startsWith("!")) return text.slice(1);
+  if (text.startsWith("!") || text.startsWith("?")) return { text: text.slice(1), isAdded: text.startsWith("?") };
   if (!/^-?\d{1,19}$/.test(text)) throw new ProtocolError("not a sum");
   return BigInt(text);
 }
