@@ -90,6 +90,16 @@ if (await redisIsThere("refusals that last")) {
     assert.equal(engine.stats().circuit, "closed");
   });
 
+  test("a lifetime that was taken away is not said to be there, where the user may not ask for the key", async (t) => {
+    const { admin, engine } = await openEngine(t);
+    await engine.put("mortal", "1", { ttlMs: 600_000 });
+    await admin.acl("SETUSER", "app", "-exists");
+    assert.equal(await engine.expire("mortal", null), true);
+    assert.equal(await admin.pttl("state:mortal"), -1);
+    const error = await failureOf(engine.expire("mortal", null));
+    assert.deepEqual([error.reason, error.outcome], ["NOPERM", "not-applied"]);
+  });
+
   test("a key that the user may not touch fails alone, not those that it shares a command with", async (t) => {
     const { server, admin } = await openEngine(t);
     await admin.acl("SETUSER", "app", "resetkeys", "~mine:*");

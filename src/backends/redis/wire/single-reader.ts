@@ -22,7 +22,7 @@ export class SingleReader {
   /** Replies before EXEC still to come; -1: not inside a transaction. */
   #queuedLeft = -1;
   /** The answer to the PERSIST whose EXISTS is read next. */
-  #persisted: Reply | undefined;
+  #persisted: number | ErrorReply | undefined;
   #transactionError: ErrorReply | undefined;
   /** A step was carried out at once instead of being queued. */
   #ranApart = false;
@@ -62,8 +62,7 @@ export class SingleReader {
       } else {
         const reply = this.#context.parser.takeAnswer(slab);
         if (reply === INCOMPLETE) return false;
-        // A server that refuses to change the key may well say that it exists.
-        this.#settle(request, this.#persisted instanceof ErrorReply ? this.#persisted : reply);
+        this.#settle(request, this.#persisted === undefined ? reply : persistOutcome(this.#persisted, reply));
         this.#persisted = undefined;
       }
       this.#queuedLeft = -1;
@@ -210,4 +209,13 @@ export class SingleReader {
   #keyChecksum(request: Request): number {
     return crc32(keyBytes(request.key), 0, undefined, crc32(this.#context.keyPrefix));
   }
+}
+
+/**
+ * What the answers of PERSIST and EXISTS together say. A server that refuses to change the key may well say that it
+ * exists; where the lifetime is gone the key was there, even if the server refuses to say so or it has gone since.
+ */
+function persistOutcome(persisted: number | ErrorReply, exists: Reply): Reply {
+  if (persisted instanceof ErrorReply) return persisted;
+  return persisted === 1 && (exists instanceof ErrorReply || exists === 0) ? persisted : exists;
 }
