@@ -145,6 +145,7 @@ export function newContext(): ReaderContext {
     keyPrefix: Buffer.from(PREFIX),
     maxValueBytes: MAX_VALUE_BYTES,
     maxBulkBytes: MAX_BULK_BYTES,
+    place: { isDoubtful: false },
     isAnotherDue: () => false,
     swapAgain: (_request, _stored, then) => then(1),
   };

@@ -73,6 +73,7 @@ export class Lane {
       keyPrefix: Buffer.from(context.keyPrefix, "utf8"),
       maxValueBytes: context.maxValueBytes,
       maxBulkBytes: MAX_BULK_BYTES,
+      place: { isDoubtful: false },
       isAnotherDue: () => this.#connection.isAnotherDue,
       swapAgain: (request, storedForm, then) => this.#swapAgain(request, storedForm, then),
     };

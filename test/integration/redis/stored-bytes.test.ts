@@ -81,6 +81,26 @@ await onRedis("stored bytes on redis", (store, server) => {
     assert.equal(await raw.exists(`${prefix}long`, `${prefix}whole`), 0);
   });
 
+  const UNGIVABLE: readonly [string, string, Buffer][] = [
+    ["barely too long", "ERR_VALUE_TOO_LARGE", Buffer.alloc(4100, "x")],
+    ["of a later format", "ERR_FORMAT_VERSION", Buffer.from("\xc1M\0\0\0\0\x20\0from the future", "latin1")],
+    ["damaged", "ERR_CORRUPT_VALUE_CHECKSUM", Buffer.from("\xc1M\x01\x02\x03\x04\x10\x01damaged", "latin1")],
+  ];
+  for (const [what, reason, stored] of UNGIVABLE) {
+    test(`a value that is ${what} spoils no answer beside it when it is taken out`, async (t) => {
+      const { engine, raw, prefix } = await openScene(t, { maxValueBytes: 4096, retry: { retries: 0 } });
+      await engine.put("whole", "20");
+      await raw.set(`${prefix}bad`, stored);
+      const taken = ["bad", "whole"].map((key) => settled(engine.getAndDelete(key)));
+      const counts = Array.from({ length: 600 }, (_, i) => engine.increment(`counter ${i}`));
+      assert.deepEqual(await Promise.all(counts), new Array(600).fill(1n));
+      const [bad, whole] = await Promise.all(taken);
+      assert.deepEqual(!bad!.ok && [bad!.error.reason, bad!.error.outcome], [reason, "unknown"]);
+      assert.equal(whole!.ok && String(whole!.value), "20");
+      assert.equal(await raw.exists(`${prefix}bad`), 0);
+    });
+  }
+
   test("no bytes of a value that is longer than any may be are taken for the answer to something else", async (t) => {
     const { engine, raw, prefix } = await openScene(t, { maxValueBytes: 65_536 });
     await engine.put("mine", "the right value");

@@ -222,3 +222,29 @@ test("a value beyond maxValueBytes, and values of other programs, keep nulls beh
   assert.deepEqual(await gets(engine, ["long", "a", "theirs", "b"]), ["CORRUPT_VALUE", null, "plain text", null]);
   assert.equal(server.connections, 1);
 });
+
+const TAKEN: Readonly<Record<string, (engine: Engine) => readonly Promise<unknown>[]>> = {
+  "null to the next value": (engine) => [engine.getAndDelete("absent"), engine.getAndDelete("b")],
+  "null to a conditional put": (engine) => [engine.getAndDelete("absent"), engine.setIfNotExists("c", "3")],
+  "value of another program": (engine) => [engine.getAndDelete("theirs"), engine.getAndDelete("b")],
+  "error to the next call": (engine) => [engine.getAndDelete("list"), engine.ttl("b")],
+};
+for (const [what, call] of Object.entries(TAKEN)) {
+  for (const inOneBatch of [true, false]) {
+    test(`a value too much before one that is taken out moves no ${what} in ${inOneBatch ? "its" : "another"} batch`, async (t) => {
+      const options: StoreOptions = { retry: { retries: 0 }, batching: { maxSize: inOneBatch ? 64 : 1 } };
+      const { server, engine } = await sceneWith(t, { other: "other's", b: "2" }, options);
+      server.data.set("theirs", "of another program");
+      const tooMuch = bulk(server.data.get("other")!);
+      let waiting = "";
+      let replies = 0;
+      server.intercept = ([, key]) => (key === "list" ? "-WRONGTYPE not a value\r\n" : undefined);
+      server.deliver = (reply, socket) => {
+        waiting += reply.toString("latin1");
+        replies += reply.toString("latin1").split(/\r\n(?=[$_+:-])/).length;
+        if (replies >= 2) socket.write(Buffer.from(tooMuch + waiting, "latin1"));
+      };
+      assert.deepEqual(await all(call(engine)), ["CORRUPT_VALUE", "CONNECTION"]);
+    });
+  }
+}

@@ -2,6 +2,7 @@ import type { StateError } from "../../../core/errors.js";
 import type { ReadSlab } from "../../read-slab.js";
 import type { Request } from "../../request.js";
 import type { EncodedBatch } from "./batch-encoder.js";
+import { provePlace } from "./deleted-values.js";
 import { settleIncrements } from "./increment-answers.js";
 import { ProtocolError } from "./protocol-error.js";
 import type { ReaderContext } from "./reader-context.js";
@@ -70,6 +71,7 @@ export class BatchReader {
           if (!this.#readIncrements(slab)) return false;
           break;
         case DONE:
+          if (this.#singles === undefined) this.#context.place.isDoubtful = false;
           this.#read = true;
           this.#completeIfDone();
           return true;
@@ -179,6 +181,7 @@ export class BatchReader {
     while (this.#index < increments.length) {
       const reply = this.#context.parser.takeAnswer(slab);
       if (reply === INCOMPLETE) return false;
+      provePlace(this.#context, reply);
       settleIncrements(batch, increments[this.#index]!, reply);
       this.#index++;
     }

@@ -12,6 +12,8 @@ export interface ReaderContext {
   readonly maxValueBytes: number;
   /** Bulks longer than this end the connection. */
   readonly maxBulkBytes: number;
+  /** Whether the last answer does not verify and may have been a reply too many: see `settleDeleted`. */
+  readonly place: { isDoubtful: boolean };
   /** Whether replies to something else are due behind those to the batch that is being read. */
   readonly isAnotherDue: () => boolean;
   /** Sends a compare-and-swap again for exactly these stored bytes and hands over its reply. */

@@ -6,10 +6,11 @@ import { hasLostValue, lostValue } from "../../located-error.js";
 import type { ReadSlab } from "../../read-slab.js";
 import { type CompareAndSwapDetail, Kind, type Request, type TransactionStep } from "../../request.js";
 import type { EncodedBatch } from "./batch-encoder.js";
+import { provePlace, settleDeleted } from "./deleted-values.js";
 import { ErrorReply, ProtocolError } from "./protocol-error.js";
 import type { ReaderContext } from "./reader-context.js";
-import { placeOf, refusalOf, tooLarge, undecodable } from "./reply-errors.js";
-import { INCOMPLETE, OversizedReply, type Reply } from "./reply-parser.js";
+import { placeOf, refusalOf, undecodable } from "./reply-errors.js";
+import { INCOMPLETE, type Reply } from "./reply-parser.js";
 import { swallowsReplies } from "./swallowed-replies.js";
 
 /** Reads the answers to a batch's commands that stand for one operation each. */
@@ -39,6 +40,12 @@ export class SingleReader {
     return this.#index;
   }
 
+  /** Whether the batch has other answers before these. */
+  get #isPreceded(): boolean {
+    const { probes, reads, deletes, puts, expiringPuts } = this.#encoded.batch;
+    return probes.length + reads.length + deletes.length + puts.length + expiringPuts.length > 0;
+  }
+
   /** Compare-and-swaps sent again, whose answers are still to come. */
   get repeats(): number {
     return this.#repeats;
@@ -47,6 +54,7 @@ export class SingleReader {
   /** Consumes what there is; true when the last reply has been read. */
   read(slab: ReadSlab): boolean {
     const { singles } = this.#encoded;
+    if (this.#index === 0 && this.#isPreceded) this.#context.place.isDoubtful = false;
     while (this.#index < singles.length) {
       const request = singles[this.#index]!;
       if (request.kind === Kind.transaction) {
@@ -54,6 +62,7 @@ export class SingleReader {
       } else if (request.kind === Kind.expire && request.ttlMs === 0 && this.#queuedLeft < 0) {
         const persisted = this.#context.parser.takeAnswer(slab);
         if (persisted === INCOMPLETE) return false;
+        provePlace(this.#context, persisted);
         if (typeof persisted !== "number" && !(persisted instanceof ErrorReply))
           throw new ProtocolError("not the answer of a change of lifetime");
         this.#persisted = persisted;
@@ -73,6 +82,7 @@ export class SingleReader {
 
   #settle(request: Request, reply: Reply): void {
     const { batch } = this.#encoded;
+    if (request.kind !== Kind.getAndDelete || reply instanceof ErrorReply) provePlace(this.#context, reply);
     if (reply instanceof ErrorReply) {
       batch.fail(request, refusalOf(request, reply));
       return;
@@ -92,7 +102,7 @@ export class SingleReader {
         batch.succeed(request, reply === -2 ? null : reply === -1 ? Number.POSITIVE_INFINITY : Number(reply));
         break;
       case Kind.getAndDelete:
-        this.#settleValue(request, reply);
+        this.#settleDeleted(request, reply);
         break;
       case Kind.compareAndSwap:
         this.#settleSwap(request, reply);
@@ -102,34 +112,12 @@ export class SingleReader {
     }
   }
 
-  #settleValue(request: Request, reply: Reply): void {
-    const { batch } = this.#encoded;
-    if (reply === null) {
-      batch.succeed(request, null);
-      return;
-    }
-    if (reply instanceof OversizedReply) {
-      batch.fail(
-        request,
-        tooLarge(request, reply.bytes, this.#context.maxValueBytes).concerning({
-          ...placeOf(request),
-          outcome: "unknown",
-        }),
-      );
-      return;
-    }
-    if (!Buffer.isBuffer(reply)) throw new ProtocolError("not a value");
-    try {
-      batch.succeed(request, this.#context.codec.decode(reply, 0, reply.length, this.#keyChecksum(request)));
-    } catch (error) {
-      // The server has deleted it all the same.
-      batch.fail(request, undecodable(request, error).concerning({ ...placeOf(request), outcome: "unknown" }));
-      // It has its answer: what ends the connection must not fail it again.
-      this.#index++;
-      // Damaged where it stood, it is gone and will not be met again. A reply too many, or a length that was damaged on
-      // its way and swallowed the replies behind it, would shift all that follow.
-      throw new ProtocolError("a value does not verify, and may be the answer to something else");
-    }
+  #settleDeleted(request: Request, reply: Reply): void {
+    const broken = settleDeleted(this.#encoded.batch, request, reply, this.#context, this.#keyChecksum(request));
+    if (broken === undefined) return;
+    // It has its answer: what ends the connection must not fail it again.
+    this.#index++;
+    throw new ProtocolError(broken);
   }
 
   #settleSwap(request: Request, reply: Reply): void {
@@ -186,6 +174,7 @@ export class SingleReader {
     while (this.#queuedLeft > 0) {
       const queued = this.#context.parser.takeAnswer(slab);
       if (queued === INCOMPLETE) return false;
+      provePlace(this.#context, queued);
       const isStep = this.#queuedLeft <= steps.length;
       if (queued instanceof ErrorReply) this.#transactionError ??= queued;
       else if (isStep && queued !== "QUEUED") this.#ranApart = true;
