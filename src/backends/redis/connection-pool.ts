@@ -4,7 +4,7 @@ import type { ChangeFeed } from "./change-feed.js";
 import { connectionFailure } from "./connection-failure.js";
 import type { ControlAddress } from "./control-connection.js";
 import { hostPortOf, Lane } from "./lane.js";
-import type { ServerFacts } from "./wire/handshake.js";
+import type { ConnectionIdentity } from "./wire/handshake.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
 
 /** A server that is back is found within about this, however long it was away. */
@@ -70,7 +70,7 @@ export class ConnectionPool {
   #isRecovering = false;
   /** A lane was lost, and no change has led to open lanes since. */
   #hasLost = false;
-  readonly #unfenced = new Set<ServerFacts>();
+  readonly #unfenced = new Set<ConnectionIdentity>();
   #opening: Lane | undefined;
   #isConnecting = false;
   #attemptTimer: NodeJS.Timeout | undefined;
@@ -150,6 +150,15 @@ export class ConnectionPool {
   /** Has the lanes change, even if only into what they are, once nothing is due: `beforeChange` is called then. */
   awaitQuiet(): void {
     this.#isChanging = true;
+    this.#checkSoon();
+  }
+
+  /** Over another connection, not one of these, something may still come: nothing is sent before the server has ended it. */
+  fence(connection: ConnectionIdentity): void {
+    if (this.#isClosed) return;
+    this.#unfenced.add(connection);
+    this.#isChanging = true;
+    this.#fence();
     this.#checkSoon();
   }
 

@@ -3,7 +3,7 @@ import { ConnectionError, type StateError } from "../../core/errors.js";
 import type { DriverContext } from "../contract.js";
 import { connectionFailure } from "./connection-failure.js";
 import { errorOfReply } from "./redis-errors.js";
-import { HandshakeRefused, logIn } from "./wire/handshake.js";
+import { askIdentity, type ConnectionIdentity, HandshakeRefused, logIn } from "./wire/handshake.js";
 import { type TlsMaterial, tlsOptions } from "./wire/open-socket.js";
 import { ErrorReply } from "./wire/protocol-error.js";
 import type { Reply } from "./wire/reply-parser.js";
@@ -29,6 +29,7 @@ export class ControlConnection {
   readonly #onEnded: () => void;
   /** What ioredis hides behind "Connection is closed." */
   #failure: Error | undefined;
+  #identity: ConnectionIdentity | undefined;
 
   /** @param onEnded called when it is of no further use, perhaps more than once */
   constructor(address: ControlAddress, context: DriverContext, tls: TlsMaterial | undefined, onEnded: () => void) {
@@ -61,6 +62,11 @@ export class ControlConnection {
     this.client.on("end", onEnded);
   }
 
+  /** Present once it has been open. */
+  get identity(): ConnectionIdentity {
+    return this.#identity!;
+  }
+
   get #hostPort(): string {
     return `${this.#address.host}:${this.#address.port}`;
   }
@@ -77,6 +83,7 @@ export class ControlConnection {
     try {
       await this.client.connect();
       await logIn((...args) => this.#ask(args), this.#address, 2);
+      this.#identity = await askIdentity((...args) => this.#ask(args));
     } catch (error) {
       this.cut();
       throw this.explain(error);

@@ -2,10 +2,11 @@ import type { Redis } from "ioredis";
 import PQueue from "p-queue";
 import type { ValueCodec } from "../../codec/value-codec.js";
 import { crc32 } from "../../core/crc32.js";
-import { ClosedError, ConnectionError, StateError } from "../../core/errors.js";
+import { BackendError, ClosedError, ConnectionError, StateError } from "../../core/errors.js";
 import { canonicalKeyOfBytes } from "../../core/key.js";
 import type { DriverContext, ScanPage } from "../contract.js";
 import { type ControlAddress, ControlConnection } from "./control-connection.js";
+import type { ConnectionIdentity } from "./wire/handshake.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
 
 const PAGE_KEYS = 512;
@@ -19,6 +20,7 @@ export class ControlPlane {
   readonly #address: ControlAddress;
   readonly #context: DriverContext;
   readonly #tls: () => Promise<TlsMaterial | undefined>;
+  readonly #onUnanswered: (connection: ConnectionIdentity) => void;
   readonly #prefix: Buffer;
   readonly #jobs = new PQueue({ concurrency: CONCURRENT_JOBS });
   #connection: Promise<ControlConnection> | undefined;
@@ -26,9 +28,19 @@ export class ControlPlane {
   #opening: ControlConnection | undefined;
   #closed = false;
 
-  constructor(address: ControlAddress, context: DriverContext, tls: () => Promise<TlsMaterial | undefined>) {
+  /**
+   * @param onUnanswered told of a connection over which something was to be deleted, and nobody knows whether it still
+   * will be: before the call fails, so that nothing that is written later has been sent
+   */
+  constructor(
+    address: ControlAddress,
+    context: DriverContext,
+    tls: () => Promise<TlsMaterial | undefined>,
+    onUnanswered: (connection: ConnectionIdentity) => void,
+  ) {
     this.#address = address;
     this.#tls = tls;
+    this.#onUnanswered = onUnanswered;
     this.#context = context;
     this.#prefix = Buffer.from(context.keyPrefix, "utf8");
   }
@@ -146,8 +158,12 @@ export class ControlPlane {
         if (!fits(reply)) throw this.#distrusted(operation, connection);
         return reply;
       } catch (error) {
-        if (error instanceof StateError) throw error.concerning({ operation });
-        throw connection === undefined ? error : connection.explain(error).concerning({ operation });
+        const cause = error instanceof StateError ? error : connection?.explain(error);
+        if (operation === "clear" && connection !== undefined && !(cause instanceof BackendError)) {
+          connection.cut();
+          this.#onUnanswered(connection.identity);
+        }
+        throw cause === undefined ? error : cause.concerning({ operation });
       }
     });
   }

@@ -10,7 +10,7 @@ import { isPassing } from "./redis-errors.js";
 import { type EncodedBatch, encodeBatch, encodeSwap } from "./wire/batch-encoder.js";
 import { BatchReader } from "./wire/batch-reader.js";
 import { CommandSlab, encodedCommand } from "./wire/command-slab.js";
-import { type ServerFacts, shakeHands } from "./wire/handshake.js";
+import { type ConnectionIdentity, type ServerFacts, shakeHands } from "./wire/handshake.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
 import type { ReaderContext } from "./wire/reader-context.js";
 import { type Reply, ReplyParser } from "./wire/reply-parser.js";
@@ -96,7 +96,7 @@ export class Lane {
    * @param isAlone whether no other connection is open when it begins to follow changes
    * @throws StateError
    */
-  async open(ended: readonly ServerFacts[], isAlone: () => boolean): Promise<void> {
+  async open(ended: readonly ConnectionIdentity[], isAlone: () => boolean): Promise<void> {
     const { address, feed, libraryVersion } = this.#options;
     try {
       this.#facts = await this.#connection.open(async (ask) => {
@@ -195,13 +195,13 @@ export class Lane {
    * Has the server end another connection; `done` when it has, or never would. One that cannot for now is asked again:
    * what it holds of that connection it would carry out later. Not called if this one is lost before.
    */
-  end(facts: ServerFacts, done: () => void): void {
+  end(connection: ConnectionIdentity, done: () => void): void {
     if (!this.isOpen) return;
     const slab = this.#connection.takeSlab(this.#newSlab);
-    slab.constant(encodedCommand(["CLIENT", "KILL", "ID", String(facts.clientId)]));
+    slab.constant(encodedCommand(["CLIENT", "KILL", "ID", String(connection.clientId)]));
     this.#sendForReply(slab, (reply) => {
       if (reply instanceof StateError) return;
-      if (isPassing(reply)) setTimeout(() => this.end(facts, done), ASK_AGAIN_MS).unref();
+      if (isPassing(reply)) setTimeout(() => this.end(connection, done), ASK_AGAIN_MS).unref();
       else done();
     });
   }

@@ -73,7 +73,12 @@ class RedisDriver implements Driver {
   async open(context: DriverContext): Promise<void> {
     const listener = this.#listener;
     const keyPrefix = Buffer.from(context.keyPrefix, "utf8");
-    this.#control = new ControlPlane(this.#address, context, () => this.#tls());
+    this.#control = new ControlPlane(
+      this.#address,
+      context,
+      () => this.#tls(),
+      (connection) => this.#pool.fence(connection),
+    );
     this.#pool = new ConnectionPool({
       address: this.#address,
       context,

@@ -40,6 +40,11 @@ async function clients(admin: Redis): Promise<Set<string>> {
   return new Set([...list.matchAll(/^id=(\d+) /gm)].map(([, id]) => id!));
 }
 
+async function calls(admin: Redis, command: string): Promise<number> {
+  const found = new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await admin.info("commandstats"));
+  return Number(found?.[1] ?? 0);
+}
+
 /** Whatever was still on its way over these connections has come, or never will. */
 async function awaitEnd(admin: Redis, connections: ReadonlySet<string>): Promise<void> {
   const own = String(await admin.client("ID"));
@@ -63,4 +68,23 @@ if (await redisIsThere("bytes that come late")) {
       assert.equal(String(await eventually(() => engine.get("a"))), "later");
     });
   }
+
+  test("a clear that the network held back deletes nothing that is put later", async (t) => {
+    const { proxy, admin, engine } = await openScene(t, { timeouts: { operationMs: 1000 } });
+    await eventually(() => engine.put("a", "first"));
+    await eventually(() => engine.count());
+    const before = await clients(admin);
+    const scans = await calls(admin, "scan");
+    // The clear has seen the key, and has not been told so, when what it then sends is held back.
+    await proxy.set({ toClient: { delayMs: 600 } });
+    const cleared = failureOf(engine.clear());
+    await until("the clear scans", async () => (await calls(admin, "scan")) > scans);
+    await proxy.set({ toServer: { delayMs: 2 * HELD_BACK_MS } });
+    assert.equal((await cleared).outcome, "unknown");
+    await proxy.clear();
+    await until("a later write is acknowledged", async () => (await settled(engine.put("a", "later"))).ok);
+    await awaitEnd(admin, before);
+    assert.equal(String(await eventually(() => engine.get("a"))), "later");
+    assert.equal(await engine.count(), 1);
+  });
 }

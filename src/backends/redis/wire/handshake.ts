@@ -8,15 +8,19 @@ export interface Login {
   readonly database: number;
 }
 
-export interface ServerFacts {
+/** What the server has to be told to end a connection. */
+export interface ConnectionIdentity {
+  /** Undefined where the server does not tell. */
+  readonly clientId: number | undefined;
+  /** Of this run of the server: ids of connections begin anew with the next. */
+  readonly runId: string | undefined;
+}
+
+export interface ServerFacts extends ConnectionIdentity {
   readonly server: string;
   readonly version: string;
   readonly protocol: 2 | 3;
   readonly hasMsetex: boolean;
-  /** Of this connection; undefined where the server does not tell. */
-  readonly clientId: number | undefined;
-  /** Of this run of the server: ids of connections begin anew with the next. */
-  readonly runId: string | undefined;
 }
 
 type Ask = (...args: string[]) => Promise<Reply>;
@@ -75,7 +79,7 @@ export async function shakeHands(
   ask: Ask,
   login: Login,
   libraryVersion: string,
-  ended: readonly ServerFacts[] = [],
+  ended: readonly ConnectionIdentity[] = [],
 ): Promise<ServerFacts> {
   const greeting = await logIn(ask, login, 3);
   const [ping, msetex, info, clientId] = await Promise.all([
@@ -88,25 +92,38 @@ export async function shakeHands(
     ask("CLIENT", "SETINFO", "LIB-VER", libraryVersion),
   ]);
   accept("PING", ping);
-  // Without these facts a later connection could not have this one ended.
-  refuseForNow("INFO", info);
-  refuseForNow("CLIENT ID", clientId);
-  if (!(Buffer.isBuffer(info) || info instanceof ErrorReply)) throw new ProtocolError("INFO: not a text");
-  const lines = infoLines(info);
-  const runId = lines.get("run_id");
+  const identity = identityOf(info, clientId);
+  const { runId } = identity;
   for (const previous of ended) {
     // The id of a connection to another run of the server may be somebody else's by now.
     if (previous.clientId === undefined || runId === undefined || previous.runId !== runId) continue;
     refuseForNow("CLIENT KILL", await ask("CLIENT", "KILL", "ID", String(previous.clientId)));
   }
-  const facts = greeting ?? lines;
+  const facts = greeting ?? infoLines(info);
   return {
     server: facts.get("server") ?? (facts.has("valkey_version") ? "valkey" : "redis"),
     version: facts.get("version") ?? facts.get("valkey_version") ?? facts.get("redis_version") ?? "unknown",
     protocol: greeting === undefined ? 2 : 3,
     hasMsetex: Array.isArray(msetex) && Array.isArray(msetex[0]) && msetex[0].length > 0,
+    ...identity,
+  };
+}
+
+/** Of a connection that is logged in; for one whose handshake asks nothing else. */
+export async function askIdentity(ask: Ask): Promise<ConnectionIdentity> {
+  const [info, clientId] = await Promise.all([ask("INFO", "server"), ask("CLIENT", "ID")]);
+  return identityOf(info, clientId);
+}
+
+/** Without it no later connection could have this one ended: a server that will tell soon is asked again. */
+function identityOf(info: Reply, clientId: Reply): ConnectionIdentity {
+  refuseForNow("INFO", info);
+  refuseForNow("CLIENT ID", clientId);
+  if (!(Buffer.isBuffer(info) || typeof info === "string" || info instanceof ErrorReply))
+    throw new ProtocolError("INFO: not a text");
+  return {
     clientId: typeof clientId === "number" ? clientId : undefined,
-    runId,
+    runId: infoLines(info).get("run_id"),
   };
 }
 
@@ -128,7 +145,7 @@ function pairs(reply: readonly Reply[]): Map<string, string> {
 /** None where it is refused. */
 function infoLines(reply: Reply): Map<string, string> {
   const found = new Map<string, string>();
-  if (!Buffer.isBuffer(reply)) return found;
+  if (reply instanceof ErrorReply) return found;
   for (const line of String(reply).split("\r\n")) {
     const colon = line.indexOf(":");
     if (colon > 0) found.set(line.slice(0, colon), line.slice(colon + 1));
