@@ -1,7 +1,8 @@
 /**
  * Compare and swap on stored bytes. KEYS: the key. ARGV: what may stand there as the expected value (the encoded form
  * and the raw one; none: the key must be absent), count first; then "del", or "set", the new stored form and its
- * lifetime in ms (0: none).
+ * lifetime in ms (0: none). The raw form stands for the value only where no header of ours stands before it: behind one,
+ * the same bytes are another value.
  *
  * Reply: 1 swapped, 0 not, or an array of the stored bytes where only a decoder can tell: compressed, or the raw bytes
  * behind another header than ours would be, so that several stored forms mean the same value.
@@ -11,10 +12,9 @@ local stored = redis.call('GET', KEYS[1])
 local forms = tonumber(ARGV[1])
 local same = (forms == 0 and stored == false)
 if stored then
-  for i = 2, forms + 1 do
-    if stored == ARGV[i] then same = true break end
-  end
-  if not same and forms > 1 and #stored >= 8 and #stored <= #ARGV[3] + 12 and string.byte(stored, 1) == 193 and string.byte(stored, 2) == 77
+  local framed = #stored >= 2 and string.byte(stored, 1) == 193 and string.byte(stored, 2) == 77
+  same = forms > 0 and (stored == ARGV[2] or (forms > 1 and not framed and stored == ARGV[3]))
+  if not same and forms > 1 and framed and #stored >= 8 and #stored <= #ARGV[3] + 12
     and (string.byte(stored, 7) % 16 ~= 0 or string.sub(stored, 9) == ARGV[3]) then return {stored} end
 end
 if not same then return 0 end

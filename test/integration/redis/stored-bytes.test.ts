@@ -55,6 +55,17 @@ await onRedis("stored bytes on redis", (store, server) => {
       }
     });
 
+    test(`the stored form of a ${form} value is not taken for the value by compareAndSwap`, async (t) => {
+      const { engine, raw, prefix } = await openScene(t, options);
+      await engine.put("a", value);
+      const stored = (await raw.getBuffer(`${prefix}a`))!;
+      assert.equal(await engine.compareAndSwap("a", stored, "swapped"), false);
+      assert.equal(String(await engine.get("a")), value);
+      await engine.put("a", stored);
+      assert.equal(await engine.compareAndSwap("a", stored, "swapped"), true);
+      assert.equal(String(await engine.get("a")), "swapped");
+    });
+
     test(`a ${form} value under another key is a CorruptValueError`, async (t) => {
       const { engine, raw, prefix } = await openScene(t, options);
       await engine.put("a", value);
