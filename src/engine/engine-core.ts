@@ -36,8 +36,11 @@ export class EngineCore {
   readonly tier: ReadTier | undefined;
   readonly limits: ArgumentLimits;
   readonly metrics: Registry;
-  /** Work besides the pipeline's that was begun before the engine closes and has to come to its end. */
-  readonly #jobs = new Set<Promise<unknown>>();
+  /**
+   * Work besides the pipeline's that was begun before the engine closes and has to come to its end, each with what makes
+   * it if it would wait for its caller.
+   */
+  readonly #jobs = new Map<Promise<unknown>, (() => void) | undefined>();
   #closing: Promise<void> | undefined;
 
   constructor(parts: EngineParts) {
@@ -74,12 +77,15 @@ export class EngineCore {
     if (this.pipeline.circuit === "open") throw this.pipeline.circuitOpen(place);
   }
 
-  /** Has `close` wait for this work. */
-  track<T>(work: Promise<T>): Promise<T> {
+  /**
+   * Has `close` wait for this work.
+   * @param onClosing has it come to its end also if its caller does nothing more
+   */
+  track<T>(work: Promise<T>, onClosing?: () => void): Promise<T> {
     const forget = (): void => {
       this.#jobs.delete(work);
     };
-    this.#jobs.add(work);
+    this.#jobs.set(work, onClosing);
     work.then(forget, forget);
     return work;
   }
@@ -90,8 +96,9 @@ export class EngineCore {
   }
 
   async #drainAndClose(): Promise<void> {
+    for (const onClosing of this.#jobs.values()) onClosing?.();
     await this.pipeline.drained();
-    await Promise.allSettled(this.#jobs);
+    await Promise.allSettled(this.#jobs.keys());
     this.pipeline.failQueued();
     this.telemetry.stop();
     await Promise.all([this.driver.close(), this.codecPool.close()]);

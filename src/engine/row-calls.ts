@@ -5,6 +5,7 @@ import { InvalidArgumentError, UnsupportedOperationError } from "../core/errors.
 import type { CanonicalKey } from "../core/key.js";
 import type { Key, Value } from "../core/value.js";
 import { type CallArguments, nameOfType } from "./call-arguments.js";
+import { EndableSource } from "./endable-source.js";
 import type { ExpiryOptions, FindOptions, FoundEntry, FoundValue, PutOptions } from "./engine-contract.js";
 import type { EngineCore } from "./engine-core.js";
 
@@ -83,8 +84,9 @@ export abstract class RowCalls {
     }
     const callArguments = this.#arguments;
     const backend = this.#core.driver.name;
+    const source = new EndableSource<unknown>(entries, () => callArguments.closed(operation));
     async function* checked() {
-      for await (const entry of entries) {
+      for await (const entry of source) {
         if (!Array.isArray(entry)) throw notAnEntry(entry, backend);
         const [key, value] = entry as unknown as readonly [Key, Value];
         const canonical = callArguments.key(operation, key);
@@ -96,11 +98,13 @@ export abstract class RowCalls {
       try {
         return await bulk.bulkLoad(checked());
       } finally {
+        // The store may have failed while an entry was owed.
+        source.end();
         // Reads meanwhile may have been answered from before it.
         this.#core.tier?.dropAll();
       }
     };
-    return this.#core.track(load());
+    return this.#core.track(load(), () => source.hurry());
   }
 
   async backup(path: string): Promise<void> {

@@ -92,6 +92,31 @@ if (await postgresIsThere("the administration of PostgreSQL")) {
     assert.equal(await engine.count(), 0);
   });
 
+  test("postgres: closing ends a load whose source owes an entry, and nothing of it is in the store", async (t) => {
+    const { engine, admin } = await openScene(t);
+    const loads = stalledLoads(engine, 2, new Promise(() => {})).map(settled);
+    await copying(admin, 2);
+    await engine.close();
+    for (const result of await Promise.all(loads)) {
+      assert.ok(!result.ok);
+      const { code, operation, outcome, retryable } = result.error;
+      assert.deepEqual([code, operation, outcome, retryable], ["CLOSED", "bulkLoad", "not-applied", false]);
+    }
+    await until("the server has ended the sessions of both", async () => {
+      const { rowCount } = await admin.query("SELECT FROM pg_stat_activity WHERE application_name = 'millrace'");
+      return rowCount === 0;
+    });
+    assert.equal((await admin.query("SELECT FROM millrace_entries")).rowCount, 0);
+  });
+
+  test("postgres: closing waits for a load whose source gives what it has", async (t) => {
+    const { engine, admin } = await openScene(t);
+    const load = engine.bulkLoad(Array.from({ length: 20_000 }, (_, index) => [`key ${index}`, "x".repeat(100)]));
+    await engine.close();
+    assert.equal(await load, 20_000);
+    assert.equal((await admin.query("SELECT FROM millrace_entries")).rowCount, 20_000);
+  });
+
   test("postgres: what a load's source throws comes back as the cause, not to be tried again", async (t) => {
     const { engine } = await openScene(t);
     for (const cause of [new TypeError("mine"), Object.assign(new Error("five"), { code: "23505" })]) {
