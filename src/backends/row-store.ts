@@ -49,7 +49,7 @@ export interface TableMaintenance {
 export interface BulkEntry {
   readonly key: CanonicalKey;
   readonly value: Value;
-  /** Milliseconds; 0: never expires. */
+  /** Milliseconds from when the load takes effect, so not from before its last entry was given; 0: never expires. */
   readonly ttlMs: number;
 }
 

@@ -85,6 +85,8 @@ export abstract class RowCalls {
     const callArguments = this.#arguments;
     const backend = this.#core.driver.name;
     const source = new EndableSource<unknown>(entries, () => callArguments.closed(operation));
+    /** Nothing of the load is in the store before. */
+    let givenAtMs: number | undefined;
     async function* checked() {
       for await (const entry of source) {
         if (!Array.isArray(entry)) throw notAnEntry(entry, backend);
@@ -92,6 +94,7 @@ export abstract class RowCalls {
         const canonical = callArguments.key(operation, key);
         yield { key: canonical, value: callArguments.value(operation, canonical, value), ttlMs };
       }
+      givenAtMs = performance.now();
     }
     const load = async (): Promise<number> => {
       await this.#core.pipeline.flush();
@@ -102,6 +105,7 @@ export abstract class RowCalls {
         source.end();
         // Reads meanwhile may have been answered from before it.
         this.#core.tier?.dropAll();
+        if (ttlMs > 0 && givenAtMs !== undefined) this.#core.tier?.loaded(ttlMs, performance.now() - givenAtMs);
       }
     };
     return this.#core.track(load(), () => source.hurry());

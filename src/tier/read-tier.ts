@@ -5,19 +5,14 @@ import type { EventLoop } from "../core/event-loop.js";
 import type { CanonicalKey } from "../core/key.js";
 import { keyHash } from "../core/key-hash.js";
 import { ownKey } from "../core/own-key.js";
-import { allocateValue, copyOfBytes } from "../core/value-memory.js";
 import { Fetches } from "./fetches.js";
+import { copyOf, keptForm } from "./kept-value.js";
 import { KnownLifetimes, LASTING } from "./known-lifetimes.js";
+import { LoadedLifetimes } from "./loaded-lifetimes.js";
 import { SeenKeys } from "./seen-keys.js";
-import { costOf, type KeptValue, Sieve, SieveEntry } from "./sieve.js";
+import { costOf, Sieve, SieveEntry } from "./sieve.js";
 import { TurnPace } from "./turn-pace.js";
 
-/** Up to here a value is kept as text on the heap: a Buffer of its own costs more than it holds. */
-const MAX_TEXT_BYTES = 4096;
-/** What `copy.write(text, at, length, "latin1")` comes to once it has looked at its arguments, a tenth of a hit. */
-const { latin1Write } = Buffer.prototype as unknown as {
-  latin1Write: (this: Buffer, text: string, at: number, length: number) => number;
-};
 /** An entry that ends within so long is held against the clock itself, not against the last look at it in this turn. */
 const CLOCK_MARGIN_MS = 1000;
 /** Of the room, what notes of lifetimes may take. */
@@ -81,6 +76,7 @@ export class ReadTier implements ChangeListener {
   readonly #entries: Sieve;
   readonly #fetches = new Fetches();
   readonly #lifetimes: KnownLifetimes;
+  readonly #loaded = new LoadedLifetimes();
   readonly #seen: SeenKeys;
   readonly #pace: TurnPace;
   #hearing: Hearing = "unheard";
@@ -217,6 +213,15 @@ export class ReadTier implements ChangeListener {
     this.#fetches.overtakeAll();
   }
 
+  /**
+   * A load has put entries of any keys that end after so long: counted from some time between now and the time, `tookMs`
+   * ago, when the store had all of them.
+   */
+  loaded(ttlMs: number, tookMs: number): void {
+    const nowMs = this.#loop.nowMs();
+    this.#loaded.add(nowMs - tookMs + ttlMs, nowMs + ttlMs, nowMs);
+  }
+
   linkUp(): void {
     // Of what was read while nobody told of changes, none will be told.
     if (this.#hearing === "unheard") this.#epoch++;
@@ -308,11 +313,12 @@ export class ReadTier implements ChangeListener {
       this.#entries.delete(key, hash);
       return;
     }
-    const nowMs = this.#loop.nowMs();
+    // It was read at some time since the call, so its age counts from there.
+    const readAtMs = Math.floor(this.#calledAtMs(request));
     const bytes = costOf(key, result === null ? 0 : result.length);
-    const keepUntilMs = this.#lifetimes.keepUntilMs(key, result === null, nowMs);
+    const keepUntilMs = this.#keepUntilMs(key, result === null, readAtMs);
     if (
-      keepUntilMs <= nowMs ||
+      keepUntilMs <= this.#loop.nowMs() ||
       this.#entries.isTooLarge(bytes) ||
       // There was room when it was called, for one of the usual size and none else.
       (this.#entries.isFullFor(bytes) && !this.#seen.see(hash))
@@ -320,13 +326,16 @@ export class ReadTier implements ChangeListener {
       this.#entries.delete(key, hash);
       return;
     }
-    // It was read at some time since the call, so its age counts from there.
-    const readAtMs = Math.floor(this.#calledAtMs(request));
     const freshUntilMs = readAtMs + this.#ttlMs;
     const entry = new SieveEntry(ownKey(key), hash, keptForm(result), this.#epoch, readAtMs, freshUntilMs);
     if (keepUntilMs !== LASTING) entry.endAt(keepUntilMs);
     this.#fills++;
     this.#entries.add(entry);
+  }
+
+  #keepUntilMs(key: CanonicalKey, isAbsent: boolean, readAtMs: number): number {
+    const knownMs = this.#lifetimes.keepUntilMs(key, isAbsent, readAtMs);
+    return isAbsent ? knownMs : Math.min(knownMs, this.#loaded.keepUntilMs(readAtMs));
   }
 
   #drop(key: CanonicalKey): void {
@@ -382,21 +391,4 @@ export class ReadTier implements ChangeListener {
 
 function lifetimeOf(step: TransactionStep): number {
   return step.type === "delete" ? 0 : step.ttlMs;
-}
-
-/** In memory of its own: the caller may change its bytes, and they may lie in a block with others. */
-function keptForm(value: Buffer | null): KeptValue {
-  if (value === null) return null;
-  if (value.length <= MAX_TEXT_BYTES) return value.toString("latin1");
-  const copy = Buffer.allocUnsafeSlow(value.length);
-  copy.set(value);
-  return copy;
-}
-
-function copyOf(value: KeptValue): Buffer | null {
-  if (value === null) return null;
-  if (typeof value !== "string") return copyOfBytes(value);
-  const copy = allocateValue(value.length);
-  latin1Write.call(copy, value, 0, value.length);
-  return copy;
 }

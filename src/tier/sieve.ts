@@ -1,5 +1,6 @@
 import type { CanonicalKey } from "../core/key.js";
 import { KeyedTable } from "../core/keyed-table.js";
+import type { KeptValue } from "./kept-value.js";
 
 /**
  * What an entry costs besides its key and value: the entry itself, its place in the map and the headers of two strings.
@@ -8,9 +9,6 @@ import { KeyedTable } from "../core/keyed-table.js";
 const ENTRY_BYTES = 200;
 /** An entry of more than this share of the room would push out too much. */
 const LARGEST_SHARE = 4;
-
-/** A small value as text with a character per byte, a larger one as bytes of its own; null: the key is absent. */
-export type KeptValue = string | Buffer | null;
 
 export function costOf(key: CanonicalKey, valueBytes: number): number {
   // A character of a key takes up to two bytes.

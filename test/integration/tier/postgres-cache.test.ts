@@ -104,6 +104,29 @@ if (await postgresIsThere("a cache over PostgreSQL")) {
     assert.ok(cacheOf(engine).hits > 0);
   });
 
+  test("what this engine loaded with a lifetime is not returned after it", async (t) => {
+    const server = await openServer(t);
+    const engine = await openListening(t, server.url);
+    const other = await openEngine(t, server.url);
+    const keys = ["a", "b", "c"];
+    await engine.bulkLoad(
+      keys.map((key) => [key, "loaded"]),
+      { ttlMs: 1000 },
+    );
+    await until("the lifetime is over", async () => {
+      await engine.batchGet(keys);
+      return (await other.batchGet(keys)).every((value) => value === null);
+    });
+    assert.deepEqual(await engine.batchGet(keys), [null, null, null]);
+    assert.deepEqual(await Promise.all(keys.map((key) => engine.contains(key))), [false, false, false]);
+    await engine.put("a", "lasting");
+    await until("it is kept again", async () => {
+      const { batches } = engine.stats();
+      await engine.get("a");
+      return engine.stats().batches === batches;
+    });
+  });
+
   test("changes of very many keys in one statement are heard of, whatever their bytes and lengths", async (t) => {
     const server = await openServer(t);
     const reader = await openListening(t, server.url);

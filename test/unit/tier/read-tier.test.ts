@@ -121,3 +121,16 @@ test("what the store says of a lifetime counts from the call", () => {
   });
   assert.deepEqual(kept, OVER_WITH_ITS_LIFETIME);
 });
+
+test("what a load may have given a lifetime is not returned after it, also if it was under way at its end", () => {
+  const kept = keptFor200((scene) => scene.tier.loaded(200, 0));
+  assert.deepEqual(kept, OVER_WITH_ITS_LIFETIME);
+  const scene = new Scene();
+  scene.tier.loaded(200, 50);
+  scene.loop.clock.advance(199);
+  const read = scene.call(Kind.get);
+  scene.loop.clock.advance(1);
+  scene.tier.answered(read, Buffer.from("value"));
+  assert.equal(scene.tier.get("key"), undefined);
+  assert.ok(scene.isKeptFor(30_000));
+});

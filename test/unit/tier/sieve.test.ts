@@ -4,7 +4,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { keyHash } from "../../../src/core/key-hash.js";
-import { type KeptValue, Sieve, SieveEntry } from "../../../src/tier/sieve.js";
+import type { KeptValue } from "../../../src/tier/kept-value.js";
+import { Sieve, SieveEntry } from "../../../src/tier/sieve.js";
 
 function entry(key: string, value: KeptValue = "value"): SieveEntry {
   return new SieveEntry(key, keyHash(key), value, 0, 0, Number.POSITIVE_INFINITY);
