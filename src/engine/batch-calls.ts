@@ -3,6 +3,7 @@ import type { CompressionHint } from "../codec/compression-hint.js";
 import { InvalidArgumentError, QueueFullError, StateError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
 import type { Key, Value } from "../core/value.js";
+import { bytesOf } from "../pipeline/pending-work.js";
 import type { CallName } from "../pipeline/settlement-times.js";
 import { BatchDeleteResults, BatchGetResults, BatchPutResults } from "./batch-results.js";
 import { CALL_OPTIONS, type CallArguments, EXPIRING_OPTIONS, iterable, nameOfType } from "./call-arguments.js";
@@ -90,7 +91,7 @@ export class BatchCalls {
   ): void {
     const { pipeline, options: engine, driver, tier } = this.#core;
     const signal = this.#arguments.signal(operation, undefined, options?.signal);
-    if (engine.queue.overflow === "reject" && !pipeline.hasRoomFor(requests.length, bytesOf(requests))) {
+    if (engine.queue.overflow === "reject" && !pipeline.pendingWork.hasRoomFor(requests.length, bytesOfAll(requests))) {
       const { maxPending, maxBytes } = engine.queue;
       const message = `${requests.length} more operations would exceed queue.maxPending (${maxPending}) or queue.maxBytes (${maxBytes})`;
       // More operations than the queue holds when it is empty will never be taken.
@@ -180,8 +181,8 @@ export class BatchCalls {
   }
 }
 
-function bytesOf(requests: readonly Request[]): number {
+function bytesOfAll(requests: readonly Request[]): number {
   let bytes = 0;
-  for (const { keyUnits, valueUnits } of requests) bytes += keyUnits + valueUnits;
+  for (const request of requests) bytes += bytesOf(request);
   return bytes;
 }

@@ -1,9 +1,10 @@
 import type { CircuitOptions } from "./circuit-breaker.js";
+import type { PendingBounds } from "./pending-work.js";
 import type { PipelineWatcher } from "./pipeline-watcher.js";
 import type { FailedReads, ReadObserver } from "./read-observer.js";
 import type { RetryOptions } from "./retry-policy.js";
 
-export interface PipelineOptions {
+export interface PipelineOptions extends PendingBounds {
   /** Caller operations in one batch at most. */
   readonly maxSize: number;
   /** Bytes of keys and values in one batch; a single larger operation travels alone. */
@@ -12,10 +13,6 @@ export interface PipelineOptions {
   readonly maxInFlight: number;
   /** Milliseconds a batch waits for company; 0: it leaves in the turn of the event loop in which it began. */
   readonly lingerMs: number;
-  /** Operations admitted at once, queued and in flight. */
-  readonly maxPending: number;
-  /** Their keys and values, in bytes, of strings in UTF-16 units. Default: without bound. */
-  readonly maxPendingBytes?: number;
   readonly overflow: "wait" | "reject";
   /** Default milliseconds from a call to its settling. */
   readonly operationMs: number;

@@ -16,6 +16,7 @@ import { FailedRequests } from "./failed-requests.js";
 import { Gathering } from "./gathering.js";
 import { GivingUp } from "./giving-up.js";
 import type { OperationCounters } from "./operation-counters.js";
+import { bytesOf, PendingWork } from "./pending-work.js";
 import type { PipelineOptions } from "./pipeline-options.js";
 import type { ReadObserver } from "./read-observer.js";
 import { circuitOpen, queueFull } from "./refusals.js";
@@ -52,10 +53,7 @@ export class Pipeline implements BatchOwner {
   readonly #failed: FailedRequests;
   readonly #givingUp: GivingUp;
   readonly #breaker: CircuitBreaker | undefined;
-  /** Operations called and not settled. */
-  #pending = 0;
-  /** Of their keys and values, of strings in UTF-16 units. */
-  #pendingBytes = 0;
+  readonly pendingWork: PendingWork;
   #sequence = 1;
   /** A driver, or who subscribed to what it is told, has the turn: calls made meanwhile leave after it. */
   #isHandingOver = false;
@@ -87,6 +85,7 @@ export class Pipeline implements BatchOwner {
             loop,
           );
     this.#options = options;
+    this.pendingWork = new PendingWork(options);
     this.#queue = new RequestQueue(this, limitsOf(options, codec?.codec), (cut) => {
       this.counters.cuts[cut]++;
       this.#lastCut = cut;
@@ -100,8 +99,7 @@ export class Pipeline implements BatchOwner {
     this.#completion = new Completion(
       driver.name,
       (request) => {
-        this.#pendingBytes -= request.keyUnits + request.valueUnits;
-        if (--this.#pending === 0 && this.#idleWaiters.length > 0) this.#becomeIdle();
+        if (this.pendingWork.settled(request) && this.#idleWaiters.length > 0) this.#becomeIdle();
       },
       (request, error) => {
         // A caller's own short deadline says nothing about the store, nor does one that passed while work ran alone, or
@@ -152,28 +150,6 @@ export class Pipeline implements BatchOwner {
     return this.#completion.times;
   }
 
-  /** Admitted operations: queued and in flight. */
-  get pending(): number {
-    return Math.min(this.#pending, this.#options.maxPending);
-  }
-
-  /** Operations beyond `maxPending`, whose callers wait for room. */
-  get waiting(): number {
-    return this.#pending - this.pending;
-  }
-
-  /** Keys and values of operations called and not settled, of strings in UTF-16 units. */
-  get pendingBytes(): number {
-    return this.#pendingBytes;
-  }
-
-  /** Whether so much more has room. What is larger than all the room there is has it while nothing is pending. */
-  hasRoomFor(operations: number, bytes: number): boolean {
-    const { maxPending, maxPendingBytes = Number.POSITIVE_INFINITY } = this.#options;
-    if (this.#pending + operations > maxPending) return false;
-    return this.#pending === 0 || this.#pendingBytes + bytes <= maxPendingBytes;
-  }
-
   get inFlightBatches(): number {
     return this.#inFlight.count;
   }
@@ -186,15 +162,16 @@ export class Pipeline implements BatchOwner {
   /** Takes a request that already has its resolve and reject, or its collector. */
   submit(request: Request): void {
     const options = this.#options;
-    const bytes = request.keyUnits + request.valueUnits;
+    const { pendingWork } = this;
     // Those of a call on many keys are taken whole or refused whole, before they come here.
     const mayBeRefused = options.overflow === "reject" && request.collector === undefined;
-    const isFull = mayBeRefused && !this.hasRoomFor(1, bytes);
-    this.#pending++;
-    this.#pendingBytes += bytes;
-    if (isFull) {
-      const place = this.#completion.place(request);
-      this.#completion.fail(request, queueFull(place, this.#pending - 1, this.#pendingBytes - bytes));
+    const refusal =
+      mayBeRefused && !pendingWork.hasRoomFor(1, bytesOf(request))
+        ? queueFull(this.#completion.place(request), pendingWork.operations, pendingWork.bytes)
+        : undefined;
+    pendingWork.add(request);
+    if (refusal !== undefined) {
+      this.#completion.fail(request, refusal);
       return;
     }
     if (this.#breaker !== undefined && !this.#breaker.isClosed && !this.#breaker.admits(request)) {
@@ -236,7 +213,7 @@ export class Pipeline implements BatchOwner {
   /** Resolves when nothing is pending any more; failures are final from now on. */
   drained(): Promise<void> {
     this.#failed.areFinal = true;
-    if (this.#pending === 0) return Promise.resolve();
+    if (this.pendingWork.operations === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
@@ -303,7 +280,7 @@ export class Pipeline implements BatchOwner {
     if (channels.batchCompleted.hasSubscribers) publishCompleted(this.#driver.name, batch, this.nowUs());
     if (batch.hasSucceeded) this.#breaker?.succeeded();
     const oldest = this.#inFlight.remove(batch);
-    this.#codec?.batchCodec.observeSettled(batch.size, this.#pending === 0);
+    this.#codec?.batchCodec.observeSettled(batch.size, this.pendingWork.operations === 0);
     this.#queue.release(batch);
     this.#queue.marks.batchesCompletedBefore(oldest);
     if (this.#queue.size > 0 || this.#queue.marks.waiting) this.#schedule();
@@ -349,7 +326,7 @@ export class Pipeline implements BatchOwner {
       if (batch === undefined) return;
       this.#sequence++;
       const { parts } = this.#completion;
-      if (parts !== undefined && this.#inFlight.count < FEW_IN_FLIGHT) parts.choose(batch, this.#pending);
+      if (parts !== undefined && this.#inFlight.count < FEW_IN_FLIGHT) parts.choose(batch, this.pendingWork.operations);
       batch.plannedAtUs = this.nowUs();
       batch.sentAtUs = batch.plannedAtUs;
       this.#inFlight.add(batch);

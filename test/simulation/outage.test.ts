@@ -66,7 +66,7 @@ for (const circuitBreaker of [false, { failures: 10, resetMs: 1000 }] as const) 
     };
     const offer = (): void => {
       for (let i = 0; i < CALLS; i++) workload.call();
-      seen.mostPending = Math.max(seen.mostPending, pipeline.pending + pipeline.waiting, calls.length);
+      seen.mostPending = Math.max(seen.mostPending, pipeline.pendingWork.operations, calls.length);
       look();
       if (loop.nowMs() < OUTAGE_MS) loop.setTimer(EVERY_MS, offer);
     };

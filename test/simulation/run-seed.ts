@@ -107,7 +107,7 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
   const retries = clients.reduce((sum, { pipeline }) => sum + pipeline.counters.retries, 0);
   for (const { driver } of clients) problems.push(...driver.expired);
   for (const { pipeline } of clients) {
-    if (pipeline.pending + pipeline.waiting > 0) problems.push("a pipeline counts calls that are not there");
+    if (pipeline.pendingWork.operations > 0) problems.push("a pipeline counts calls that are not there");
     if (pipeline.inFlightBatches > 0) problems.push("a batch was never completed");
   }
   return { calls, faults, virtualMs: loop.nowMs() - startMs, retries, problems };
