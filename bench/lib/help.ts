@@ -15,8 +15,11 @@ What to measure
   --rate OPS              open loop: operations begin by the clock at this rate and latency counts from the intended
                           start; without it N tasks each await one operation after the other
   --trace FILE            replays an Azure LLM inference trace or a Twitter cache trace; default: a seeded one
-  --backend URL           millrace on this store; a redis: or rediss: URL is used by all subjects; keys that the bench
+  -b, --backend URL       millrace on this store; a redis: or rediss: URL is used by all subjects; keys that the bench
                           wrote there (%mb:...) are deleted at its end
+  -c, --config FILE       options of millrace's engine from a TOML file, the one of the other commands; a backend in it is
+                          as if given by --backend, which wins. Workloads with engines of their own (codec, postgres,
+                          lmdb, tier, resilience, observability) have options of their own
   --duration S            about how long it may take in all, in seconds; default: just under three minutes for everything.
                           Never shorter than clients need to start and warm up, and rounds of 20 ms (open loop: 200 ms);
                           lmdb and postgres take their time
@@ -34,8 +37,9 @@ What decides
 Where it goes
   --json FILE  --html FILE  --junit FILE
   --list                  names of workloads and peers
-  --help
+  -h, --help
 
 Redis: MILLRACE_REDIS_URL, else redis-server or valkey-server on the PATH (MILLRACE_REDIS_SERVER names another).
+The bench writes to its store, so MILLRACE_BACKEND and MILLRACE_CONFIG, which may mean one in use, do not count here.
 Exit: 0, 1 (a target, an objective or the baseline was missed, or an operation failed), 2 (called wrongly).
 `;

@@ -14,6 +14,8 @@ export interface BenchOptions {
   readonly durationS: number | null;
   readonly trace: string | null;
   readonly backend: string | null;
+  /** A TOML file with the options of the engines that are the subject millrace; null: the defaults. */
+  readonly config: string | null;
   readonly slos: readonly Slo[];
   readonly baseline: string | null;
   /** A fraction: 0.1 allows ten percent. */
@@ -40,7 +42,8 @@ const OPTIONS = {
   rate: { type: "string" },
   duration: { type: "string" },
   trace: { type: "string" },
-  backend: { type: "string" },
+  backend: { type: "string", short: "b" },
+  config: { type: "string", short: "c" },
   baseline: { type: "string" },
   "max-regression": { type: "string" },
   json: { type: "string" },
@@ -86,6 +89,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     durationS: positive("duration", values.duration, MAX_DURATION_S),
     trace: values.trace ?? null,
     backend: values.backend ?? null,
+    config: values.config ?? null,
     slos: lists.slo!.map(parseSlo),
     baseline: values.baseline ?? null,
     maxRegression: fraction(values["max-regression"]),

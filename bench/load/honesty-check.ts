@@ -1,3 +1,4 @@
+import type { EngineOptions } from "../../src/index.js";
 import { startDelayProxy } from "../../src/testing/index.js";
 import { LatencyRecorder, type LatencySummary } from "../lib/latency-recorder.js";
 import { formatUs } from "../lib/numbers.js";
@@ -24,6 +25,7 @@ export async function checkHonesty(
   names: readonly string[],
   redis: { readonly url: string; readonly host: string; readonly port: number },
   inputs: Inputs,
+  engine: EngineOptions,
 ): Promise<Verdict[]> {
   const verdicts: Verdict[] = [];
   for (const name of names) {
@@ -37,7 +39,7 @@ export async function checkHonesty(
     const url = new URL(redis.url);
     url.hostname = "127.0.0.1";
     url.port = String(proxy.port);
-    const peer = await openPeer(name);
+    const peer = await openPeer(name, engine);
     try {
       await peer.connect(url.toString());
       await runClosedLoop({ issue: bindOperation("put", peer, inputs), inFlight: 1, durationMs: RUN_MS / 4 });

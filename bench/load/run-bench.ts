@@ -4,6 +4,7 @@ import { runCodec } from "../codec/run-codec.js";
 import { compareWithBaseline, readBaseline } from "../lib/baseline.js";
 import { stampEnvironment } from "../lib/environment.js";
 import { MachineLoad } from "../lib/machine-load.js";
+import { type MillraceSettings, readMillraceSettings } from "../lib/millrace-settings.js";
 import type { BenchOptions } from "../lib/options.js";
 import type { BenchReport, Comparison, Environment, Target, Verdict } from "../lib/report.js";
 import { judgeSlo, type Slo } from "../lib/slo.js";
@@ -65,14 +66,15 @@ export async function runBench(options: BenchOptions, observer: BenchObserver): 
       ? { kind: "llm" as const, requests: generateLlmTrace(SEED, TRACE_REQUESTS), skipped: 0 }
       : await readTrace(options.trace);
   if (trace.skipped > 0) observer.note(`the trace goes on for ${trace.skipped} further lines, which are left out`);
-  const store = await openStore(options.backend);
+  const settings = await readMillraceSettings(options, process.env.MILLRACE_REDIS_URL);
+  const store = await openStore(settings.backend, settings.engine);
   try {
     const plan = makePlan(
       options,
       store.redis === null ? [MILLRACE] : SUBJECT_NAMES.filter((name) => !missing.includes(name)),
     );
     if (plan.peers.length === 0) throw new UsageError(`these peers need Redis: ${options.peers?.join(", ")}`);
-    if (store.redis === null && options.backend === null) {
+    if (store.redis === null && settings.backend === null) {
       observer.note(
         "No Redis: neither MILLRACE_REDIS_URL nor redis-server or valkey-server on the PATH. " +
           "millrace runs alone on its embedded default; targets and comparisons need Redis.",
@@ -84,13 +86,14 @@ export async function runBench(options: BenchOptions, observer: BenchObserver): 
     const subjects = await Subjects.open({
       names: plan.peers,
       millraceUrl: store.millraceUrl,
+      engine: settings.engine,
       redisUrl: store.redis?.url ?? null,
       seed: SEED,
       progress: (text) => observer.progress(text),
       note: (text) => observer.note(text),
     });
     try {
-      const run = new BenchRun(options, plan, store, subjects, observer);
+      const run = new BenchRun(options, settings, plan, store, subjects, observer);
       await run.begin();
       if (options.check) await run.check();
       else await run.measure(trace);
@@ -106,6 +109,7 @@ export async function runBench(options: BenchOptions, observer: BenchObserver): 
 
 class BenchRun {
   readonly #options: BenchOptions;
+  readonly #settings: MillraceSettings;
   readonly #plan: Plan;
   readonly #store: Store;
   readonly #subjects: Subjects;
@@ -117,8 +121,16 @@ class BenchRun {
   #environment!: Environment;
   #machine: MachineLoad | null = null;
 
-  constructor(options: BenchOptions, plan: Plan, store: Store, subjects: Subjects, observer: BenchObserver) {
+  constructor(
+    options: BenchOptions,
+    settings: MillraceSettings,
+    plan: Plan,
+    store: Store,
+    subjects: Subjects,
+    observer: BenchObserver,
+  ) {
     this.#options = options;
+    this.#settings = settings;
     this.#plan = plan;
     this.#store = store;
     this.#subjects = subjects;
@@ -136,7 +148,8 @@ class BenchRun {
         ...(this.#plan.hasOpenRuns ? { openMs: Math.round(this.#plan.openMs) } : {}),
         rate: this.#options.ratePerSec ?? "closed loop",
         quick: this.#options.quick,
-        checksum: "crc32 (default)",
+        ...(this.#options.config === null ? {} : { config: this.#options.config }),
+        checksum: this.#settings.engine.checksum ?? "crc32 (default)",
       },
     });
     this.#observer.begin(this.#environment);
@@ -175,11 +188,12 @@ class BenchRun {
 
   async check(): Promise<void> {
     const { redis } = this.#store;
+    const { engine } = this.#settings;
     if (redis === null) throw new UsageError("--check delays the replies of a Redis, and there is none");
     const subjects = this.#options.peers ?? [MILLRACE, "ioredis"];
     const names = subjects.filter((name) => this.#subjects.client(name) !== undefined);
     if (names.length === 0) throw new UsageError("--check needs a client of Redis among the peers");
-    this.#verdicts.push(...(await checkHonesty(names, redis, this.#inputsOf(shapeOf("put-100B@1000")))));
+    this.#verdicts.push(...(await checkHonesty(names, redis, this.#inputsOf(shapeOf("put-100B@1000")), engine)));
   }
 
   compare(baseline: readonly Comparison[]): void {

@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { createEngine } from "../../src/index.js";
+import { createEngine, type EngineOptions } from "../../src/index.js";
 import { findRedisServer, temporaryFolder, type UsedRedis, useRedis } from "../../src/testing/index.js";
 import { readStoreAddress } from "../lib/store-address.js";
 import { KEY_PREFIX } from "./inputs.js";
@@ -19,17 +19,18 @@ export interface Store {
 const CLEAR_TIMEOUT_MS = 120_000;
 
 /**
- * The store of `--backend`, else a Redis, else the embedded default in a folder of its own.
+ * The store that was named, else a Redis, else the embedded default in a folder of its own.
  *
+ * @param engine with which options keys are written there
  * @throws UsageError when the URL is none
  */
-export async function openStore(backend: string | null): Promise<Store> {
+export async function openStore(backend: string | null, engine: EngineOptions = {}): Promise<Store> {
   const given = backend ?? process.env.MILLRACE_REDIS_URL;
   if (given !== undefined && given !== "") {
     const { isRedis, shown } = readStoreAddress(given);
-    if (!isRedis) return { millraceUrl: given, redis: null, shown, close: () => clearKeys(given) };
+    if (!isRedis) return { millraceUrl: given, redis: null, shown, close: () => clearKeys(given, engine) };
     const redis = await useRedis(given);
-    return { millraceUrl: given, redis, shown, close: () => removeKeys(given) };
+    return { millraceUrl: given, redis, shown, close: () => removeKeys(given, engine) };
   }
   if ((await findRedisServer()) !== null) {
     const redis = await useRedis();
@@ -44,8 +45,9 @@ export async function openStore(backend: string | null): Promise<Store> {
   };
 }
 
-async function clearKeys(url: string): Promise<void> {
-  const engine = await createEngine({ backend: url, timeouts: { operationMs: CLEAR_TIMEOUT_MS } });
+async function clearKeys(url: string, options: EngineOptions): Promise<void> {
+  const timeouts = { ...options.timeouts, operationMs: CLEAR_TIMEOUT_MS };
+  const engine = await createEngine({ ...options, backend: url, timeouts });
   try {
     await engine.clear(KEY_PREFIX);
   } finally {
@@ -54,10 +56,13 @@ async function clearKeys(url: string): Promise<void> {
 }
 
 /** By a plain client, because the other clients' keys do not have the engine's prefix. */
-async function removeKeys(url: string): Promise<void> {
+async function removeKeys(url: string, { keyPrefix = "state:" }: EngineOptions): Promise<void> {
   const client = new Redis(url);
+  // Engines of parts that have their own leave the prefix as it is.
+  const prefixes = new Set(["", "state:", keyPrefix]);
   try {
-    for (const pattern of [`${KEY_PREFIX}*`, `state:${KEY_PREFIX}*`]) {
+    for (const prefix of prefixes) {
+      const pattern = `${prefix.replace(/[\\*?[\]]/g, "\\$&")}${KEY_PREFIX}*`;
       for await (const keys of client.scanStream({ match: pattern, count: 1000 })) {
         if ((keys as string[]).length > 0) await client.unlink(...(keys as string[]));
       }

@@ -1,3 +1,4 @@
+import type { EngineOptions } from "../../src/index.js";
 import type { LatencySummary } from "../lib/latency-recorder.js";
 import type { Comparison, Target } from "../lib/report.js";
 import type { LoopResult } from "./closed-loop.js";
@@ -63,4 +64,6 @@ export interface SubjectStart {
   readonly name: string;
   readonly url: string;
   readonly seed: number;
+  /** Of the subject millrace; for others they mean nothing. */
+  readonly engine?: EngineOptions;
 }

@@ -1,3 +1,4 @@
+import type { EngineOptions } from "../../src/index.js";
 import { CLIENT_NAMES, MILLRACE, YARDSTICK } from "../peers/all-peers.js";
 import { RedisBenchmark } from "../peers/redis-benchmark.js";
 import type { InputShape } from "./inputs.js";
@@ -7,6 +8,8 @@ export interface SubjectsOptions {
   readonly names: readonly string[];
   /** This package's store. */
   readonly millraceUrl: string;
+  /** This package's options. */
+  readonly engine: EngineOptions;
   /** The others' store; null: they are left out. */
   readonly redisUrl: string | null;
   readonly seed: number;
@@ -32,10 +35,11 @@ export class Subjects {
     this.#loader = loader;
   }
 
-  static async open({ names, millraceUrl, redisUrl, seed, progress, note }: SubjectsOptions): Promise<Subjects> {
+  static async open(options: SubjectsOptions): Promise<Subjects> {
+    const { names, millraceUrl, engine, redisUrl, seed, progress, note } = options;
     const opened: SubjectProcess[] = [];
     const start = async (name: string, url: string): Promise<SubjectProcess> => {
-      const subject = await SubjectProcess.open({ name, url, seed }, progress);
+      const subject = await SubjectProcess.open({ name, url, seed, engine }, progress);
       opened.push(subject);
       return subject;
     };

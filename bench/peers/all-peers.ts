@@ -1,3 +1,4 @@
+import type { EngineOptions } from "../../src/index.js";
 import { isInstalled } from "../lib/installed.js";
 import type { Peer } from "./peer.js";
 
@@ -5,8 +6,8 @@ export const MILLRACE = "millrace";
 export const YARDSTICK = "redis-benchmark";
 
 /** Clients are loaded when they are used: a run of one subject must not pay for the others. */
-const FACTORIES: Record<string, () => Promise<Peer>> = {
-  millrace: async () => new (await import("./millrace.js")).MillracePeer(),
+const FACTORIES: Record<string, (engine: EngineOptions) => Promise<Peer>> = {
+  millrace: async (engine) => new (await import("./millrace.js")).MillracePeer(MILLRACE, engine),
   ioredis: async () => (await import("./ioredis.js")).plainIoredis(),
   "ioredis-auto": async () => (await import("./ioredis.js")).autoPipeliningIoredis(),
   "node-redis": async () => new (await import("./node-redis.js")).NodeRedisPeer(),
@@ -25,10 +26,11 @@ const PACKAGES: Readonly<Record<string, string>> = {
 export const CLIENT_NAMES: readonly string[] = Object.keys(FACTORIES);
 export const SUBJECT_NAMES: readonly string[] = [...CLIENT_NAMES, YARDSTICK];
 
-export function openPeer(name: string): Promise<Peer> {
+/** @param engine options of the subject millrace */
+export function openPeer(name: string, engine: EngineOptions = {}): Promise<Peer> {
   const factory = FACTORIES[name];
   if (factory === undefined) throw new Error(`unknown peer ${name}; there are: ${SUBJECT_NAMES.join(", ")}`);
-  return factory();
+  return factory(engine);
 }
 
 /** The package that this subject needs and that is not installed here; null: it can be opened. */

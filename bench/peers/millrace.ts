@@ -1,7 +1,7 @@
 import { createEngine, type Engine, type EngineOptions } from "../../src/index.js";
 import type { Peer } from "./peer.js";
 
-/** Default options, checksums on: what somebody gets who only gives a URL. */
+/** With default options, checksums on, it is what somebody gets who only gives a URL. */
 export class MillracePeer implements Peer {
   readonly name: string;
   readonly packageName = null;

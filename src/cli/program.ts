@@ -17,6 +17,7 @@ Settings: a flag wins over a variable, a variable over the file, the file over t
   MILLRACE_CONFIG                names the file; it is TOML with the names of the engine's options
   MILLRACE_BACKEND               the store, as --backend
   MILLRACE_BATCHING_MAX_SIZE …   every option of the engine has its variable
+                                 none of these three counts for bench, which writes to the store it is given
   MILLRACE_ADMIN_TOKEN …         those of serve: HOST, PORT, TOKEN, TITLE; in the file they stand in [admin]
 
 Exit: 0, 1 (it failed), 2 (called wrongly).`;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
 import { SubjectProcess } from "../../../bench/load/subject-process.js";
+import { shapeOf } from "../../../bench/load/workload.js";
 import { freePort } from "../../../src/testing/free-port.js";
 import { startRedis } from "../../../src/testing/index.js";
 
@@ -30,6 +31,14 @@ describe("the process of a bench subject", () => {
     assert.ok(latency.count > 0 && latency.p50Us > 0, JSON.stringify(latency));
     await subject.close();
     assert.equal(isAlive(pid), false);
+    await subject.close();
+  });
+
+  test("has the engine options that it is started with, if it is millrace", async () => {
+    const start = { name: "millrace", url: "memory:", seed: SEED, engine: { maxValueBytes: 10 } };
+    const subject = await SubjectProcess.open(start, ignore);
+    const shape = shapeOf("put-100B@1000");
+    assert.ok((await subject.ask("load", { shape, keys: "own" })) > 0, "no value is small enough");
     await subject.close();
   });
 

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { BenchReport } from "../../../bench/lib/report.js";
 import { startRedis, type TemporaryFolder, temporaryFolder } from "../../../src/testing/index.js";
 import { redisIsThere } from "../../support/stores.js";
 
@@ -215,6 +217,37 @@ describe("the command", () => {
     assert.equal(code, 0);
     assert.match(text, /get-100B@1000/);
     assert.equal((await millrace(["bench", "--workload", "nonsense"])).code, 2);
+  });
+
+  test("benches millrace with the options of a file, on the store that it names and no variable does", async () => {
+    const file = join(folder.path, "bench.toml");
+    await writeFile(file, 'backend = "lmdb:./benched"\nchecksum = "none"\nkeyPrefix = "measured*:"\n');
+    const own = ["-b", "lmdb:./benched", "--key-prefix", "measured*:"];
+    await millrace(["put", "mine", "x", ...own]);
+    const short = ["--workload", "put-100B@1000", "--peers", "millrace", "--quick", "--duration", "1"];
+    const { code, errors } = await millrace(["bench", "-c", file, ...short, "--json", "report.json"], {
+      variables: { MILLRACE_BACKEND: "lmdb:./in-use", MILLRACE_BATCHING_MAX_SIZE: "none" },
+    });
+    assert.equal(code, 0, errors);
+    const report = JSON.parse(await readFile(join(folder.path, "report.json"), "utf8")) as BenchReport;
+    assert.equal(report.environment.backend, "lmdb:./benched");
+    assert.deepEqual([report.environment.settings.checksum, report.environment.settings.config], ["none", file]);
+    assert.equal((await millrace(["keys", ...own])).text, "mine\n", "the bench's keys are gone, and no others");
+    assert.equal(existsSync(join(folder.path, "in-use")), false);
+  });
+
+  test("refuses to bench with a file that is not there, or with options that it does not know", async () => {
+    const file = join(folder.path, "wrong.toml");
+    await writeFile(file, "[batching]\nmaxSizes = 5\n");
+    for (const [config, message] of [
+      ["absent.toml", "the configuration absent.toml cannot be read: there is no such file"],
+      [".", "the configuration . cannot be read: it is a folder"],
+      ["wrong.toml", "batching.maxSizes: there is no such option; did you mean batching.maxSize? (from wrong.toml)"],
+    ]) {
+      const { code, errors } = await millrace(["bench", "--config", config!, "--backend", "memory:"]);
+      assert.equal(code, 2, errors);
+      assert.equal(errors, `${message}\n(--help shows all options)\n`);
+    }
   });
 });
 
