@@ -12,7 +12,7 @@ export interface OrderProcessOptions {
   readonly entry: URL;
   /** Of what runs in it, for messages. */
   readonly name: string;
-  /** What it is started with; travels as JSON. */
+  /** What it is started with. */
   readonly start: object;
   readonly progress: (text: string) => void;
 }
@@ -32,10 +32,9 @@ export class OrderProcess<Orders extends OrderTable<Orders>, Ready> {
   protected constructor({ entry, name, start, progress }: OrderProcessOptions) {
     this.name = name;
     this.#progress = progress;
-    this.#child = fork(fileURLToPath(entry), [JSON.stringify(start)], {
-      serialization: "advanced",
-      execArgv: ["--expose-gc"],
-    });
+    this.#child = fork(fileURLToPath(entry), [], { serialization: "advanced", execArgv: ["--expose-gc"] });
+    // Not as an argument: everybody on the machine can read those, and there may be a password in it.
+    this.#child.send(start, () => {});
   }
 
   /** What it told of itself when it was ready. */

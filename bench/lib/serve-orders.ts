@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { OrderHandlers, OrderMessage, OrderProcessMessage, OrderTable } from "./order-protocol.js";
 
 /**
@@ -11,7 +12,6 @@ export async function serveOrders<Orders extends OrderTable<Orders>, Ready, Star
     progress: (text: string) => void,
   ) => Promise<{ readonly ready: Ready; readonly orders: OrderHandlers<Orders> }>,
 ): Promise<void> {
-  const start = JSON.parse(process.argv[2]!) as Start;
   const tell = (message: OrderProcessMessage<Ready>): void => {
     process.send!(message);
   };
@@ -19,6 +19,7 @@ export async function serveOrders<Orders extends OrderTable<Orders>, Ready, Star
   process.on("disconnect", () => process.exit());
   // Ctrl-C reaches the run as well, which closes this one in its turn.
   process.on("SIGINT", () => {});
+  const [start] = (await once(process, "message")) as [Start];
   try {
     const { ready, orders } = await open(start, (text) => tell({ kind: "progress", text }));
     process.on("message", async ({ id, name, order }: OrderMessage) => {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
+import { promisify } from "node:util";
 import { SubjectProcess } from "../../../bench/load/subject-process.js";
 import { shapeOf } from "../../../bench/load/workload.js";
 import { freePort } from "../../../src/testing/free-port.js";
@@ -39,6 +41,14 @@ describe("the process of a bench subject", () => {
     const subject = await SubjectProcess.open(start, ignore);
     const shape = shapeOf("put-100B@1000");
     assert.ok((await subject.ask("load", { shape, keys: "own" })) > 0, "no value is small enough");
+    await subject.close();
+  });
+
+  test("does not show its store's address to everybody on the machine", async () => {
+    const subject = await SubjectProcess.open({ name: "millrace", url: "memory:", seed: SEED }, ignore);
+    const { stdout } = await promisify(execFile)("ps", ["-o", "args=", "-p", `${subject.pid}`]);
+    assert.match(stdout, /subject-main/);
+    assert.doesNotMatch(stdout, /memory:/);
     await subject.close();
   });
 

@@ -76,7 +76,7 @@ test("a slow operation is kept with what explains it, and never with its value",
 test("an operation that times out is slow, with its error, whether it was sent or not", async (t) => {
   const { engine, driver } = await openFaulty(t, { slowLog: { thresholdMs: 5, capacity: 8 }, retry: { retries: 0 } });
   const release = driver.holdAnswers();
-  await assert.rejects(engine.get("a", { timeoutMs: 20 }), StateError);
+  await assert.rejects(engine.get("a", { timeoutMs: 200 }), StateError);
   release();
   const [slow] = engine.slowOperations();
   assert.deepEqual([slow!.operation, slow!.error, slow!.batchSize], ["get", "TIMEOUT", 1]);
