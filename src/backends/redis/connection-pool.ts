@@ -4,17 +4,10 @@ import type { ChangeFeed } from "./change-feed.js";
 import { connectionFailure } from "./connection-failure.js";
 import type { ControlAddress } from "./control-connection.js";
 import { hostPortOf, Lane } from "./lane.js";
+import { type ReconnectWaits, reconnectDelayMs } from "./reconnect-delay.js";
 import type { ConnectionIdentity } from "./wire/handshake.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
 
-/** A server that is back is found within about this, however long it was away. */
-const RECONNECT_CEILING_MS = 1000;
-/**
- * A server that refuses us (a password, a certificate) is asked again after so long, then after twice that, and so on:
- * soon enough for a password that is being changed, too seldom for a log to fill or an account to be locked.
- */
-const REFUSED_WAIT_MS = 250;
-const REFUSED_CEILING_MS = 10_000;
 /**
  * Between two looks at the connections. One over which nothing was sent since the last is asked whether it is still
  * there, so once in twice the time: one that died in silence is found out within a second and its time for an answer.
@@ -35,8 +28,7 @@ export interface ConnectionPoolOptions {
   readonly address: ControlAddress;
   readonly context: DriverContext;
   readonly limits: PoolLimits;
-  /** Waits between attempts to connect: doubled each time, with a random share taken off. */
-  readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+  readonly retry: ReconnectWaits;
   readonly libraryVersion: string;
   readonly feed: ChangeFeed | undefined;
   readonly tls: () => Promise<TlsMaterial | undefined>;
@@ -250,11 +242,7 @@ export class ConnectionPool {
   }
 
   #delayMs(attempt: number): number {
-    const { baseDelayMs, maxDelayMs, jitter } = this.#options.retry;
-    const spread = 1 - jitter * Math.random();
-    if (this.#refusal !== undefined) return Math.min(REFUSED_CEILING_MS, REFUSED_WAIT_MS * 2 ** (attempt - 1)) * spread;
-    if (attempt === 0) return Math.random() * baseDelayMs;
-    return Math.min(maxDelayMs, RECONNECT_CEILING_MS, baseDelayMs * 2 ** attempt) * spread;
+    return reconnectDelayMs(this.#options.retry, attempt, this.#refusal !== undefined);
   }
 
   async #connect(connectTimeoutMs: number): Promise<void> {

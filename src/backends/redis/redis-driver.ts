@@ -16,13 +16,13 @@ import { ConnectionPool, type PoolLimits } from "./connection-pool.js";
 import type { ControlAddress } from "./control-connection.js";
 import { ControlPlane } from "./control-plane.js";
 import { failAll, hostPortOf, MAX_BULK_BYTES, notConnected } from "./lane.js";
+import type { ReconnectWaits } from "./reconnect-delay.js";
 import { readTlsMaterial, type TlsSettings } from "./tls-material.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
 
 export interface RedisSettings {
   readonly pool: PoolLimits;
-  /** Waits between attempts to reconnect: doubled each time, with a random share taken off. */
-  readonly retry: { readonly baseDelayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+  readonly retry: ReconnectWaits;
   readonly tls?: TlsSettings;
 }
 
