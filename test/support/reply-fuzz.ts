@@ -146,6 +146,7 @@ export function newContext(): ReaderContext {
     maxValueBytes: MAX_VALUE_BYTES,
     maxBulkBytes: MAX_BULK_BYTES,
     place: { isDoubtful: false },
+    onError: () => {},
     isAnotherDue: () => false,
     swapAgain: (_request, _stored, then) => then(1),
   };

@@ -1,10 +1,9 @@
 import { ConnectionError, StateError } from "../../core/errors.js";
-import type { DriverContext } from "../contract.js";
-import type { ChangeFeed } from "./change-feed.js";
 import { connectionFailure } from "./connection-failure.js";
-import type { ControlAddress } from "./control-connection.js";
+import type { ConnectionPoolOptions } from "./connection-pool-options.js";
 import { hostPortOf, Lane } from "./lane.js";
-import { type ReconnectWaits, reconnectDelayMs } from "./reconnect-delay.js";
+import { reconnectDelayMs } from "./reconnect-delay.js";
+import { RelocationPace } from "./relocation-pace.js";
 import type { ConnectionIdentity } from "./wire/handshake.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
 
@@ -16,26 +15,6 @@ const HEALTH_CHECK_MS = 500;
 /** However short `idleMs` is. */
 const SHORTEST_LOOK_MS = 20;
 
-export interface PoolLimits {
-  readonly min: number;
-  readonly max: number;
-  readonly idleMs: number;
-  /** As `BusyPoll` takes it. Default: 0. */
-  readonly busyPollMs?: number;
-}
-
-export interface ConnectionPoolOptions {
-  readonly address: ControlAddress;
-  readonly context: DriverContext;
-  readonly limits: PoolLimits;
-  readonly retry: ReconnectWaits;
-  readonly libraryVersion: string;
-  readonly feed: ChangeFeed | undefined;
-  readonly tls: () => Promise<TlsMaterial | undefined>;
-  /** Nothing is due on any lane, and the lanes are about to change. True: something was sent, and they have to wait. */
-  readonly beforeChange: () => boolean;
-}
-
 /**
  * The connections for data. A key goes over the lane that its hash names, so whatever is asked of it keeps its order
  * without a thought; the price is that the lanes may only change while nothing is due on any. Then those that are lost
@@ -45,6 +24,9 @@ export interface ConnectionPoolOptions {
  * As many are needed as batches were under way at once. One is opened when there are more batches than lanes, and one
  * that was not needed for `idleMs` is closed; with changes being followed it is kept, because with it the server would
  * forget what was read over it.
+ *
+ * A server that refuses writes as a replica was demoted, perhaps: the address is looked up again, and if it leads to
+ * another server by now, all lanes go there together.
  *
  * A connection that was lost may have bytes at the server that are carried out later. Before its keys go over another,
  * the server is asked to end it.
@@ -56,6 +38,9 @@ export class ConnectionPool {
   #joining: Lane[] = [];
   #isChanging = false;
   #checkScheduled = false;
+  /** To be left for those that join: their server is not the one that the address leads to. */
+  readonly #abandoned = new Set<Lane>();
+  readonly #relocationPace = new RelocationPace();
   /** Somebody has something to send and there is no connection. */
   #isAwaited = false;
   /** The last connection was lost, not closed. */
@@ -245,7 +230,24 @@ export class ConnectionPool {
     return reconnectDelayMs(this.#options.retry, attempt, this.#refusal !== undefined);
   }
 
-  async #connect(connectTimeoutMs: number): Promise<void> {
+  /** To be called whenever the server refuses a write because it is a replica. */
+  readonly refusedAsReplica = (): void => {
+    if (this.#isClosed || this.#isConnecting || this.#openLanes().length === 0) return;
+    if (!this.#relocationPace.takeDue(performance.now())) return;
+    clearTimeout(this.#attemptTimer);
+    this.#attemptTimer = undefined;
+    const { connectTimeoutMs, logger } = this.#options.context;
+    this.#connect(connectTimeoutMs, true)
+      .catch((error: unknown) => {
+        if (this.#isClosed) return;
+        const cause = (error as Error).message;
+        logger.warn({ backend: "redis", cause }, "the server is a replica, and connecting anew failed");
+      })
+      .finally(() => this.#grow());
+  };
+
+  /** @param isRelocation whether it is only wanted if it leads to another server than those that are there */
+  async #connect(connectTimeoutMs: number, isRelocation = false): Promise<void> {
     this.#isConnecting = true;
     try {
       const tls = await this.#options.tls();
@@ -255,6 +257,7 @@ export class ConnectionPool {
       const ended = [...this.#unfenced];
       await lane.open(ended, () => this.#openLanes().length === 0);
       for (const facts of ended) this.#unfenced.delete(facts);
+      if (isRelocation && !this.#leaveFor(lane)) return;
       this.#joining.push(lane);
       this.#forgetFailures();
       // That may have taken longer than `idleMs`.
@@ -268,6 +271,19 @@ export class ConnectionPool {
     }
   }
 
+  /** False: it leads to the same server, and is closed. */
+  #leaveFor(lane: Lane): boolean {
+    const there = [...this.#openLanes(), ...this.#joining];
+    const { runId } = lane.facts;
+    if (runId !== undefined && there.every(({ facts }) => facts.runId === runId)) {
+      lane.destroy(this.#closedError());
+      return false;
+    }
+    for (const other of there) this.#abandoned.add(other);
+    this.#options.context.logger.warn({ backend: "redis" }, "the server is a replica now, going over to another");
+    return true;
+  }
+
   #newLane(tls: TlsMaterial | undefined, connectTimeoutMs: number): Lane {
     const { address, context, limits, feed, libraryVersion } = this.#options;
     try {
@@ -276,6 +292,7 @@ export class ConnectionPool {
         busyPollMs: limits.busyPollMs ?? 0,
         onLost: (lost, cause) => this.#lost(lost, cause),
         onBatchEnded: this.batchEnded,
+        onReadOnly: this.refusedAsReplica,
         onReplied: () => {
           if (this.#isChanging) this.#checkSoon();
         },
@@ -348,6 +365,7 @@ export class ConnectionPool {
     this.#lanes = [...remaining, ...this.#joining.filter((lane) => lane.isOpen)];
     this.#joining = [];
     this.#isChanging = false;
+    this.#leaveAbandoned();
     while (this.#isCrowded()) this.#lanes.pop()!.destroy(this.#closedError());
     if (this.#lanes.length > 0) {
       this.#isAwaited = false;
@@ -360,6 +378,16 @@ export class ConnectionPool {
     else if (hadLost) onReconnected();
     else onConnected();
     this.#grow();
+  }
+
+  #leaveAbandoned(): void {
+    const left = this.#lanes.filter((lane) => this.#abandoned.has(lane));
+    this.#abandoned.clear();
+    // What was to be gone over to may be lost by now.
+    if (left.length === 0 || left.length === this.#lanes.length) return;
+    this.#lanes = this.#lanes.filter((lane) => !left.includes(lane));
+    for (const lane of left) lane.destroy(this.#closedError());
+    this.#options.onRelocated();
   }
 
   #openLanes(): Lane[] {

@@ -15,32 +15,41 @@ const FIRST_VALUES = 8;
 const VALUE_BYTES_PER_PAGE = 4 * 1024 * 1024;
 const CONCURRENT_JOBS = 4;
 
+/** Hears of what concerns the connections for data as well. */
+export interface ControlObserver {
+  /**
+   * Something was to be deleted over this connection, and nobody knows whether it still will be. Called before the call
+   * fails, so that nothing that is written later has been sent.
+   */
+  readonly onUnanswered: (connection: ConnectionIdentity) => void;
+  /** The server refuses to delete because it is a replica. */
+  readonly onReadOnly: () => void;
+}
+
 /** Scans and administration, through ioredis. It connects on first need. */
 export class ControlPlane {
   readonly #address: ControlAddress;
   readonly #context: DriverContext;
   readonly #tls: () => Promise<TlsMaterial | undefined>;
-  readonly #onUnanswered: (connection: ConnectionIdentity) => void;
+  readonly #observer: ControlObserver;
   readonly #prefix: Buffer;
   readonly #jobs = new PQueue({ concurrency: CONCURRENT_JOBS });
   #connection: Promise<ControlConnection> | undefined;
   /** Connects at this moment. */
   #opening: ControlConnection | undefined;
   #closed = false;
+  /** How often the address has led to another server. */
+  #moves = 0;
 
-  /**
-   * @param onUnanswered told of a connection over which something was to be deleted, and nobody knows whether it still
-   * will be: before the call fails, so that nothing that is written later has been sent
-   */
   constructor(
     address: ControlAddress,
     context: DriverContext,
     tls: () => Promise<TlsMaterial | undefined>,
-    onUnanswered: (connection: ConnectionIdentity) => void,
+    observer: ControlObserver,
   ) {
     this.#address = address;
     this.#tls = tls;
-    this.#onUnanswered = onUnanswered;
+    this.#observer = observer;
     this.#context = context;
     this.#prefix = Buffer.from(context.keyPrefix, "utf8");
   }
@@ -104,6 +113,14 @@ export class ControlPlane {
     return facts;
   }
 
+  /** The address leads to another server: what is asked from now on goes there, over a connection that is yet to be made. */
+  move(): void {
+    this.#moves++;
+    const left = this.#connection;
+    this.#connection = undefined;
+    void this.#jobs.onIdle().then(async () => (await left?.catch(() => undefined))?.cut());
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#opening?.cut();
@@ -112,10 +129,18 @@ export class ControlPlane {
     connection?.cut();
   }
 
+  /** To one server the place where another had come to in its keys says nothing. */
+  #movedError(): ConnectionError {
+    const message = `${this.#address.host}:${this.#address.port}: the address has led to another server meanwhile`;
+    return new ConnectionError(message, { backend: "redis", retryable: true, reason: "ERR_CONNECTION" });
+  }
+
   async *#pages(prefix: string): AsyncIterable<Buffer[]> {
     const match = Buffer.concat([escapedGlob(this.#context.keyPrefix + prefix), Buffer.from("*")]);
     let cursor = "0";
+    const moves = this.#moves;
     do {
+      if (moves !== this.#moves) throw this.#movedError();
       const [next, keys] = await this.#job(
         "scan",
         (client) => client.scanBuffer(cursor, "MATCH", match as unknown as string, "COUNT", PAGE_KEYS),
@@ -161,8 +186,9 @@ export class ControlPlane {
         const cause = error instanceof StateError ? error : connection?.explain(error);
         if (operation === "clear" && connection !== undefined && !(cause instanceof BackendError)) {
           connection.cut();
-          this.#onUnanswered(connection.identity);
+          this.#observer.onUnanswered(connection.identity);
         }
+        if (cause?.reason === "READONLY") this.#observer.onReadOnly();
         throw cause === undefined ? error : cause.concerning({ operation });
       }
     });

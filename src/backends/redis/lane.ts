@@ -6,12 +6,13 @@ import { Kind, OPERATION_NAMES, type Request } from "../request.js";
 import type { ChangeFeed } from "./change-feed.js";
 import { connectionFailure } from "./connection-failure.js";
 import type { ControlAddress } from "./control-connection.js";
-import { isPassing } from "./redis-errors.js";
+import { isOfReplica, isPassing } from "./redis-errors.js";
 import { type EncodedBatch, encodeBatch, encodeSwap } from "./wire/batch-encoder.js";
 import { BatchReader } from "./wire/batch-reader.js";
 import { CommandSlab, encodedCommand } from "./wire/command-slab.js";
 import { type ConnectionIdentity, type ServerFacts, shakeHands } from "./wire/handshake.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
+import type { ErrorReply } from "./wire/protocol-error.js";
 import type { ReaderContext } from "./wire/reader-context.js";
 import { type Reply, ReplyParser } from "./wire/reply-parser.js";
 import { type Expectation, WireConnection } from "./wire/wire-connection.js";
@@ -48,6 +49,8 @@ export interface LaneOptions {
   readonly onBatchEnded: () => void;
   /** Something that was sent has been answered or has failed: perhaps nothing is due any more. */
   readonly onReplied: () => void;
+  /** The server has refused something because it is a replica. */
+  readonly onReadOnly: () => void;
 }
 
 /** One connection for data, from its handshake to its end, and what is sent over it. */
@@ -64,8 +67,11 @@ export class Lane {
   constructor(options: LaneOptions) {
     const { address, context, feed } = options;
     this.#options = options;
+    const onError = (reply: ErrorReply): void => {
+      if (isOfReplica(reply)) options.onReadOnly();
+    };
     const newParser = (maxKeptBytes: number): ReplyParser =>
-      new ReplyParser(MAX_BULK_BYTES, maxKeptBytes, (message) => feed?.take(message));
+      new ReplyParser(MAX_BULK_BYTES, maxKeptBytes, (message) => feed?.take(message), onError);
     const parser = newParser(context.maxValueBytes + BULK_OVERHEAD_BYTES);
     this.#reader = {
       codec: context.codec,
@@ -74,6 +80,7 @@ export class Lane {
       maxValueBytes: context.maxValueBytes,
       maxBulkBytes: MAX_BULK_BYTES,
       place: { isDoubtful: false },
+      onError,
       isAnotherDue: () => this.#connection.isAnotherDue,
       swapAgain: (request, storedForm, then) => this.#swapAgain(request, storedForm, then),
     };

@@ -12,7 +12,8 @@ import type {
 } from "../contract.js";
 import { BatchSpread } from "./batch-spread.js";
 import { ChangeFeed } from "./change-feed.js";
-import { ConnectionPool, type PoolLimits } from "./connection-pool.js";
+import { ConnectionPool } from "./connection-pool.js";
+import type { PoolLimits } from "./connection-pool-options.js";
 import type { ControlAddress } from "./control-connection.js";
 import { ControlPlane } from "./control-plane.js";
 import { failAll, hostPortOf, MAX_BULK_BYTES, notConnected } from "./lane.js";
@@ -73,12 +74,10 @@ class RedisDriver implements Driver {
   async open(context: DriverContext): Promise<void> {
     const listener = this.#listener;
     const keyPrefix = Buffer.from(context.keyPrefix, "utf8");
-    this.#control = new ControlPlane(
-      this.#address,
-      context,
-      () => this.#tls(),
-      (connection) => this.#pool.fence(connection),
-    );
+    this.#control = new ControlPlane(this.#address, context, () => this.#tls(), {
+      onUnanswered: (connection) => this.#pool.fence(connection),
+      onReadOnly: () => this.#pool.refusedAsReplica(),
+    });
     this.#pool = new ConnectionPool({
       address: this.#address,
       context,
@@ -88,6 +87,7 @@ class RedisDriver implements Driver {
       feed: listener === undefined ? undefined : new ChangeFeed(keyPrefix, listener, context.logger),
       tls: () => this.#tls(),
       beforeChange: () => this.#spread.sendHeld(this.#pool.lanes),
+      onRelocated: () => this.#control.move(),
     });
     const deadlineMs = performance.now() + context.connectTimeoutMs;
     for (;;) {

@@ -19,6 +19,11 @@ export function isPassing(reply: unknown): reply is ErrorReply {
   return reply instanceof ErrorReply && PASSING.has(reply.token);
 }
 
+/** Whether the server refuses writes because it is a replica; scripts of Redis 6 say so in the middle of their error. */
+export function isOfReplica(reply: ErrorReply): boolean {
+  return reply.token === "READONLY" || reply.message.includes("-READONLY ");
+}
+
 /**
  * Whether this may be said of a whole command for the sake of one of its keys, before anything of it is carried out: not
  * of a command that the user may not give at all, nor by a script that broke off.

@@ -182,7 +182,7 @@ export class BatchReader {
       const reply = this.#context.parser.takeAnswer(slab);
       if (reply === INCOMPLETE) return false;
       provePlace(this.#context, reply);
-      settleIncrements(batch, increments[this.#index]!, reply);
+      settleIncrements(batch, increments[this.#index]!, reply, this.#context.onError);
       this.#index++;
     }
     return true;

@@ -16,8 +16,16 @@ interface Trouble {
   readonly isAdded: boolean;
 }
 
-/** Settles increments by the one reply of their script. */
-export function settleIncrements(batch: Batch, increments: readonly Request[], reply: Reply): void {
+/**
+ * Settles increments by the one reply of their script.
+ * @param onError told of the errors of single counters
+ */
+export function settleIncrements(
+  batch: Batch,
+  increments: readonly Request[],
+  reply: Reply,
+  onError: (reply: ErrorReply) => void,
+): void {
   if (reply instanceof ErrorReply) {
     if (BROKE_OFF.test(reply.message)) failBrokenOff(batch, increments, reply);
     else refuseRun(batch, increments, 0, increments.length, reply);
@@ -29,7 +37,7 @@ export function settleIncrements(batch: Batch, increments: readonly Request[], r
   for (const [index, request] of increments.entries()) {
     const sum = sums[index]!;
     if (typeof sum === "bigint") batch.succeed(request, sum);
-    else batch.fail(request, incrementError(request, sum));
+    else batch.fail(request, incrementError(request, sum, onError));
   }
 }
 
@@ -41,7 +49,11 @@ function failBrokenOff(batch: Batch, increments: readonly Request[], reply: Erro
   }
 }
 
-function incrementError(request: Request, { text, isAdded }: Trouble): StateError {
+function incrementError(
+  request: Request,
+  { text, isAdded }: Trouble,
+  onError: (reply: ErrorReply) => void,
+): StateError {
   const place = placeOf(request);
   if (text === "corrupt")
     return new CorruptValueError("the stored number is damaged", { ...place, reason: "ERR_CORRUPT_VALUE" });
@@ -51,7 +63,9 @@ function incrementError(request: Request, { text, isAdded }: Trouble): StateErro
   if (text.includes("not an integer")) {
     return new BackendError("the stored value is not a whole number", { ...place, reason: "ERR_NOT_AN_INTEGER" });
   }
-  const refusal = errorOfReply(new ErrorReply(text.replace(/^-/, "")), place);
+  const reply = new ErrorReply(text.replace(/^-/, ""));
+  onError(reply);
+  const refusal = errorOfReply(reply, place);
   return isAdded ? refusal.concerning({ ...place, outcome: "unknown" }) : refusal;
 }
 

@@ -51,6 +51,7 @@ export class ReplyParser {
   readonly #maxBulkBytes: number;
   readonly #maxKeptBytes: number;
   readonly #onPush: ((message: PushReply) => void) | undefined;
+  readonly #onError: ((reply: ErrorReply) => void) | undefined;
   #at = 0;
   #needBytes = 0;
   #skipBytes = 0;
@@ -60,11 +61,18 @@ export class ReplyParser {
    * @param maxBulkBytes longer bulks are a ProtocolError
    * @param maxKeptBytes longer ones are read past, where they are a reply by themselves
    * @param onPush told of every pushed message, in the order in which it stands among the replies
+   * @param onError told of every reply that is an error
    */
-  constructor(maxBulkBytes: number, maxKeptBytes = maxBulkBytes, onPush?: (message: PushReply) => void) {
+  constructor(
+    maxBulkBytes: number,
+    maxKeptBytes = maxBulkBytes,
+    onPush?: (message: PushReply) => void,
+    onError?: (reply: ErrorReply) => void,
+  ) {
     this.#maxBulkBytes = maxBulkBytes;
     this.#maxKeptBytes = maxKeptBytes;
     this.#onPush = onPush;
+    this.#onError = onError;
   }
 
   /** Forgets a reply of which only a part has come; for a new connection. */
@@ -90,6 +98,7 @@ export class ReplyParser {
     slab.start = this.#at;
     slab.expectedBytes = 0;
     if (reply instanceof PushReply) this.#onPush?.(reply);
+    else if (reply instanceof ErrorReply) this.#onError?.(reply);
     return reply;
   }
 

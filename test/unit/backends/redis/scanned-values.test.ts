@@ -71,7 +71,12 @@ function read(slab: ReadSlab, count: number, reply: Buffer, cuts: readonly numbe
   const encoded = encodeBatch(new CommandSlab(codec, PREFIX), batch, false, false);
   const reader = new BatchReader(encoded, {
     ...{ codec, parser: new ReplyParser(MAX_VALUE_BYTES), keyPrefix: Buffer.from(PREFIX) },
-    ...{ maxValueBytes: MAX_VALUE_BYTES, maxBulkBytes: MAX_VALUE_BYTES * 2, place: { isDoubtful: false } },
+    ...{
+      maxValueBytes: MAX_VALUE_BYTES,
+      maxBulkBytes: MAX_VALUE_BYTES * 2,
+      place: { isDoubtful: false },
+      onError: () => {},
+    },
     isAnotherDue: () => false,
     swapAgain: () => assert.fail("nothing is swapped"),
   });
