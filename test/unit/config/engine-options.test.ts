@@ -149,6 +149,7 @@ const refused: readonly (readonly [string, unknown, RegExp])[] = [
   ["a lifetime beyond ten years", { defaultTtlMs: 315_360_000_001 }, /got 315360000001$/],
   ["a lifetime in fractions", { defaultTtlMs: 1.5 }, /got 1\.5$/],
   ["a value limit beyond what Redis takes", { maxValueBytes: 2 ** 30 }, /^maxValueBytes: .* got 1073741824$/],
+  ["one that leaves no room for a value's header", { maxValueBytes: 2 ** 29 }, /^maxValueBytes: .* got 536870912$/],
   [
     "an object that is no driver",
     { backend: {} },
