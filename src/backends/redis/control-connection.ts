@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { ConnectionError, type StateError } from "../../core/errors.js";
+import { ConnectionError, type StateError, TimeoutError } from "../../core/errors.js";
 import type { DriverContext } from "../contract.js";
 import { connectionFailure } from "./connection-failure.js";
 import { errorOfReply } from "./redis-errors.js";
@@ -7,6 +7,9 @@ import { askIdentity, type ConnectionIdentity, HandshakeRefused, logIn } from ".
 import { type TlsMaterial, tlsOptions } from "./wire/open-socket.js";
 import { ErrorReply } from "./wire/protocol-error.js";
 import type { Reply } from "./wire/reply-parser.js";
+
+/** What ioredis says of a server that does not answer: of its socket, of a command. */
+const SILENCE = /^(?:Socket timeout|Command timed out)/;
 
 export interface ControlAddress {
   readonly host: string;
@@ -108,6 +111,12 @@ export class ControlConnection {
     // The commands of ioredis carry their arguments, which may be values, so only messages are kept.
     const cause: Error & { code?: string } = this.#failure ?? (error as Error);
     if (cause.code !== undefined) return connectionFailure(this.#hostPort, cause);
+    if (SILENCE.test(cause.message)) {
+      const { socketTimeout } = this.client.options;
+      return new TimeoutError(`${this.#hostPort}: the server has been silent for ${socketTimeout} ms`, {
+        ...{ backend: "redis", retryable: true, reason: "ERR_SILENT_PEER" },
+      });
+    }
     const details = { backend: "redis", retryable: true, reason: "ERR_CONNECTION" };
     return new ConnectionError(`${this.#hostPort}: ${cause.message}`, details);
   }

@@ -49,6 +49,16 @@ test("a server that says nothing to the control connection costs connectMs, and 
   await until("nothing is left", () => patient.server.open === 0);
 });
 
+test("a server that says nothing to a scan or to a question about itself is told as silent", async (t) => {
+  const { server, engine } = await openScene(t, {}, { timeouts: { operationMs: 300 } });
+  server.intercept = ([name]) => (name === "scan" || name === "info" ? "silence" : undefined);
+  for (const call of [() => engine.count(), () => engine.memoryUsage()]) {
+    const error = await failureOf(call());
+    assert.deepEqual([error.code, error.reason, error.retryable], ["TIMEOUT", "ERR_SILENT_PEER", true]);
+    assert.match(error.message, /127\.0\.0\.1:\d+: the server has been silent for 270 ms/);
+  }
+});
+
 test("a database that the server refuses for now is not mistaken for database 0", async (t) => {
   const { server } = await openScene(t);
   const second = await createEngine({ backend: `${server.url}/1`, retry: { retries: 0, baseDelayMs: 0 } });
