@@ -5,18 +5,21 @@ import { ownKey } from "../core/own-key.js";
 /** A key, its note and their place in a map. */
 const NOTE_BYTES = 160;
 /**
- * How much later than the call of a write the store can begin to count its lifetime: long enough for any deadline that
- * is usual, short enough for a key that another process has made lasting, where the store tells of no changes.
+ * How much later than it was given up a write can take effect: long enough for a server that was frozen, short enough for
+ * a key that another process has made lasting, where the store tells of no changes.
  */
-const LATEST_START_MS = 10_000;
+const LATEST_EFFECT_MS = 10_000;
 
 /** For a lifetime: the key never expires. */
 export const LASTING = Number.POSITIVE_INFINITY;
 
-/** What a key may have been given. While it is open which write took effect, it has one of several lifetimes. */
+/**
+ * What a key may have been given. While it is open which write took effect, it has one of several lifetimes; and of each
+ * it is open when the store began to count it, between the call and its end.
+ */
 interface Note {
   readonly key: CanonicalKey;
-  /** The ends of the shortest and of the longest, in whole milliseconds. */
+  /** The first end and the last that are possible, in whole milliseconds. */
   earliestMs: number;
   latestMs: number;
   /** The write called last, until it is settled. */
@@ -51,7 +54,7 @@ export class KnownLifetimes {
       if (expiresAtMs !== LASTING) this.#add(key, Math.floor(expiresAtMs), writer);
       return;
     }
-    if (expiresAtMs !== LASTING && known.writer === undefined && nowMs - known.latestMs > LATEST_START_MS) {
+    if (expiresAtMs !== LASTING && known.writer === undefined && nowMs - known.latestMs > LATEST_EFFECT_MS) {
       known.earliestMs = Math.floor(expiresAtMs);
       known.latestMs = known.earliestMs;
     } else {
@@ -60,30 +63,42 @@ export class KnownLifetimes {
     known.writer = writer;
   }
 
-  /** The store has done this write; one called after it says more. */
-  done(writer: Request, key: CanonicalKey, expiresAtMs: number): void {
+  /**
+   * The store has done this write; one called after it says more, if it is done.
+   * @param earliestMs where the store counted from the call; `LASTING`: for ever
+   * @param latestMs where it counted from now
+   */
+  done(writer: Request, key: CanonicalKey, earliestMs: number, latestMs: number): void {
     const known = this.#find(key);
-    if (known?.writer !== writer) return;
-    if (expiresAtMs === LASTING) {
+    if (known === undefined) return;
+    if (known.writer !== writer) {
+      widen(known, latestMs);
+    } else if (earliestMs === LASTING) {
       this.#forget(key);
-      return;
+    } else {
+      known.earliestMs = Math.floor(earliestMs);
+      known.latestMs = Math.ceil(latestMs);
+      known.writer = undefined;
     }
-    known.earliestMs = Math.floor(expiresAtMs);
-    known.latestMs = known.earliestMs;
-    known.writer = undefined;
   }
 
-  /** This write has changed nothing, or nobody knows what it did. */
-  notDone(writer: Request, key: CanonicalKey): void {
+  /**
+   * This write has changed nothing, or nobody knows what it did.
+   * @param latestMs when its lifetime ends if the store counts from now; `LASTING`: it gave none
+   */
+  notDone(writer: Request, key: CanonicalKey, latestMs: number): void {
     const known = this.#find(key);
-    if (known?.writer === writer) known.writer = undefined;
+    if (known === undefined) return;
+    widen(known, latestMs);
+    if (known.writer === writer) known.writer = undefined;
   }
 
-  /** The store said so; a write called since may say something else. */
-  told(key: CanonicalKey, expiresAtMs: number): void {
-    const known = this.#renewed(key);
-    if (known === undefined) this.#add(key, Math.floor(expiresAtMs), undefined);
-    else widen(known, expiresAtMs);
+  /** The store said so, of some time between the two; a write called since may say something else. */
+  told(key: CanonicalKey, earliestMs: number, latestMs: number): void {
+    let known = this.#renewed(key);
+    if (known === undefined) known = this.#add(key, Math.floor(earliestMs), undefined);
+    else widen(known, earliestMs);
+    widen(known, latestMs);
   }
 
   /** The key is known to be gone, or written anew by another: lifetimes that are past say nothing of what comes. */
@@ -93,14 +108,16 @@ export class KnownLifetimes {
   }
 
   /**
-   * Until when what the store holds now may be kept; `LASTING`: nothing is known. A time that is past, or now: not at
-   * all, because the store, which began to count later than this process did, lets go of the key in a moment.
+   * Until when what the store held when it was asked then, or later, may be kept; `LASTING`: nothing is known. A time
+   * that is past, or now: not at all, because the store, which began to count later than this process did, lets go of the
+   * key in a moment.
    */
-  keepUntilMs(key: CanonicalKey, isAbsent: boolean, nowMs: number): number {
+  keepUntilMs(key: CanonicalKey, isAbsent: boolean, readAtMs: number): number {
     const known = this.#find(key);
     if (known === undefined) return LASTING;
-    if (nowMs < known.earliestMs || known.writer !== undefined) return known.earliestMs;
-    if (nowMs < known.latestMs || (!isAbsent && nowMs - known.latestMs <= LATEST_START_MS)) return known.earliestMs;
+    if (readAtMs < known.earliestMs || known.writer !== undefined) return known.earliestMs;
+    if (readAtMs < known.latestMs || (!isAbsent && readAtMs - known.latestMs <= LATEST_EFFECT_MS))
+      return known.earliestMs;
     this.#forget(key);
     return LASTING;
   }
@@ -119,8 +136,10 @@ export class KnownLifetimes {
     return known;
   }
 
-  #add(key: CanonicalKey, expiresAtMs: number, writer: Request | undefined): void {
-    this.#keep({ key: ownKey(key), earliestMs: expiresAtMs, latestMs: expiresAtMs, writer });
+  #add(key: CanonicalKey, expiresAtMs: number, writer: Request | undefined): Note {
+    const note = { key: ownKey(key), earliestMs: expiresAtMs, latestMs: expiresAtMs, writer };
+    this.#keep(note);
+    return note;
   }
 
   #keep(note: Note): void {
@@ -144,7 +163,6 @@ export class KnownLifetimes {
 /** One more lifetime that the key may have; a lasting one ends nothing. */
 function widen(note: Note, expiresAtMs: number): void {
   if (expiresAtMs === LASTING) return;
-  const endsAtMs = Math.floor(expiresAtMs);
-  if (endsAtMs < note.earliestMs) note.earliestMs = endsAtMs;
-  if (endsAtMs > note.latestMs) note.latestMs = endsAtMs;
+  if (expiresAtMs < note.earliestMs) note.earliestMs = Math.floor(expiresAtMs);
+  if (expiresAtMs > note.latestMs) note.latestMs = Math.ceil(expiresAtMs);
 }

@@ -7,8 +7,8 @@ import { keyHash } from "../core/key-hash.js";
 import { ownKey } from "../core/own-key.js";
 import { Fetches } from "./fetches.js";
 import { copyOf, keptForm } from "./kept-value.js";
-import { KnownLifetimes, LASTING } from "./known-lifetimes.js";
-import { LoadedLifetimes } from "./loaded-lifetimes.js";
+import { LASTING } from "./known-lifetimes.js";
+import { Lifetimes } from "./lifetimes.js";
 import { SeenKeys } from "./seen-keys.js";
 import { costOf, Sieve, SieveEntry } from "./sieve.js";
 import { TurnPace } from "./turn-pace.js";
@@ -75,8 +75,7 @@ export class ReadTier implements ChangeListener {
   readonly #keepsStale: boolean;
   readonly #entries: Sieve;
   readonly #fetches = new Fetches();
-  readonly #lifetimes: KnownLifetimes;
-  readonly #loaded = new LoadedLifetimes();
+  readonly #lifetimes: Lifetimes;
   readonly #seen: SeenKeys;
   readonly #pace: TurnPace;
   #hearing: Hearing = "unheard";
@@ -100,7 +99,7 @@ export class ReadTier implements ChangeListener {
     this.#keepsStale = options.keepsStale;
     this.#seen = new SeenKeys(seen);
     this.#entries = new Sieve(options.maxBytes - notesBytes);
-    this.#lifetimes = new KnownLifetimes(notesBytes);
+    this.#lifetimes = new Lifetimes(notesBytes, loop);
     this.#pace = new TurnPace(loop);
   }
 
@@ -157,17 +156,15 @@ export class ReadTier implements ChangeListener {
       case Kind.ttl:
         break;
       case Kind.transaction:
-        for (const step of request.detail as readonly TransactionStep[]) {
-          this.#drop(step.key);
-          this.#lifetimeCalled(request, step.key, lifetimeOf(step));
-        }
+        for (const { key } of request.detail as readonly TransactionStep[]) this.#drop(key);
+        this.#lifetimes.called(request);
         break;
       case Kind.increment:
         this.#drop(request.key);
         break;
       default:
         this.#drop(request.key);
-        this.#lifetimeCalled(request, request.key, request.ttlMs);
+        this.#lifetimes.called(request);
     }
     return undefined;
   }
@@ -189,22 +186,18 @@ export class ReadTier implements ChangeListener {
         break;
       case Kind.increment:
         break;
-      case Kind.transaction:
-        this.#transactionDone(request);
-        break;
       case Kind.delete:
-        this.#lifetimes.done(request, request.key, LASTING);
+        this.#lifetimes.done(request);
         break;
       default:
-        if (result === false) this.#lifetimes.notDone(request, request.key);
-        else this.#lifetimeDone(request, request.key, request.ttlMs);
+        if (result === false) this.#lifetimes.withoutEffect(request);
+        else this.#lifetimes.done(request);
     }
   }
 
   unanswered(request: Request): void {
     if (request.kind === Kind.get) this.#fetches.end(request);
-    else if (request.kind !== Kind.transaction) this.#lifetimes.notDone(request, request.key);
-    else for (const { key } of request.detail as readonly TransactionStep[]) this.#lifetimes.notDone(request, key);
+    else this.#lifetimes.leftOpen(request);
   }
 
   /** Everything in the store may change: work on many keys was called. Lifetimes that no longer hold do no harm. */
@@ -213,13 +206,9 @@ export class ReadTier implements ChangeListener {
     this.#fetches.overtakeAll();
   }
 
-  /**
-   * A load has put entries of any keys that end after so long: counted from some time between now and the time, `tookMs`
-   * ago, when the store had all of them.
-   */
+  /** A load has put entries of any keys that live so long from within the last `tookMs` on. */
   loaded(ttlMs: number, tookMs: number): void {
-    const nowMs = this.#loop.nowMs();
-    this.#loaded.add(nowMs - tookMs + ttlMs, nowMs + ttlMs, nowMs);
+    this.#lifetimes.loaded(ttlMs, tookMs);
   }
 
   linkUp(): void {
@@ -243,7 +232,7 @@ export class ReadTier implements ChangeListener {
   changed(key: CanonicalKey): void {
     this.#invalidations++;
     this.#drop(key);
-    this.#lifetimes.end(key, this.#loop.nowMs());
+    this.#lifetimes.changed(key);
   }
 
   everythingChanged(): void {
@@ -314,9 +303,9 @@ export class ReadTier implements ChangeListener {
       return;
     }
     // It was read at some time since the call, so its age counts from there.
-    const readAtMs = Math.floor(this.#calledAtMs(request));
+    const readAtMs = this.#lifetimes.calledAtMs(request);
     const bytes = costOf(key, result === null ? 0 : result.length);
-    const keepUntilMs = this.#keepUntilMs(key, result === null, readAtMs);
+    const keepUntilMs = this.#lifetimes.keepUntilMs(key, result === null, readAtMs);
     if (
       keepUntilMs <= this.#loop.nowMs() ||
       this.#entries.isTooLarge(bytes) ||
@@ -333,11 +322,6 @@ export class ReadTier implements ChangeListener {
     this.#entries.add(entry);
   }
 
-  #keepUntilMs(key: CanonicalKey, isAbsent: boolean, readAtMs: number): number {
-    const knownMs = this.#lifetimes.keepUntilMs(key, isAbsent, readAtMs);
-    return isAbsent ? knownMs : Math.min(knownMs, this.#loaded.keepUntilMs(readAtMs));
-  }
-
   #drop(key: CanonicalKey): void {
     const hash = keyHash(key);
     this.#entries.delete(key, hash);
@@ -351,44 +335,13 @@ export class ReadTier implements ChangeListener {
     if (entry !== undefined && entry.value !== null) this.#entries.delete(key, hash);
   }
 
-  #transactionDone(request: Request): void {
-    const steps = request.detail as readonly TransactionStep[];
-    // Of several steps with one key the last says what becomes of it.
-    for (let at = steps.length - 1; at >= 0; at--) {
-      const step = steps[at]!;
-      this.#lifetimeDone(request, step.key, lifetimeOf(step));
-    }
-  }
-
-  /** @param ttlMs 0: never expires */
-  #lifetimeCalled(request: Request, key: CanonicalKey, ttlMs: number): void {
-    const nowMs = ttlMs > 0 ? this.#loop.nowMs() : 0;
-    this.#lifetimes.called(request, key, ttlMs > 0 ? nowMs + ttlMs : LASTING, nowMs);
-  }
-
-  #lifetimeDone(request: Request, key: CanonicalKey, ttlMs: number): void {
-    this.#lifetimes.done(request, key, ttlMs > 0 ? this.#calledAtMs(request) + ttlMs : LASTING);
-  }
-
-  #calledAtMs(request: Request): number {
-    const nowMs = this.#loop.nowMs();
-    return nowMs - ((((nowMs * 1000) | 0) - request.startedAtUs) | 0) / 1000;
-  }
-
   #takeLifetime(request: Request, leftMs: number | null): void {
     const { key } = request;
     if (leftMs === null) {
       this.#dropValue(key);
     } else if (leftMs !== Number.POSITIVE_INFINITY) {
-      // The store looked at it some time between the call and now.
-      const expiresAtMs = this.#calledAtMs(request) + leftMs;
-      this.#lifetimes.told(key, expiresAtMs);
-      const entry = this.#entries.find(key, keyHash(key));
-      entry?.endAt(Math.floor(expiresAtMs));
+      const endsAtMs = this.#lifetimes.told(request, leftMs);
+      this.#entries.find(key, keyHash(key))?.endAt(endsAtMs);
     }
   }
-}
-
-function lifetimeOf(step: TransactionStep): number {
-  return step.type === "delete" ? 0 : step.ttlMs;
 }

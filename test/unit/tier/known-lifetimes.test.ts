@@ -13,7 +13,7 @@ function write(): Request {
 function put(lifetimes: KnownLifetimes, key: string, expiresAtMs: number, nowMs = 0): void {
   const writer = write();
   lifetimes.called(writer, key, expiresAtMs, nowMs);
-  lifetimes.done(writer, key, expiresAtMs);
+  lifetimes.done(writer, key, expiresAtMs, expiresAtMs);
 }
 
 test("a write shortens what is known when it is called, and lengthens it only once it is done", () => {
@@ -22,7 +22,7 @@ test("a write shortens what is known when it is called, and lengthens it only on
   const longer = write();
   lifetimes.called(longer, "a", 500, 0);
   assert.equal(lifetimes.keepUntilMs("a", false, 0), 100);
-  lifetimes.done(longer, "a", 500);
+  lifetimes.done(longer, "a", 500, 500);
   assert.equal(lifetimes.keepUntilMs("a", false, 0), 500);
   const lasting = write();
   lifetimes.called(lasting, "a", LASTING, 0);
@@ -30,9 +30,9 @@ test("a write shortens what is known when it is called, and lengthens it only on
   const shorter = write();
   lifetimes.called(shorter, "a", 50, 0);
   assert.equal(lifetimes.keepUntilMs("a", false, 0), 50);
-  lifetimes.done(lasting, "a", LASTING);
+  lifetimes.done(lasting, "a", LASTING, LASTING);
   assert.equal(lifetimes.keepUntilMs("a", false, 0), 50, "one called later may yet be done");
-  lifetimes.done(shorter, "a", 50);
+  lifetimes.done(shorter, "a", 50, 50);
   put(lifetimes, "a", LASTING);
   assert.equal(lifetimes.keepUntilMs("a", false, 0), LASTING);
 });
@@ -42,8 +42,8 @@ test("where it is open which write took effect, nothing is kept from the end of 
   put(lifetimes, "a", 100);
   const lost = write();
   lifetimes.called(lost, "a", 50_000, 0);
-  lifetimes.notDone(lost, "a");
-  lifetimes.done(lost, "a", 50_000);
+  lifetimes.notDone(lost, "a", 50_000);
+  lifetimes.done(lost, "a", 50_000, 50_000);
   assert.equal(lifetimes.keepUntilMs("a", false, 99), 100);
   for (const nowMs of [100, 20_000, 49_999, 59_000]) {
     assert.ok(lifetimes.keepUntilMs("a", false, nowMs) <= nowMs, `${nowMs}`);
@@ -74,9 +74,9 @@ test("a write after a lifetime that is long over has only its own", () => {
 
 test("of what the store says of a lifetime the shorter is believed", () => {
   const lifetimes = new KnownLifetimes(10_000);
-  lifetimes.told("a", 300);
-  lifetimes.told("a", 200);
-  lifetimes.told("a", 400);
+  lifetimes.told("a", 300, 300);
+  lifetimes.told("a", 200, 200);
+  lifetimes.told("a", 400, 400);
   assert.equal(lifetimes.keepUntilMs("a", false, 0), 200);
 });
 

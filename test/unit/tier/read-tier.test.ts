@@ -134,3 +134,53 @@ test("what a load may have given a lifetime is not returned after it, also if it
   assert.equal(scene.tier.get("key"), undefined);
   assert.ok(scene.isKeptFor(30_000));
 });
+
+test("a lifetime that the store began to count late is not over for the cache before it is for the store", () => {
+  const begins: Record<string, (scene: Scene) => void> = {
+    "a put that took effect late": (scene) => {
+      const put = scene.call(Kind.put, 1000);
+      scene.loop.clock.advance(60_000);
+      scene.tier.answered(put, undefined);
+    },
+    "a transaction that took effect late": (scene) => {
+      const steps: TransactionStep[] = [{ type: "put", key: "key", value: "value", ttlMs: 1000 }];
+      const transaction = scene.call(Kind.transaction, 0, steps);
+      scene.loop.clock.advance(60_000);
+      scene.tier.answered(transaction, undefined);
+    },
+    "a put that may have taken effect when it was given up": (scene) => {
+      const put = scene.call(Kind.put, 1000);
+      scene.loop.clock.advance(60_000);
+      scene.tier.unanswered(put);
+    },
+    "a put that took effect late, and one called since that did not": (scene) => {
+      const put = scene.call(Kind.put, 1000);
+      const other = scene.call(Kind.put);
+      scene.loop.clock.advance(60_000);
+      scene.tier.answered(put, undefined);
+      scene.tier.unanswered(other);
+    },
+    "an answer about a lifetime that came late": (scene) => {
+      const asked = scene.call(Kind.ttl);
+      scene.loop.clock.advance(60_000);
+      scene.tier.answered(asked, 1000);
+    },
+  };
+  for (const [what, begin] of Object.entries(begins)) {
+    const scene = new Scene();
+    begin(scene);
+    assert.ok(!scene.isKeptFor(1000), what);
+    scene.tier.changed("key");
+    assert.ok(scene.isKeptFor(30_000), `${what}, and another's write since`);
+  }
+});
+
+test("a value that was read before its lifetime was over is not kept by an answer that comes long after", () => {
+  const scene = new Scene();
+  scene.done(Kind.put, 1000);
+  scene.loop.clock.advance(900);
+  const read = scene.call(Kind.get);
+  scene.loop.clock.advance(60_000);
+  scene.tier.answered(read, Buffer.from("value"));
+  assert.equal(scene.tier.get("key"), undefined);
+});
