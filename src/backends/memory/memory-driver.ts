@@ -1,5 +1,4 @@
 import { performance } from "node:perf_hooks";
-import type { ValueCodec } from "../../codec/value-codec.js";
 import { type Clock, systemClock } from "../../core/clock.js";
 import { ClosedError, ConfigError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
@@ -83,7 +82,7 @@ class MemoryDriver implements Driver {
     let values: Buffer[] = [];
     for (const entry of session.store.entries(prefix, () => this.#clock.monotonicMs())) {
       keys.push(entry.key);
-      if (withValues) values.push(decodeScanned(session.codec, entry));
+      if (withValues) values.push(decodeScanned(session, entry));
       if (keys.length < PAGE_KEYS) continue;
       yield withValues ? { keys, values } : { keys };
       keys = [];
@@ -151,7 +150,7 @@ class MemoryDriver implements Driver {
 }
 
 function executeGroups(session: MemorySession, batch: Batch): void {
-  const { store, nowMs, codec } = session;
+  const { store, nowMs } = session;
   let defers: boolean | undefined;
   for (const request of batch.probes) batch.succeed(request, store.find(request.key, nowMs) !== undefined);
   for (const request of batch.reads) {
@@ -159,11 +158,11 @@ function executeGroups(session: MemorySession, batch: Batch): void {
     try {
       const entry = store.find(request.key, nowMs);
       if (entry !== undefined && defers !== false) {
-        const rawBytes = codec.claimedRawBytes(entry.stored, 0, entry.stored.length);
+        const rawBytes = session.claimedRawBytes(entry);
         if (rawBytes >= 0) {
           defers ??= batch.defersDecoding(rawBytes);
           if (defers) {
-            batch.succeedStored(request, entry.stored, entry.keyChecksum);
+            batch.succeedStored(request, session.storedOf(entry), entry.keyChecksum);
             continue;
           }
         }
@@ -204,9 +203,9 @@ function executePut(session: MemorySession, batch: Batch, request: Request): voi
   batch.succeed(request, undefined);
 }
 
-function decodeScanned(codec: ValueCodec, entry: Entry): Buffer {
+function decodeScanned(session: MemorySession, entry: Entry): Buffer {
   try {
-    return codec.decode(entry.stored, 0, entry.stored.length, entry.keyChecksum);
+    return session.valueOf(entry.key, entry);
   } catch (error) {
     throw placeError(error, "scan", entry.key, NAME);
   }

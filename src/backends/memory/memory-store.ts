@@ -1,5 +1,6 @@
 import { type CanonicalKey, isBinaryKey, joinKey, keyByteLength } from "../../core/key.js";
 import { ownKey } from "../../core/own-key.js";
+import type { StoredForm } from "./stored-form.js";
 import { type Expiring, TimerWheel, type WheelNode } from "./timer-wheel.js";
 
 /** What a map slot, the entry object and its buffer cost besides the bytes of key and value, roughly. */
@@ -13,13 +14,13 @@ export class Entry implements Expiring {
   readonly keyChecksum: number;
   /** Rises with every key that is added, so that a scan can tell what was there when it began. */
   readonly sequence: number;
-  stored: Buffer;
+  stored: StoredForm;
   expiresAtMs = 0;
   wheelAtMs = 0;
   previous: WheelNode | undefined = undefined;
   next: WheelNode | undefined = undefined;
 
-  constructor(key: CanonicalKey, keyChecksum: number, sequence: number, stored: Buffer) {
+  constructor(key: CanonicalKey, keyChecksum: number, sequence: number, stored: StoredForm) {
     this.key = key;
     this.keyChecksum = keyChecksum;
     this.sequence = sequence;
@@ -64,7 +65,7 @@ export class MemoryStore {
     return this.#entries.get(key);
   }
 
-  add(key: CanonicalKey, keyChecksum: number, stored: Buffer, expiresAtMs: number): void {
+  add(key: CanonicalKey, keyChecksum: number, stored: StoredForm, expiresAtMs: number): void {
     const own = ownKey(key);
     const entry = new Entry(own, keyChecksum, this.#sequence++, stored);
     this.#entries.set(own, entry);
@@ -72,7 +73,7 @@ export class MemoryStore {
     if (expiresAtMs !== 0) this.setExpiry(entry, expiresAtMs);
   }
 
-  overwrite(entry: Entry, stored: Buffer, expiresAtMs: number): void {
+  overwrite(entry: Entry, stored: StoredForm, expiresAtMs: number): void {
     this.#bytes += stored.length - entry.stored.length;
     entry.stored = stored;
     this.setExpiry(entry, expiresAtMs);

@@ -70,3 +70,40 @@ test("a key that was cut from a large text does not keep that text", async (t) =
   collect();
   assert.ok(process.memoryUsage().heapUsed - before < 20 * text);
 });
+
+test("what is kept takes about the memory that it is counted with, whatever is read meanwhile", async (t) => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const { driver } = await openDriver(t);
+  const taken = (): number => {
+    collect();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  await inOneBatch(driver, (probe) => probe.put("large", Buffer.alloc(4000, 1)));
+  for (const valueBytes of [60, 1500, 3000]) {
+    const [takenBefore, countedBefore] = [taken(), await driver.memoryUsage()];
+    for (let i = 0; i < 2000; i++) {
+      await inOneBatch(driver, (probe) => probe.put(`${valueBytes} ${i}`, "x".repeat(valueBytes)));
+      await inOneBatch(driver, (probe) => Promise.all([probe.get("large"), probe.get("large")]));
+    }
+    for (let i = 0; i < 2000; i++) {
+      await inOneBatch(driver, (probe) => probe.increment(`${valueBytes} counter ${i}`, 1n));
+      await inOneBatch(driver, (probe) => Promise.all([probe.get("large"), probe.get("large")]));
+    }
+    const [grown, counted] = [taken() - takenBefore, (await driver.memoryUsage()) - countedBefore];
+    assert.ok(grown < counted * 1.75, `${grown} bytes, ${counted} counted, for values of ${valueBytes}`);
+  }
+});
+
+test("values of every length come back as they were put, by themselves and in scans", async (t) => {
+  const { driver } = await openDriver(t);
+  const values = [0, 1, 100, 1015, 1016, 1017, 4087, 4088, 4089, 5400, 5500, 20_000].map((length) =>
+    Buffer.from(Array.from({ length }, (_, i) => (i * 7919) >> 3)),
+  );
+  await inOneBatch(driver, (probe) => Promise.all(values.map((value) => probe.put(`key ${value.length}`, value))));
+  for (const value of values) {
+    assert.deepEqual(await inOneBatch(driver, (probe) => probe.get(`key ${value.length}`)), value);
+  }
+  for await (const page of driver.scan("", true)) assert.deepEqual(page.values, values);
+});
