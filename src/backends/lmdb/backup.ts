@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BackendError } from "../../core/errors.js";
 import { checkDataFile, DATA_FILE } from "./file-check.js";
@@ -11,25 +11,28 @@ const UNFINISHED = ".unfinished";
  * file bears its name only when it is whole and on the disk. Reading and writing go on meanwhile; pages that become free
  * are not used again before the end, so the file of a store with many writes grows.
  *
+ * Each copy grows in a folder of its own, so that of several at once none writes into another's file. What a killed one
+ * left cannot be told from what one that goes on has: either goes, which the latter reports as its failure. Because a
+ * backup looks before it makes its own folder, never all of several remove each other's.
+ *
  * @throws BackendError with reason ERR_BACKUP; what was written is removed
  */
 export async function writeBackup(store: LmdbStore, directory: string): Promise<void> {
-  const unfinished = join(directory, UNFINISHED);
-  let isOurs = false;
+  let unfinished: string | undefined;
   try {
     await mkdir(directory, { recursive: true });
-    const found = await readdir(directory);
-    if (found.length > 0) throw new Error(`the directory is not empty: ${found[0]}`);
-    await mkdir(unfinished);
-    isOurs = true;
+    for (const name of await leftovers(directory)) await remove(join(directory, name));
+    unfinished = await mkdtemp(join(directory, `${UNFINISHED}-`));
     await store.copyTo(unfinished);
     await checkDataFile(unfinished);
     await sync(join(unfinished, DATA_FILE));
+    // Another one may have come to its end before this.
+    await leftovers(directory);
     await rename(join(unfinished, DATA_FILE), join(directory, DATA_FILE));
-    await rm(unfinished, { recursive: true });
+    await remove(unfinished);
     await sync(directory);
   } catch (cause) {
-    if (isOurs) await rm(unfinished, { recursive: true, force: true });
+    if (unfinished !== undefined) await remove(unfinished);
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new BackendError(`no backup was made at ${directory}: ${message}`, {
       operation: "backup",
@@ -38,6 +41,18 @@ export async function writeBackup(store: LmdbStore, directory: string): Promise<
       cause,
     });
   }
+}
+
+/** The unfinished copies in a directory. @throws Error if there is anything else */
+async function leftovers(directory: string): Promise<string[]> {
+  const found = await readdir(directory);
+  const other = found.find((name) => !name.startsWith(UNFINISHED));
+  if (other !== undefined) throw new Error(`the directory is not empty: ${other}`);
+  return found;
+}
+
+async function remove(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 3 });
 }
 
 async function sync(path: string): Promise<void> {
