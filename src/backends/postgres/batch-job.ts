@@ -29,6 +29,8 @@ export interface ReadReplicas {
 
 export interface JobSurroundings extends ValueLimits {
   readonly keyPrefix: string;
+  /** What is sent at once; undefined: what the server takes. */
+  readonly maxSentBytes?: number | undefined;
   /** Where reads may go; undefined: to the primary alone. */
   readonly replicas?: ReadReplicas;
   statements(): Statements;
@@ -241,8 +243,8 @@ export class BatchJob implements BatchProgress {
       newSlab: () => this.#newSlab(),
       wanted: (requests) => this.#wanted(requests),
     });
-    const dialog = dialogs.next();
-    if (dialog !== undefined) exchanges.push(dialog.begin(slab));
+    const beginning = dialogs.begin(slab);
+    if (beginning !== undefined) exchanges.push(beginning);
   }
 
   /** What is not read from a replica: what it has for sure was sent there, now or before a value was found to be lost. */
@@ -379,7 +381,8 @@ export class BatchJob implements BatchProgress {
   }
 
   #newSlab(): StatementSlab {
-    return new StatementSlab(this.#surroundings.codec, this.#surroundings.keyPrefix);
+    const { codec, keyPrefix, maxSentBytes } = this.#surroundings;
+    return new StatementSlab(codec, keyPrefix, maxSentBytes);
   }
 }
 

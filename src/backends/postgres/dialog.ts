@@ -44,7 +44,30 @@ export class Dialogs {
     this.surroundings = surroundings;
   }
 
-  /** To be called when the one before has ended; undefined: that was the last. */
+  get hasMore(): boolean {
+    return this.#runs.length > 0;
+  }
+
+  /**
+   * Writes the first half of the next one that can be written; to be called when the one before has ended.
+   *
+   * @param first is to go before those that wait
+   */
+  begin(slab: StatementSlab, first?: Dialog): Exchange | undefined {
+    for (let next = first ?? this.next(); next !== undefined; next = this.next()) {
+      const { length } = slab;
+      try {
+        return next.begin(slab);
+      } catch (error) {
+        slab.length = length;
+        this.surroundings.session.prepared?.clear();
+        next.fail(error);
+      }
+    }
+    return undefined;
+  }
+
+  /** undefined: there is none. */
   next(): Dialog | undefined {
     for (let run = this.#runs.pop(); run !== undefined; run = this.#runs.pop()) {
       const wanted = this.surroundings.wanted(run);
@@ -167,7 +190,12 @@ class Dialog {
     });
     const { session, newSlab } = this.#surroundings;
     const slab = session.takeSlab(newSlab);
-    this.#writeChanges(slab);
+    try {
+      this.#writeChanges(slab);
+    } catch (error) {
+      this.#abandon(slab, error);
+      return;
+    }
     session.send(slab, [
       {
         row: refuseRow,
@@ -222,31 +250,49 @@ class Dialog {
       if (result instanceof StateError) this.#progress.failed(request, result);
       else batch.succeed(request, result);
     });
-    const following = this.#dialogs.next();
-    if (following === undefined) {
-      this.#progress.exchangeEnded();
-      return;
-    }
     const { session, newSlab } = this.#surroundings;
-    const slab = session.takeSlab(newSlab);
-    session.send(slab, [following.begin(slab)]);
+    const slab = this.#dialogs.hasMore ? session.takeSlab(newSlab) : undefined;
+    const following = slab && this.#dialogs.begin(slab);
+    if (following === undefined) this.#progress.exchangeEnded();
+    else session.send(slab!, [following]);
   }
 
-  /** The server refused: what the transaction has done and locked is given back before anything else. */
+  /** The server refused. */
   #takeBack(failure: ServerFailure): void {
-    const { session, statements, newSlab } = this.#surroundings;
+    const { session, newSlab } = this.#surroundings;
     const slab = session.takeSlab(newSlab);
+    const again = isUniqueViolation(failure) && this.#attempts < MAX_ATTEMPTS;
+    // Before the sending, which may find the session lost and end the batch.
+    if (!again) this.#refuse(failure);
+    this.#rollBack(slab, again);
+  }
+
+  /** What has become of the entries cannot be written down: it is too much, or memory ran out. */
+  #abandon(slab: StatementSlab, error: unknown): void {
+    const { session } = this.#surroundings;
+    slab.length = 0;
+    // Names may be known now of which the server has not heard.
+    session.prepared?.clear();
+    if (!this.#dialogs.divide(this.#requests)) this.fail(error);
+    this.#rollBack(slab, false);
+  }
+
+  /** What the transaction has done and locked is given back before anything else. */
+  #rollBack(slab: StatementSlab, again: boolean): void {
+    const { session, statements } = this.#surroundings;
     slab.begin(statements.rollback, 0, undefined);
     slab.execute();
     slab.sync();
     const exchanges: Exchange[] = [{ row: refuseRow, settled: () => {}, lost: () => {} }];
-    const again = isUniqueViolation(failure) && this.#attempts < MAX_ATTEMPTS;
-    // Before the sending, which may find the session lost and end the batch.
-    if (!again) this.#refuse(failure);
-    const following = again ? this : this.#dialogs.next();
-    if (following !== undefined) exchanges.push(following.begin(slab));
+    const following = this.#dialogs.begin(slab, again ? this : undefined);
+    if (following !== undefined) exchanges.push(following);
     session.send(slab, exchanges);
-    if (following === undefined) this.#progress.exchangeEnded(failure);
+    if (following === undefined) this.#progress.exchangeEnded();
+  }
+
+  /** Nothing of it was carried out. */
+  fail(error: unknown): void {
+    this.#failAll((request) => locateError(error, request, BACKEND, "not-applied"));
   }
 
   #refuse(failure: ServerFailure): void {
@@ -261,7 +307,7 @@ class Dialog {
       outcome === "unknown" ? lostError(request, cause) : locateError(cause, request, BACKEND, outcome),
     );
     for (let next = this.#dialogs.next(); next !== undefined; next = this.#dialogs.next()) {
-      next.#failAll((request) => locateError(cause, request, BACKEND, "not-applied"));
+      next.fail(cause);
     }
     this.#progress.exchangeEnded();
   }

@@ -1,5 +1,12 @@
 import { DatabaseError } from "pg";
-import { BackendError, ConnectionError, type ErrorDetails, type StateError, TimeoutError } from "../../core/errors.js";
+import {
+  BackendError,
+  ConnectionError,
+  type ErrorDetails,
+  InvalidArgumentError,
+  type StateError,
+  TimeoutError,
+} from "../../core/errors.js";
 
 export const BACKEND = "postgres";
 
@@ -56,6 +63,14 @@ export function refusedError(failure: ServerFailure, details: ErrorDetails = {})
     outcome: "not-applied",
     retryable: PASSING.test(code) && !LASTING.has(code),
     ...details,
+  });
+}
+
+/** The keys and values of what must be sent as one are more than the server takes; nothing was sent. */
+export function tooMuchError(maxBytes: number): InvalidArgumentError {
+  return new InvalidArgumentError(`all its keys and values come to more than ${maxBytes} bytes, sent as one`, {
+    backend: BACKEND,
+    reason: "ERR_BATCH_TOO_LARGE",
   });
 }
 

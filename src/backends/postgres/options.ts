@@ -13,6 +13,8 @@ export interface PostgresOptions {
   readonly replicas?: readonly PostgresAddress[];
   /** How far behind a replica may be to be read. */
   readonly maxLagMs?: number;
+  /** What is sent at once; default: what the server takes. For tests. */
+  readonly maxSentBytes?: number;
   /** The server's time as an SQL expression, asked for with each statement; default: `now()`. For tests. */
   readonly now?: () => string;
 }

@@ -283,6 +283,7 @@ export class PostgresDriver implements Driver {
         keyPrefix: context.keyPrefix,
         maxValueBytes,
         maxStoredBytes,
+        maxSentBytes: this.#options.maxSentBytes,
         statements: cachedStatements(tables, now),
         isBeingWritten: (key) => placement.isBeingWritten(key),
         ...(replicas === undefined ? {} : { replicas }),

@@ -1,6 +1,6 @@
 import { noticeOf } from "./change-notices.js";
 import type { TableNames } from "./table-names.js";
-import { type EncodedStatement, encodedStatement } from "./wire/statement-slab.js";
+import { type EncodedStatement, encodedStatement } from "./wire/encoded-statement.js";
 
 /*
  * Every statement takes whole batches as arrays. Rows are locked in the order of their keys, whatever the statement,

@@ -3,6 +3,8 @@ import type { ValueCodec } from "../../../codec/value-codec.js";
 import { crc32 } from "../../../core/crc32.js";
 import { type CanonicalKey, writeKey } from "../../../core/key.js";
 import type { Request } from "../../request.js";
+import { tooMuchError } from "../errors.js";
+import { type EncodedStatement, UNNAMED } from "./encoded-statement.js";
 
 const DEFAULT_BYTES = SEALING_REGION_BYTES;
 const USUAL_KEYS = 1024;
@@ -10,6 +12,8 @@ const USUAL_KEYS = 1024;
 const FRAME_BYTES = 64;
 /** A slab that grew beyond this is not kept. */
 const MAX_KEPT_BYTES = DEFAULT_BYTES * 16;
+/** The server hangs up on a message of 1 GiB; several share a slab, which is bounded as one. */
+export const MAX_SENT_BYTES = 0x3fff_0000;
 
 const OID_BOOL = 16;
 const OID_BYTEA = 17;
@@ -19,44 +23,6 @@ const OID_FLOAT8 = 701;
 
 const EXECUTE = Buffer.from([0x45, 0, 0, 0, 9, 0, 0, 0, 0, 0]);
 export const SYNC = Buffer.from([0x53, 0, 0, 0, 4]);
-
-/** A statement's text, as the messages that announce it. */
-export interface EncodedStatement {
-  /** Parse, for the unnamed statement. */
-  readonly parse: Buffer;
-  /** Close and Parse under `name`: whether the name is taken need not be known. */
-  readonly parseNamed: Buffer;
-  /** Zero-terminated. */
-  readonly name: Buffer;
-}
-
-const UNNAMED = Buffer.from([0]);
-
-/** @param name of the statement where it is kept by the server; the text decides it, so that no two texts share one */
-export function encodedStatement(sql: string): EncodedStatement {
-  const text = Buffer.from(sql, "utf8");
-  const name = Buffer.from(`millrace_${crc32(text).toString(16)}_${text.length}\0`, "latin1");
-  const parseNamed = Buffer.concat([closeMessage(name), parseMessage(name, text)]);
-  return { parse: parseMessage(UNNAMED, text), parseNamed, name };
-}
-
-function parseMessage(name: Buffer, text: Buffer): Buffer {
-  const message = Buffer.alloc(1 + 4 + name.length + text.length + 1 + 2);
-  message[0] = 0x50;
-  message.writeInt32BE(message.length - 1, 1);
-  name.copy(message, 5);
-  text.copy(message, 5 + name.length);
-  return message;
-}
-
-function closeMessage(name: Buffer): Buffer {
-  const message = Buffer.alloc(1 + 4 + 1 + name.length);
-  message[0] = 0x43;
-  message.writeInt32BE(message.length - 1, 1);
-  message[5] = 0x53;
-  name.copy(message, 6);
-  return message;
-}
 
 /**
  * Outgoing bytes: messages of the extended protocol, keys and values written in place, with binary arrays as
@@ -76,9 +42,11 @@ export class StatementSlab {
   #keyPlaces = new Int32Array(USUAL_KEYS * 2);
   #bindAt = 0;
   #parameterAt = 0;
+  readonly #maxBytes: number;
 
-  constructor(codec: ValueCodec, keyPrefix: string) {
+  constructor(codec: ValueCodec, keyPrefix: string, maxBytes = MAX_SENT_BYTES) {
     this.#codec = codec;
+    this.#maxBytes = maxBytes;
     this.#prefix = Buffer.from(keyPrefix, "utf8");
     this.#prefixChecksum = crc32(this.#prefix);
     this.#region = SealingRegion.take(this.#prefixChecksum);
@@ -117,8 +85,13 @@ export class StatementSlab {
     this.#int16(parameters);
   }
 
-  /** Ends the statement that `begin` began and has it executed. */
+  /**
+   * Ends the statement that `begin` began and has it executed.
+   *
+   * @throws InvalidArgumentError where there is more by now than the server takes; so do those that write parameters
+   */
   execute(): void {
+    this.#checkLength();
     this.#reserve(FRAME_BYTES);
     this.#int16(1);
     this.#int16(1);
@@ -287,14 +260,20 @@ export class StatementSlab {
   #reserve(bytes: number): void {
     const needed = this.length + bytes;
     if (needed <= this.bytes.length) return;
+    // What is needed is an estimate, of the most it may be; what has been written is what counts.
+    this.#checkLength();
     if (this.#region !== undefined) {
       this.#region.seal();
       this.#spareRegion = this.#region;
       this.#region = undefined;
     }
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.bytes.length * 2, this.#maxBytes * 2)));
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;
+  }
+
+  #checkLength(): void {
+    if (this.length > this.#maxBytes) throw tooMuchError(this.#maxBytes);
   }
 }
 

@@ -13,8 +13,9 @@ import {
   silenceError,
 } from "../errors.js";
 import { type OpeningOptions, openClient, type SessionFacts, socketOf } from "../opened-client.js";
+import type { EncodedStatement } from "./encoded-statement.js";
 import { errorFields, Message, MessageReader, ProtocolError } from "./message-reader.js";
-import { type EncodedStatement, type StatementSlab, SYNC } from "./statement-slab.js";
+import { type StatementSlab, SYNC } from "./statement-slab.js";
 
 /** Bytes that may wait in this process for a peer that reads slowly before no more are accepted. */
 const HIGH_WATER_BYTES = 1024 * 1024;

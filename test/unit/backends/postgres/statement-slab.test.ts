@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodedStatement, StatementSlab } from "../../../../src/backends/postgres/wire/statement-slab.js";
+import { encodedStatement } from "../../../../src/backends/postgres/wire/encoded-statement.js";
+import { StatementSlab } from "../../../../src/backends/postgres/wire/statement-slab.js";
 import { Kind, Request } from "../../../../src/backends/request.js";
 import { Envelope } from "../../../../src/codec/envelope.js";
 import { crc32 } from "../../../../src/core/crc32.js";
