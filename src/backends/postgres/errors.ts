@@ -26,8 +26,12 @@ const LASTING = new Set(["53100", "0A000"]);
 const PERMANENT_AT_CONNECT = /^(?:28.{3}|3D000|3F000|42501|0A000)$/;
 /** The server ends the session with it, whatever language it says so in. */
 const SESSION_END = /^(?:57P0[1-5]|25P0[34])$/;
-/** Data and constraints, row-level security, limits of the server, and what triggers raise: one row may be meant. */
-const OF_A_ROW = /^(?:2[23].{3}|42501|54.{3}|P0001)$/;
+/**
+ * Of no single row: connections, features, the state of a transaction, statements and their names, what they cannot do
+ * (42501 is row-level security as well), deadlocks, resources, operators, the machine. Everything else may be of one,
+ * for triggers raise what they like.
+ */
+const OF_NO_ROW = /^(?:(?:08|0A|25|26|40|53|57|58|XX).{3}|42(?!501).{3})$/;
 const NO_ANSWER = "no answer in time (timeouts.connectMs)";
 /** A statement that the server does not know, or knows twice: names do not pass this pooler. */
 const LOST_STATEMENT = new Set(["26000", "42P05"]);
@@ -39,7 +43,7 @@ export function isLostStatement(failure: ServerFailure): boolean {
 
 /** Whether a statement may have failed for the sake of one of its rows. */
 export function mayBeForOneRow(failure: ServerFailure): boolean {
-  return OF_A_ROW.test(failure.code);
+  return !OF_NO_ROW.test(failure.code) && !PASSING.test(failure.code);
 }
 
 export function endsSession(code: string): boolean {

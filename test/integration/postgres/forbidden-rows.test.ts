@@ -129,6 +129,34 @@ await onPostgres("rows that the owner of the table forbids", (store, server) => 
     assert.equal(String(await engine.get("counter")), "9223372036854775800");
   });
 
+  test("a row that a trigger refuses with a code of its own fails alone, whichever code that is", async (t) => {
+    const place = await store.place(t);
+    const engine = await place.open({ retry: { retries: 0 } });
+    const theirs = `convert_to('${place.keyPrefix}theirs', 'UTF8')`;
+    t.after(() => query("DROP FUNCTION IF EXISTS of_a_test CASCADE"));
+    for (const [code, refuse] of [
+      ["45000", "RAISE 'no' USING ERRCODE = '45000'"],
+      ["09000", "RAISE 'no' USING ERRCODE = 'triggered_action_exception'"],
+      ["P0004", "ASSERT false, 'no'"],
+      ["P0002", "RAISE 'no' USING ERRCODE = 'no_data_found'"],
+      ["MY001", "RAISE 'no' USING ERRCODE = 'MY001'"],
+    ] as const) {
+      await query(
+        `CREATE OR REPLACE FUNCTION of_a_test() RETURNS trigger LANGUAGE plpgsql AS
+         $$BEGIN IF NEW.key = ${theirs} THEN ${refuse}; END IF; RETURN NEW; END$$`,
+      );
+      await query(
+        `CREATE OR REPLACE TRIGGER of_a_test BEFORE INSERT ON ${TABLE} FOR EACH ROW EXECUTE FUNCTION of_a_test()`,
+      );
+      const names = Array.from({ length: 20 }, (_, index) => (index === 7 ? "theirs" : `mine ${index}`));
+      const expected = names.map((name) => (name === "theirs" ? code : "done"));
+      const told = async (calls: Promise<unknown>[]): Promise<unknown[]> =>
+        (await Promise.all(calls.map(settled))).map((ending) => (ending.ok ? "done" : ending.error.reason));
+      assert.deepEqual(await told(names.map((name) => engine.put(name, "1"))), expected);
+      assert.deepEqual(await told(names.map((name) => engine.increment(name))), expected);
+    }
+  });
+
   /**
    * A batch of conditional operations that were refused together and have come again, eight in a transaction: the first
    * of these transactions is held up for a second.
