@@ -1,6 +1,6 @@
 import type { Client, QueryResultRow } from "pg";
 import type { PostgresAddress } from "../../config/postgres-url.js";
-import { StateError } from "../../core/errors.js";
+import { type Outcome, StateError } from "../../core/errors.js";
 import type { ConnectionCounts } from "../contract.js";
 import { placeOf } from "./client-settings.js";
 import { ControlConnections } from "./control-connections.js";
@@ -12,6 +12,7 @@ import {
   isServerError,
   messageOf,
   refusedError,
+  type ServerFailure,
   silenceError,
 } from "./errors.js";
 import type { SessionFacts } from "./opened-client.js";
@@ -53,10 +54,16 @@ export class ControlPlane {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<readonly Row[]> {
-    return this.withClient(operation, async (client) => {
-      const config = { text, values: [...values], query_timeout: this.#settings.operationTimeoutMs };
-      return (await client.query<Row>(config)).rows;
-    });
+    return this.#ask(operation, text, values, "not-applied");
+  }
+
+  /** As `query`, of a statement that changes data: one that was sent and has no answer may have been carried out. */
+  change<Row extends QueryResultRow>(
+    operation: string,
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<readonly Row[]> {
+    return this.#ask(operation, text, values, "unknown");
   }
 
   /**
@@ -65,10 +72,33 @@ export class ControlPlane {
    *
    * @param connectTimeoutMs how long it may take until there is a connection
    */
-  async withClient<T>(
+  withClient<T>(
     operation: string,
     work: (client: Client) => Promise<T>,
     connectTimeoutMs = this.#settings.connectTimeoutMs,
+  ): Promise<T> {
+    return this.#lent(operation, work, connectTimeoutMs, "not-applied");
+  }
+
+  #ask<Row extends QueryResultRow>(
+    operation: string,
+    text: string,
+    values: readonly unknown[],
+    unanswered: Outcome,
+  ): Promise<readonly Row[]> {
+    const { connectTimeoutMs, operationTimeoutMs } = this.#settings;
+    const ask = async (client: Client): Promise<readonly Row[]> => {
+      const config = { text, values: [...values], query_timeout: operationTimeoutMs };
+      return (await client.query<Row>(config)).rows;
+    };
+    return this.#lent(operation, ask, connectTimeoutMs, unanswered);
+  }
+
+  async #lent<T>(
+    operation: string,
+    work: (client: Client) => Promise<T>,
+    connectTimeoutMs: number,
+    unanswered: Outcome,
   ): Promise<T> {
     const connection = await this.#connections.lend(connectTimeoutMs).catch((error: StateError) => {
       throw error.concerning({ operation });
@@ -86,7 +116,7 @@ export class ControlPlane {
       return result;
     } catch (error) {
       if (!isAnswer(error) && !facts.isPooled) this.#settings.onAbandoned?.(operation, facts);
-      throw this.#translate(error).concerning({ operation });
+      throw this.#translate(error, unanswered).concerning({ operation });
     } finally {
       client.off("end", onEnd);
       this.#connections.takeBack(connection, isSound);
@@ -97,12 +127,18 @@ export class ControlPlane {
     return this.#connections.close();
   }
 
-  #translate(error: unknown): StateError {
+  #translate(error: unknown, unanswered: Outcome): StateError {
     if (error instanceof StateError) return error;
-    if (isServerError(error)) {
-      const failure = { code: error.code, message: error.message, isFatal: endsSession(error.code) };
-      return failure.isFatal ? fatalError(this.#place, failure) : refusedError(failure);
-    }
+    const failure = isServerError(error)
+      ? { code: error.code, message: error.message, isFatal: endsSession(error.code) }
+      : undefined;
+    if (failure?.isFatal === false) return refusedError(failure);
+    return this.#silence(error, failure).concerning({ outcome: unanswered });
+  }
+
+  /** Why there is no answer. */
+  #silence(error: unknown, failure: ServerFailure | undefined): StateError {
+    if (failure !== undefined) return fatalError(this.#place, failure);
     if (isReadTimeout(error)) return silenceError(this.#place, this.#settings.operationTimeoutMs);
     return connectionError(this.#place, messageOf(error), error);
   }

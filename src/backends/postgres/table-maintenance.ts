@@ -34,7 +34,7 @@ export class TableMaintenance implements Maintenance {
    * The rows of all engines that share the table are meant: what has expired is absent for every one of them.
    */
   async removeExpired(limit: number): Promise<number> {
-    const [row] = await this.#control.query<{ removed: number }>(
+    const [row] = await this.#control.change<{ removed: number }>(
       "cleanupExpired",
       `WITH due AS MATERIALIZED (
          SELECT key FROM ${this.#tables.entries} WHERE expires_at <= ${this.#now()} ORDER BY expires_at LIMIT ${limit}

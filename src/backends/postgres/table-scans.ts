@@ -1,6 +1,5 @@
 import type { ValueCodec } from "../../codec/value-codec.js";
 import { crc32 } from "../../core/crc32.js";
-import type { StateError } from "../../core/errors.js";
 import { type CanonicalKey, canonicalKeyOfBytes } from "../../core/key.js";
 import type { DriverContext, ScanPage } from "../contract.js";
 import { placeError } from "../located-error.js";
@@ -14,8 +13,6 @@ import { ValueColumns } from "./value-columns.js";
 
 const PAGE_KEYS = 512;
 const KEYS_CLEARED_PER_STATEMENT = 5000;
-/** The server gave a statement up after its time. */
-const GIVEN_UP = "57014";
 
 interface FoundRow {
   readonly key: Buffer;
@@ -73,11 +70,11 @@ export class TableScans {
     for (let begun = false; ; begun = true) {
       const values = [from, KEYS_CLEARED_PER_STATEMENT, ...(until === undefined ? [] : [until])];
       try {
-        const [row] = await this.#control.query<{ rows: number; live: number }>("clear", text, values);
+        const [row] = await this.#control.change<{ rows: number; live: number }>("clear", text, values);
         cleared += row!.live;
         if (row!.rows < KEYS_CLEARED_PER_STATEMENT) return cleared;
       } catch (error) {
-        throw placeError(error, "clear", undefined, BACKEND, begun ? "unknown" : outcomeOf(error));
+        throw placeError(error, "clear", undefined, BACKEND, begun ? "unknown" : undefined);
       }
     }
   }
@@ -130,10 +127,4 @@ export function successorOf(prefix: Buffer): Buffer | undefined {
   const next = Buffer.from(prefix.subarray(0, length));
   next[length - 1]!++;
   return next;
-}
-
-function outcomeOf(error: unknown): "not-applied" | "unknown" {
-  const { code, reason } = error as StateError;
-  // A refused statement has changed nothing, nor has one that the server gave up; one whose answer is missing may have.
-  return code === "BACKEND" || code === "CLOSED" || reason === GIVEN_UP ? "not-applied" : "unknown";
 }

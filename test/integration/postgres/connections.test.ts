@@ -43,6 +43,16 @@ async function oneOfEach(engine: Engine, key: string): Promise<void> {
 }
 
 if (await postgresIsThere("connections to PostgreSQL")) {
+  test("a clear for which there is no connection has not been applied", async (t) => {
+    const server = await openServer(t);
+    const engine = await createEngine({ backend: server.url, timeouts: { connectMs: 5000, operationMs: 30_000 } });
+    t.after(() => engine.close());
+    await engine.put("kept", "1");
+    await server.kill();
+    const { code, outcome, operation } = await failureOf(engine.clear());
+    assert.deepEqual([code, outcome, operation], ["CONNECTION", "not-applied", "clear"]);
+  });
+
   test("every sslmode does what libpq says, down to the certificate's name", async (t) => {
     const folder = await temporaryFolder("millrace-certificates-");
     t.after(() => folder.remove());
