@@ -4,7 +4,7 @@ import type { Batch } from "../batch.js";
 import { locateError, takeOutLost } from "../located-error.js";
 import { Kind, type PutDetail, type Request, type TransactionStep } from "../request.js";
 import { MAX_SCANNED_VALUE_BYTES } from "../scanned-values.js";
-import { Dialogs } from "./dialog.js";
+import { Dialogs } from "./dialogs.js";
 import { BACKEND } from "./errors.js";
 import {
   type BatchProgress,

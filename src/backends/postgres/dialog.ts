@@ -1,123 +1,46 @@
-import type { ValueCodec } from "../../codec/value-codec.js";
 import { StateError } from "../../core/errors.js";
 import { executeOther } from "../conditional-operations.js";
 import { locateError } from "../located-error.js";
-import { Kind, type Request } from "../request.js";
+import { Kind, keysOf, type Request } from "../request.js";
+import { dividedParts, type Parts } from "./dialog-parts.js";
+import type { DialogSurroundings, Dialogs } from "./dialogs.js";
 import { BACKEND, isUniqueViolation, mayBeForOneRow, refusedError, type ServerFailure } from "./errors.js";
 import { type BatchProgress, firstColumn, fixedColumn, lostError } from "./exchanges.js";
 import { LoadedEntries, type LoadedEntry } from "./loaded-entries.js";
-import type { Statements } from "./statements.js";
 import { ProtocolError } from "./wire/message-reader.js";
 import type { StatementSlab } from "./wire/statement-slab.js";
-import type { Exchange, WireSession } from "./wire/wire-session.js";
+import type { Exchange } from "./wire/wire-session.js";
 
 /** Another client may create a key between our look and our insert; so often in a row, the store is not to blame. */
 const MAX_ATTEMPTS = 16;
-
-export interface DialogSurroundings {
-  readonly session: WireSession;
-  readonly statements: Statements;
-  readonly codec: ValueCodec;
-  readonly maxValueBytes: number;
-  readonly maxStoredBytes: number;
-  newSlab(): StatementSlab;
-  /** Those of them that somebody still waits for; the others have failed then. */
-  wanted(requests: readonly Request[]): readonly Request[];
-}
-
-/** What was refused together is first divided into so many each: one that is unwanted then costs few others a third turn. */
-const FEW_TOGETHER = 8;
-
-/**
- * What a batch has of such operations: all in one dialog, or, where the server has refused that for one of them perhaps,
- * in several, one after the other on the same session. All of them count as one exchange of the batch.
- */
-export class Dialogs {
-  readonly progress: BatchProgress;
-  readonly surroundings: DialogSurroundings;
-  /** What is to share a dialog each; the next one stands last. */
-  readonly #runs: (readonly Request[])[];
-
-  constructor(progress: BatchProgress, requests: readonly Request[], surroundings: DialogSurroundings) {
-    this.progress = progress;
-    this.#runs = [requests];
-    this.surroundings = surroundings;
-  }
-
-  get hasMore(): boolean {
-    return this.#runs.length > 0;
-  }
-
-  /**
-   * Writes the first half of the next one that can be written; to be called when the one before has ended.
-   *
-   * @param first is to go before those that wait
-   */
-  begin(slab: StatementSlab, first?: Dialog): Exchange | undefined {
-    for (let next = first ?? this.next(); next !== undefined; next = this.next()) {
-      const { length } = slab;
-      try {
-        return next.begin(slab);
-      } catch (error) {
-        slab.length = length;
-        this.surroundings.session.prepared?.clear();
-        next.fail(error);
-      }
-    }
-    return undefined;
-  }
-
-  /** undefined: there is none. */
-  next(): Dialog | undefined {
-    for (let run = this.#runs.pop(); run !== undefined; run = this.#runs.pop()) {
-      const wanted = this.surroundings.wanted(run);
-      if (wanted.length > 0) return new Dialog(this, wanted);
-    }
-    return undefined;
-  }
-
-  /** Has them come again with fewer others, next; false: they cannot be divided. */
-  divide(requests: readonly Request[]): boolean {
-    const runs = dividedRuns(requests);
-    if (runs.length === 1) return false;
-    this.#runs.push(...runs.reverse());
-    return true;
-  }
-}
-
-/** Those of one key stay together: one that fails and is tried again must not come after the next. */
-function dividedRuns(requests: readonly Request[]): Request[][] {
-  const ofKeys = new Map<unknown, Request[]>();
-  for (const request of requests) {
-    const owner = request.kind === Kind.transaction ? request : request.key;
-    const sharers = ofKeys.get(owner);
-    if (sharers === undefined) ofKeys.set(owner, [request]);
-    else sharers.push(request);
-  }
-  const most = ofKeys.size > FEW_TOGETHER ? FEW_TOGETHER : 1;
-  const groups = [...ofKeys.values()];
-  return Array.from({ length: Math.ceil(groups.length / most) }, (_, run) =>
-    groups.slice(run * most, (run + 1) * most).flat(),
-  );
-}
 
 /**
  * Operations that read before they write, in one transaction of two round trips: what is there is locked in the order
  * of the keys and read, the operations run here, and what they changed is written and committed. A key that was not
  * there cannot be locked: if somebody else has created it meanwhile, the insert fails, and all of it begins anew.
+ *
+ * What comes in several parts is written part by part, all sent at once. Around each are savepoints of one name: behind
+ * what was written stands a new one, so that going back to the last takes nothing back, unless the part was refused.
  */
-class Dialog {
+export class Dialog {
   readonly #dialogs: Dialogs;
   readonly #progress: BatchProgress;
   readonly #requests: readonly Request[];
   readonly #entries: LoadedEntries;
   readonly #surroundings: DialogSurroundings;
+  readonly #parts: Parts;
   #results: unknown[] = [];
+  /** Why parts were taken back, by their places. */
+  #refused: (ServerFailure | undefined)[] = [];
+  /** A part could not be taken back. */
+  #broken: ServerFailure | undefined;
   #attempts = 0;
 
-  constructor(dialogs: Dialogs, requests: readonly Request[]) {
+  constructor(dialogs: Dialogs, parts: Parts) {
+    const requests = parts.flat();
     this.#dialogs = dialogs;
     this.#progress = dialogs.progress;
+    this.#parts = parts;
     this.#requests = requests;
     this.#surroundings = dialogs.surroundings;
     const { codec, maxValueBytes, maxStoredBytes } = this.#surroundings;
@@ -127,6 +50,9 @@ class Dialog {
   /** Writes the first half; its exchange is to be sent with it. */
   begin(slab: StatementSlab): Exchange {
     this.#attempts++;
+    this.#results = [];
+    this.#refused = [];
+    this.#broken = undefined;
     const { statements, maxStoredBytes, session } = this.#surroundings;
     const { all } = this.#entries;
     this.#entries.reset();
@@ -180,43 +106,38 @@ class Dialog {
   }
 
   #work(): void {
-    this.#results = this.#requests.map((request) => {
-      this.#entries.keepsMetadata = request.kind === Kind.increment;
-      try {
-        return executeOther(this.#entries, request);
-      } catch (error) {
-        return locateError(error, request, BACKEND);
-      }
-    });
+    this.#results = this.#requests.map((request) => this.#resultOf(request));
     const { session, newSlab } = this.#surroundings;
     const slab = session.takeSlab(newSlab);
+    const exchanges: Exchange[] = [];
     try {
-      this.#writeChanges(slab);
+      if (this.#parts.length === 1) this.#writeChanges(slab, this.#entries.all);
+      else this.#writeParts(slab, exchanges);
+      this.#end(slab, exchanges);
     } catch (error) {
       this.#abandon(slab, error);
       return;
     }
-    session.send(slab, [
-      {
-        row: refuseRow,
-        settled: (failure) => {
-          if (failure === undefined) this.#succeed();
-          else this.#takeBack(failure);
-        },
-        lost: (cause) => this.#lost(cause, "unknown"),
-      },
-    ]);
+    session.send(slab, exchanges);
   }
 
-  #writeChanges(slab: StatementSlab): void {
+  #resultOf(request: Request): unknown {
+    this.#entries.keepsMetadata = request.kind === Kind.increment;
+    try {
+      return executeOther(this.#entries, request);
+    } catch (error) {
+      return locateError(error, request, BACKEND);
+    }
+  }
+
+  #writeChanges(slab: StatementSlab, entries: readonly LoadedEntry[]): void {
     const { statements, session } = this.#surroundings;
-    const changed = this.#entries.all.filter((entry) => entry.isChanged);
-    const written = (entry: LoadedEntry): boolean => entry.isLive;
-    const inserts = changed.filter((entry) => written(entry) && !entry.isStored);
-    const updates = changed.filter((entry) => written(entry) && entry.isStored);
-    const erased = changed.filter((entry) => !written(entry) && entry.isStored);
-    const expiry = (entries: readonly LoadedEntry[]): void =>
-      slab.floats(entries.length, (index) => entries[index]!.expiresAtMs || null);
+    const changed = entries.filter((entry) => entry.isChanged);
+    const inserts = changed.filter((entry) => entry.isLive && !entry.isStored);
+    const updates = changed.filter((entry) => entry.isLive && entry.isStored);
+    const erased = changed.filter((entry) => !entry.isLive && entry.isStored);
+    const expiry = (of: readonly LoadedEntry[]): void =>
+      slab.floats(of.length, (index) => of[index]!.expiresAtMs || null);
     if (inserts.length > 0) {
       slab.begin(statements.insert, 3, session.prepared);
       slab.keys(inserts);
@@ -237,19 +158,85 @@ class Dialog {
       slab.keys(erased);
       slab.execute();
     }
+  }
+
+  #writeParts(slab: StatementSlab, exchanges: Exchange[]): void {
+    const { statements, session } = this.#surroundings;
+    const { insert, update, erase, savepoint, release, rollbackTo } = statements;
+    // What stands behind a refused statement is passed over, so none may be prepared there that others rely on.
+    slab.prepare([insert, update, erase, savepoint, release, rollbackTo], session.prepared);
+    const run = (statement: typeof savepoint): void => {
+      slab.begin(statement, 0, session.prepared);
+      slab.execute();
+    };
+    for (const [place, part] of this.#parts.entries()) {
+      run(savepoint);
+      this.#writeChanges(slab, this.#entries.of(part.flatMap(keysOf)));
+      run(release);
+      run(savepoint);
+      slab.sync();
+      run(rollbackTo);
+      run(release);
+      slab.sync();
+      exchanges.push(
+        this.#step((failure) => {
+          this.#refused[place] = failure;
+        }),
+        // The transaction cannot go on then: what comes of its commit is a rollback without a word.
+        this.#step((failure) => {
+          this.#broken ??= failure;
+        }),
+      );
+    }
+  }
+
+  #step(refused: (failure: ServerFailure) => void): Exchange {
+    return {
+      row: refuseRow,
+      settled: (failure) => {
+        if (failure !== undefined) refused(failure);
+      },
+      // The last of the dialog's exchanges tells it.
+      lost: () => {},
+    };
+  }
+
+  #end(slab: StatementSlab, exchanges: Exchange[]): void {
+    const { statements, session } = this.#surroundings;
     slab.begin(statements.commit, 0, session.prepared);
     slab.execute();
     slab.sync();
+    exchanges.push({
+      row: refuseRow,
+      settled: (failure) => {
+        const reason = this.#broken ?? failure;
+        if (reason === undefined) this.#succeed();
+        else this.#takeBack(reason);
+      },
+      lost: (cause) => this.#lost(cause, "unknown"),
+    });
   }
 
   #succeed(): void {
     const { batch } = this.#progress;
     this.#progress.stamp();
-    this.#requests.forEach((request, index) => {
-      const result = this.#results[index];
-      if (result instanceof StateError) this.#progress.failed(request, result);
-      else batch.succeed(request, result);
-    });
+    const again: (readonly Request[])[] = [];
+    let index = 0;
+    for (const [place, part] of this.#parts.entries()) {
+      const failure = this.#refused[place];
+      if (failure !== undefined) {
+        if (isUniqueViolation(failure)) this.#dialogs.repeatApart([part]);
+        else again.push(...this.#refuse(part, failure));
+        index += part.length;
+        continue;
+      }
+      for (const request of part) {
+        const result = this.#results[index++];
+        if (result instanceof StateError) this.#progress.failed(request, result);
+        else batch.succeed(request, result);
+      }
+    }
+    this.#dialogs.repeat(again);
     const { session, newSlab } = this.#surroundings;
     const slab = this.#dialogs.hasMore ? session.takeSlab(newSlab) : undefined;
     const following = slab && this.#dialogs.begin(slab);
@@ -257,13 +244,16 @@ class Dialog {
     else session.send(slab!, [following]);
   }
 
-  /** The server refused. */
+  /** The server refused all of it. */
   #takeBack(failure: ServerFailure): void {
     const { session, newSlab } = this.#surroundings;
     const slab = session.takeSlab(newSlab);
     const again = isUniqueViolation(failure) && this.#attempts < MAX_ATTEMPTS;
     // Before the sending, which may find the session lost and end the batch.
-    if (!again) this.#refuse(failure);
+    if (!again) {
+      if (this.#parts.length > 1 && mayBeForOneRow(failure)) this.#dialogs.repeatApart(this.#parts);
+      else this.#dialogs.repeat(this.#refuse(this.#requests, failure));
+    }
     this.#rollBack(slab, again);
   }
 
@@ -273,7 +263,9 @@ class Dialog {
     slab.length = 0;
     // Names may be known now of which the server has not heard.
     session.prepared?.clear();
-    if (!this.#dialogs.divide(this.#requests)) this.fail(error);
+    const parts = dividedParts(this.#requests);
+    if (parts.length > 1) this.#dialogs.repeatApart(parts);
+    else this.fail(error);
     this.#rollBack(slab, false);
   }
 
@@ -283,11 +275,20 @@ class Dialog {
     slab.begin(statements.rollback, 0, undefined);
     slab.execute();
     slab.sync();
-    const exchanges: Exchange[] = [{ row: refuseRow, settled: () => {}, lost: () => {} }];
+    const exchanges: Exchange[] = [this.#step(() => {})];
     const following = this.#dialogs.begin(slab, again ? this : undefined);
     if (following !== undefined) exchanges.push(following);
     session.send(slab, exchanges);
     if (following === undefined) this.#progress.exchangeEnded();
+  }
+
+  /** @returns what is to come again instead, in parts: what has failed here already as well, for it may have seen what has been taken back */
+  #refuse(requests: readonly Request[], failure: ServerFailure): Parts {
+    const parts = mayBeForOneRow(failure) ? dividedParts(requests) : [];
+    if (parts.length > 1) return parts;
+    const error = refusedError(isUniqueViolation(failure) ? { ...failure, code: "40001" } : failure);
+    for (const request of requests) this.#progress.failed(request, locateError(error, request, BACKEND));
+    return [];
   }
 
   /** Nothing of it was carried out. */
@@ -295,20 +296,19 @@ class Dialog {
     this.#failAll((request) => locateError(error, request, BACKEND, "not-applied"));
   }
 
-  #refuse(failure: ServerFailure): void {
-    // What has failed here already comes again with the others: it may have seen what has been taken back.
-    if (mayBeForOneRow(failure) && this.#dialogs.divide(this.#requests)) return;
-    const error = refusedError(isUniqueViolation(failure) ? { ...failure, code: "40001" } : failure);
-    for (const request of this.#requests) this.#progress.failed(request, locateError(error, request, BACKEND));
-  }
-
   #lost(cause: StateError, outcome: "not-applied" | "unknown"): void {
-    this.#failAll((request) =>
-      outcome === "unknown" ? lostError(request, cause) : locateError(cause, request, BACKEND, outcome),
-    );
-    for (let next = this.#dialogs.next(); next !== undefined; next = this.#dialogs.next()) {
-      next.fail(cause);
+    const refused = new Map<Request, StateError>();
+    for (const [place, failure] of this.#refused.entries()) {
+      if (failure === undefined) continue;
+      const error = refusedError(failure);
+      for (const request of this.#parts[place]!) refused.set(request, locateError(error, request, BACKEND));
     }
+    this.#failAll((request) => {
+      const known = refused.get(request);
+      if (known !== undefined) return known;
+      return outcome === "unknown" ? lostError(request, cause) : locateError(cause, request, BACKEND, outcome);
+    });
+    for (let next = this.#dialogs.next(); next !== undefined; next = this.#dialogs.next()) next.fail(cause);
     this.#progress.exchangeEnded();
   }
 

@@ -60,6 +60,11 @@ export class LoadedEntries implements EntryAccess<LoadedEntry> {
     }
   }
 
+  /** Each once. */
+  of(keys: readonly CanonicalKey[]): readonly LoadedEntry[] {
+    return [...new Set(keys)].map((key) => this.#byKey.get(key)!);
+  }
+
   find(key: CanonicalKey): LoadedEntry | undefined {
     const entry = this.#byKey.get(key);
     return entry?.isLive === true ? entry : undefined;

@@ -43,6 +43,9 @@ export interface Statements {
   readonly begin: EncodedStatement;
   readonly commit: EncodedStatement;
   readonly rollback: EncodedStatement;
+  readonly savepoint: EncodedStatement;
+  readonly release: EncodedStatement;
+  readonly rollbackTo: EncodedStatement;
 }
 
 /** @param now the server's time as an expression; another than `now()` is for tests */
@@ -89,6 +92,9 @@ function statementsFor(tables: TableNames, now: string): Statements {
     begin: "BEGIN",
     commit: "COMMIT",
     rollback: "ROLLBACK",
+    savepoint: "SAVEPOINT millrace_part",
+    release: "RELEASE SAVEPOINT millrace_part",
+    rollbackTo: "ROLLBACK TO SAVEPOINT millrace_part",
   };
   const encoded = Object.entries(texts).map(([name, sql]) => [name, encodedStatement(sql.replace(/\s+/g, " "))]);
   return Object.fromEntries(encoded) as Record<keyof Statements, EncodedStatement>;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Engine } from "../../../src/index.js";
+import { createEngine, type Engine } from "../../../src/index.js";
 import { type Settled, settled } from "../../support/outcomes.js";
 import { queryOn } from "../../support/postgres-query.js";
 import { onPostgres, type TestScope } from "../../support/stores.js";
@@ -157,12 +157,67 @@ await onPostgres("rows that the owner of the table forbids", (store, server) => 
     }
   });
 
+  for (const named of [true, false]) {
+    test(`refused rows among conditional operations cost few commits more, with statements ${named ? "under names" : "without names"}`, async (t) => {
+      const place = await store.place(t);
+      const backend = `${server.url}${server.url.includes("?") ? "&" : "?"}prepared=${named}`;
+      const engine = await createEngine({ backend, keyPrefix: place.keyPrefix, retry: { retries: 0 } });
+      t.after(() => engine.close());
+      await query(`ALTER TABLE ${TABLE} ADD CONSTRAINT of_a_test CHECK (position('theirs'::bytea IN key) = 0)`);
+      t.after(() => query(`ALTER TABLE ${TABLE} DROP CONSTRAINT of_a_test`));
+      await engine.put("warm", "1");
+      const names = Array.from({ length: 300 }, (_, index) => (index % 3 === 0 ? `theirs ${index}` : `mine ${index}`));
+      const endings = await Promise.all(names.map((name) => settled(engine.setIfNotExists(name, "1"))));
+      assert.deepEqual(
+        endings.map((ending) => (ending.ok ? ending.value : ending.error.reason)),
+        names.map((name) => (name.startsWith("theirs") ? "23514" : true)),
+      );
+      const [row] = await query(
+        `SELECT count(*)::int AS rows, count(DISTINCT updated_at)::int AS transactions FROM ${TABLE}
+       WHERE position('${place.keyPrefix}mine'::bytea IN key) = 1`,
+      );
+      assert.equal(row!.rows, 200);
+      assert.ok((row!.transactions as number) <= 6, `${row!.transactions} transactions`);
+    });
+  }
+
+  test("keys that somebody else creates meanwhile are seen, also where others are refused", async (t) => {
+    const place = await store.place(t);
+    const [one, two] = [await place.open({ retry: { retries: 0 } }), await place.open({ retry: { retries: 0 } })];
+    await query(`ALTER TABLE ${TABLE} ADD CONSTRAINT of_a_test CHECK (position('theirs'::bytea IN key) = 0)`);
+    t.after(() => query(`ALTER TABLE ${TABLE} DROP CONSTRAINT of_a_test`));
+    for (let round = 0; round < 20; round++) {
+      const won = async (engine: Engine): Promise<Settled<boolean>[]> => {
+        const refused = settled(engine.setIfNotExists("theirs", "1"));
+        const calls = Array.from({ length: 20 }, (_, index) =>
+          settled(engine.setIfNotExists(`${round} ${index}`, "1")),
+        );
+        assert.ok(!(await refused).ok);
+        return Promise.all(calls);
+      };
+      const [first, second] = await Promise.all([won(one), won(two)]);
+      for (const [index, ending] of first.entries()) {
+        const other = second[index]!;
+        // Where both make the same keys in another order the server may refuse one of them.
+        if (ending.ok && other.ok) assert.notEqual(ending.value, other.value);
+        else assert.ok([ending, other].every((it) => it.ok || it.error.reason === "40P01"));
+      }
+    }
+  });
+
   /**
-   * A batch of conditional operations that were refused together and have come again, eight in a transaction: the first
-   * of these transactions is held up for a second.
+   * A batch of conditional operations that were refused together and have come again, eight in a transaction, because the
+   * commit was refused of what could be taken back in parts: the first of these transactions is held up for a second.
    */
-  async function heldInParts(
+  async function heldApart(t: TestScope): ReturnType<typeof held> {
+    return held(t, 3, true);
+  }
+
+  /** @param time at which the first of them is held up when it is written */
+  async function held(
     t: TestScope,
+    time: number,
+    isRefusedAtCommit: boolean,
   ): Promise<{ engine: Engine; calls: Promise<Settled<boolean>>[]; giveUp(): void }> {
     const place = await store.place(t);
     const engine = await place.open({ retry: { retries: 0 } });
@@ -171,21 +226,29 @@ await onPostgres("rows that the owner of the table forbids", (store, server) => 
     await query(
       `CREATE FUNCTION of_a_test() RETURNS trigger LANGUAGE plpgsql AS
        $$BEGIN
-         IF NEW.key = ${stored("held")} AND nextval('of_a_test') = 2 THEN PERFORM pg_sleep(1); END IF;
-         IF NEW.key = ${stored("theirs")} THEN RAISE 'not this one'; END IF;
+         IF NEW.key = ${stored("held")} AND nextval('of_a_test') = ${time} THEN PERFORM pg_sleep(1); END IF;
          RETURN NEW;
        END$$`,
     );
     await query(`CREATE TRIGGER of_a_test BEFORE INSERT ON ${TABLE} FOR EACH ROW EXECUTE FUNCTION of_a_test()`);
+    await query(
+      `CREATE FUNCTION refusal_of_a_test() RETURNS trigger LANGUAGE plpgsql AS
+       $$BEGIN IF NEW.key = ${stored("theirs")} THEN RAISE 'not this one'; END IF; RETURN NEW; END$$`,
+    );
+    await query(
+      `CREATE CONSTRAINT TRIGGER refusal_of_a_test AFTER INSERT ON ${TABLE} DEFERRABLE
+       INITIALLY ${isRefusedAtCommit ? "DEFERRED" : "IMMEDIATE"} FOR EACH ROW EXECUTE FUNCTION refusal_of_a_test()`,
+    );
     t.after(async () => {
-      await query(`DROP TRIGGER of_a_test ON ${TABLE}`);
-      await query("DROP FUNCTION of_a_test()");
+      await query("DROP FUNCTION of_a_test() CASCADE");
+      await query("DROP FUNCTION refusal_of_a_test() CASCADE");
       await query("DROP SEQUENCE of_a_test");
     });
     const given = new AbortController();
+    const givenUp = isRefusedAtCommit ? "mine 9" : "mine 5";
     const names = ["held", "theirs", ...Array.from({ length: 10 }, (_, index) => `mine ${index}`)];
     const calls = names.map((name) =>
-      settled(engine.setIfNotExists(name, name, name === "mine 9" ? { signal: given.signal } : {})),
+      settled(engine.setIfNotExists(name, name, name === givenUp ? { signal: given.signal } : {})),
     );
     const sleeping = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
     await until("the first of several transactions is held up", async () => (await query(sleeping)).length === 1);
@@ -193,7 +256,7 @@ await onPostgres("rows that the owner of the table forbids", (store, server) => 
   }
 
   test("a conditional operation that is given up while others are asked about before it is not sent", async (t) => {
-    const { engine, calls, giveUp } = await heldInParts(t);
+    const { engine, calls, giveUp } = await heldApart(t);
     giveUp();
     const endings = await Promise.all(calls);
     const told = endings.map((ending) => (ending.ok ? ending.value : ending.error.code));
@@ -202,8 +265,26 @@ await onPostgres("rows that the owner of the table forbids", (store, server) => 
     assert.equal(await engine.count(), 10);
   });
 
+  test("a conditional operation that is given up while what it is written with is taken back does not come again", async (t) => {
+    const { engine, calls, giveUp } = await held(t, 2, false);
+    giveUp();
+    const endings = await Promise.all(calls);
+    const told = endings.map((ending) => (ending.ok ? ending.value : ending.error.code));
+    assert.deepEqual(told, [true, "BACKEND", ...Array(5).fill(true), "ABORTED", ...Array(4).fill(true)]);
+    assert.equal(await engine.get("mine 5"), null);
+    assert.equal(await engine.count(), 10);
+  });
+
+  test("a session that ends with parts under way leaves them unknown", async (t) => {
+    const { engine, calls } = await held(t, 2, false);
+    await query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    const endings = await Promise.all(calls);
+    assert.ok(endings.every((ending) => !ending.ok && ending.error.outcome === "unknown"));
+    assert.equal(await engine.count(), 0);
+  });
+
   test("a session that ends between such transactions fails those that were not begun as not applied", async (t) => {
-    const { engine, calls } = await heldInParts(t);
+    const { engine, calls } = await heldApart(t);
     await query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
     const endings = await Promise.all(calls);
     const outcomes = endings.map((ending) => (ending.ok ? "ok" : ending.error.outcome));

@@ -66,14 +66,19 @@ export class StatementSlab {
     this.#region?.reset();
   }
 
-  /** @param known names of statements that the server of this connection has; undefined: none are named */
-  begin(statement: EncodedStatement, parameters: number, known: Set<EncodedStatement> | undefined): void {
-    if (known === undefined) {
-      this.constant(statement.parse);
-    } else if (!known.has(statement)) {
+  /** Announces those that the server of this connection has not; where none are named, `begin` announces each. */
+  prepare(statements: readonly EncodedStatement[], known: Set<EncodedStatement> | undefined): void {
+    for (const statement of statements) {
+      if (known === undefined || known.has(statement)) continue;
       known.add(statement);
       this.constant(statement.parseNamed);
     }
+  }
+
+  /** @param known names of statements that the server of this connection has; undefined: none are named */
+  begin(statement: EncodedStatement, parameters: number, known: Set<EncodedStatement> | undefined): void {
+    if (known === undefined) this.constant(statement.parse);
+    else if (!known.has(statement)) this.prepare([statement], known);
     this.#reserve(FRAME_BYTES);
     this.#bindAt = this.length;
     this.bytes[this.length] = 0x42;
