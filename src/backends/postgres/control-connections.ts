@@ -1,11 +1,13 @@
 import type { Client } from "pg";
-import { ClosedError } from "../../core/errors.js";
+import { ClosedError, QueueFullError, type StateError, TimeoutError } from "../../core/errors.js";
 import type { ConnectionCounts } from "../contract.js";
 import { placeOf } from "./client-settings.js";
-import { BACKEND, connectionError } from "./errors.js";
+import { BACKEND } from "./errors.js";
 import { type OpenedClient, type OpeningOptions, openClient, socketOf } from "./opened-client.js";
 
 const IDLE_MS = 10_000;
+/** As many as the pipeline has pending, unless it is told otherwise. */
+const MAX_WAITING = 100_000;
 
 interface Idle {
   readonly connection: OpenedClient;
@@ -26,22 +28,25 @@ export class ControlConnections {
   readonly #max: number;
   readonly #lent = new Set<Client>();
   readonly #opening = new Set<Promise<OpenedClient>>();
-  readonly #waiting: Waiting[] = [];
+  readonly #maxWaiting: number;
+  /** In the order in which they came. */
+  readonly #waiting = new Set<Waiting>();
   #idle: Idle[] = [];
   /** Lent or being opened. */
   #taken = 0;
   #isClosed = false;
 
-  constructor(options: OpeningOptions, max: number) {
+  constructor(options: OpeningOptions, max: number, maxWaiting = MAX_WAITING) {
     this.#options = options;
     this.#max = max;
+    this.#maxWaiting = maxWaiting;
   }
 
   get counts(): ConnectionCounts {
     return { active: this.#lent.size, idle: this.#idle.length };
   }
 
-  /** @throws ConnectionError, also when none is free within `limitMs`; ClosedError */
+  /** @throws ConnectionError; TimeoutError, none was free within `limitMs`; QueueFullError; ClosedError */
   async lend(limitMs: number): Promise<OpenedClient> {
     const deadlineMs = performance.now() + limitMs;
     await this.#takePlace(limitMs);
@@ -71,7 +76,8 @@ export class ControlConnections {
   /** What is lent is cut off. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const { refuse } of this.#waiting.splice(0)) refuse(closedError());
+    for (const { refuse } of this.#waiting) refuse(closedError());
+    this.#waiting.clear();
     for (const { connection, timer } of this.#idle.splice(0)) {
       clearTimeout(timer);
       end(connection.client);
@@ -86,6 +92,7 @@ export class ControlConnections {
       this.#taken++;
       return;
     }
+    if (this.#waiting.size >= this.#maxWaiting) throw this.#tooManyError();
     await new Promise<void>((resolve, reject) => {
       const waiting: Waiting = {
         grant: () => {
@@ -98,17 +105,31 @@ export class ControlConnections {
         },
       };
       const timer = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-        reject(connectionError(placeOf(this.#options.address), "all connections for this kind of work are in use"));
+        this.#waiting.delete(waiting);
+        reject(this.#inUseError());
       }, limitMs);
-      this.#waiting.push(waiting);
+      this.#waiting.add(waiting);
     });
   }
 
   #freePlace(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#taken--;
-    else next.grant();
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#taken--;
+      return;
+    }
+    this.#waiting.delete(next);
+    next.grant();
+  }
+
+  #inUseError(): StateError {
+    const message = `${placeOf(this.#options.address)}: all connections for this kind of work were in use`;
+    return new TimeoutError(message, { backend: BACKEND, reason: "ERR_TIMEOUT", retryable: true });
+  }
+
+  #tooManyError(): StateError {
+    const message = `${this.#maxWaiting} calls wait for a connection already`;
+    return new QueueFullError(message, { backend: BACKEND, reason: "ERR_QUEUE_FULL", retryable: true });
   }
 
   #wakeIdle(): OpenedClient | undefined {

@@ -19,12 +19,16 @@ import type { SessionFacts } from "./opened-client.js";
 import type { TlsChoice } from "./tls-options.js";
 
 const MAX_CONNECTIONS = 2;
+/** What may be spent on waiting for a connection, where all of a call has the time of one operation. */
+const WAITING_SHARE = 0.75;
 
 export interface ControlSettings {
   readonly connectTimeoutMs: number;
   /** What a statement may take; 0: any time. */
   readonly operationTimeoutMs: number;
   readonly maxConnections?: number;
+  /** Calls that may wait for a connection. */
+  readonly maxWaiting?: number;
   /** The connection is lost, or given up, with work under way: called before anybody is told. */
   readonly onAbandoned?: (operation: string, facts: SessionFacts) => void;
 }
@@ -39,10 +43,14 @@ export class ControlPlane {
   readonly #connections: ControlConnections;
 
   constructor(address: PostgresAddress, tls: readonly TlsChoice[], settings: ControlSettings) {
-    const { connectTimeoutMs, operationTimeoutMs: silenceMs, maxConnections = MAX_CONNECTIONS } = settings;
+    const { connectTimeoutMs, operationTimeoutMs: silenceMs, maxConnections = MAX_CONNECTIONS, maxWaiting } = settings;
     this.#place = placeOf(address);
     this.#settings = settings;
-    this.#connections = new ControlConnections({ address, tls, connectTimeoutMs, silenceMs }, maxConnections);
+    this.#connections = new ControlConnections(
+      { address, tls, connectTimeoutMs, silenceMs },
+      maxConnections,
+      maxWaiting,
+    );
   }
 
   get connections(): ConnectionCounts {
@@ -54,7 +62,18 @@ export class ControlPlane {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<readonly Row[]> {
-    return this.#ask(operation, text, values, "not-applied");
+    return this.#lent(operation, this.#asking<Row>(text, values), this.#settings.connectTimeoutMs, "not-applied");
+  }
+
+  /** As `query`, within the time of one operation, the waiting for a connection included. */
+  queryInTime<Row extends QueryResultRow>(
+    operation: string,
+    text: string,
+    values: readonly unknown[],
+  ): Promise<readonly Row[]> {
+    const { connectTimeoutMs, operationTimeoutMs } = this.#settings;
+    const work = this.#asking<Row>(text, values, performance.now() + operationTimeoutMs);
+    return this.#lent(operation, work, Math.min(connectTimeoutMs, operationTimeoutMs * WAITING_SHARE), "not-applied");
   }
 
   /** As `query`, of a statement that changes data: one that was sent and has no answer may have been carried out. */
@@ -63,7 +82,7 @@ export class ControlPlane {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<readonly Row[]> {
-    return this.#ask(operation, text, values, "unknown");
+    return this.#lent(operation, this.#asking<Row>(text, values), this.#settings.connectTimeoutMs, "unknown");
   }
 
   /**
@@ -80,18 +99,19 @@ export class ControlPlane {
     return this.#lent(operation, work, connectTimeoutMs, "not-applied");
   }
 
-  #ask<Row extends QueryResultRow>(
-    operation: string,
+  /** @param deadlineMs default: the server has the time of an operation to answer */
+  #asking<Row extends QueryResultRow>(
     text: string,
     values: readonly unknown[],
-    unanswered: Outcome,
-  ): Promise<readonly Row[]> {
-    const { connectTimeoutMs, operationTimeoutMs } = this.#settings;
-    const ask = async (client: Client): Promise<readonly Row[]> => {
-      const config = { text, values: [...values], query_timeout: operationTimeoutMs };
+    deadlineMs?: number,
+  ): (client: Client) => Promise<readonly Row[]> {
+    const { operationTimeoutMs } = this.#settings;
+    return async (client) => {
+      const leftMs = (): number => Math.max(1, Math.ceil(deadlineMs! - performance.now()));
+      const query_timeout = deadlineMs === undefined ? operationTimeoutMs : leftMs();
+      const config = { text, values: [...values], query_timeout };
       return (await client.query<Row>(config)).rows;
     };
-    return this.#lent(operation, ask, connectTimeoutMs, unanswered);
   }
 
   async #lent<T>(

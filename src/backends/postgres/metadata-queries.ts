@@ -43,7 +43,7 @@ export class MetadataQueries implements MetadataAccess {
     const text = `SELECT t.key, ${this.#columns.sql("t.value")}, t.metadata FROM ${this.#table} t
       WHERE t.key = $1 AND ${this.#live()}`;
     try {
-      const [row] = await this.#control.query<FoundRow>(operation, text, [stored]);
+      const [row] = await this.#control.queryInTime<FoundRow>(operation, text, [stored]);
       return row === undefined ? null : this.#entry(row, key);
     } catch (error) {
       throw placeError(error, operation, key, BACKEND, "not-applied");

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
+import { ControlPlane } from "../../../src/backends/postgres/control-plane.js";
+import { tlsChoices } from "../../../src/backends/postgres/tls-options.js";
+import { parsePostgresUrl } from "../../../src/config/postgres-url.js";
 import { createEngine, type Engine } from "../../../src/index.js";
 import { startPostgres } from "../../../src/testing/index.js";
 import { failureOf, nothingEscapes, settled } from "../../support/outcomes.js";
@@ -27,7 +30,7 @@ async function openScene(t: TestScope, options: StoreOptions = {}) {
   admin.on("error", () => {});
   await admin.connect();
   t.after(() => admin.end());
-  return { engine, admin };
+  return { engine, admin, url: server.url };
 }
 
 function gate(): { readonly opened: Promise<void>; open(): void } {
@@ -55,6 +58,25 @@ async function copying(admin: Client, count: number): Promise<void> {
 }
 
 if (await postgresIsThere("the administration of PostgreSQL")) {
+  test("postgres: getWithMetadata that finds no connection in time fails as not applied, and only so many wait", async (t) => {
+    const { engine, admin, url } = await openScene(t, { timeouts: { operationMs: 2000, connectMs: 30_000 } });
+    await engine.put("a", "1", { metadata: { n: 1 } });
+    await admin.query("BEGIN; LOCK TABLE millrace_entries IN ACCESS EXCLUSIVE MODE");
+    const errors = await Promise.all(Array.from({ length: 30 }, () => failureOf(engine.getWithMetadata("a"))));
+    const told = errors.map(({ code, reason, outcome, key }) => [code, reason, outcome, key].join(" "));
+    assert.equal(told.filter((it) => it === "TIMEOUT ERR_TIMEOUT not-applied a").length, 28, told.join());
+    await admin.query("ROLLBACK");
+    assert.deepEqual((await engine.getWithMetadata("a"))?.metadata, { n: 1 });
+
+    const address = parsePostgresUrl(url);
+    const settings = { connectTimeoutMs: 30_000, operationTimeoutMs: 30_000, maxConnections: 1, maxWaiting: 3 };
+    const control = new ControlPlane(address, await tlsChoices(address), settings);
+    t.after(() => control.close());
+    const calls = Array.from({ length: 5 }, () => settled(control.queryInTime("getWithMetadata", "SELECT 1", [])));
+    const endings = (await Promise.all(calls)).map((ending) => (ending.ok ? "ok" : ending.error.reason));
+    assert.deepEqual(endings, ["ok", "ok", "ok", "ok", "ERR_QUEUE_FULL"]);
+  });
+
   test("postgres: loads that take long keep nothing else waiting, not even the end of a lost session", async (t) => {
     const { engine, admin } = await openScene(t);
     await engine.put("hot", "0");
