@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import type { CommitQueue } from "./commit-queue.js";
+import { endsWithin } from "./ends-within.js";
 
 /*
  * To open a database the library begins a write transaction and waits for the lock of the file on this thread. The
@@ -15,11 +16,16 @@ export async function directoryIdentity(path: string): Promise<string> {
   return `${dev}:${ino}`;
 }
 
-/** Runs `open` in one turn while the queues of `directory` in this thread rest, and adds the queue that it returns. */
+/**
+ * Runs `open` in one turn while the queues of `directory` in this thread rest, and adds the queue that it returns.
+ * @throws Error if one of them does not come to rest within `limitMs`
+ */
 export async function openBetweenCommits<Opened extends { readonly queue: CommitQueue }>(
   directory: string,
   open: () => Opened,
+  limitMs: number,
 ): Promise<Opened> {
+  const deadlineMs = performance.now() + limitMs;
   const held = new Set<CommitQueue>();
   try {
     for (;;) {
@@ -27,7 +33,10 @@ export async function openBetweenCommits<Opened extends { readonly queue: Commit
       const busy = [...(queues.get(directory) ?? [])].filter((queue) => !held.has(queue));
       if (busy.length === 0) break;
       for (const queue of busy) held.add(queue);
-      await Promise.all(busy.map((queue) => queue.hold()));
+      const resting = Promise.all(busy.map((queue) => queue.hold()));
+      if (!(await endsWithin(resting, deadlineMs - performance.now()))) {
+        throw new Error(`a transaction of this process has been under way for more than ${limitMs} ms`);
+      }
     }
     const opened = open();
     const known = queues.get(directory);

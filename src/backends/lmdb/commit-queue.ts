@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/clock.js";
-import { ClosedError, type StateError } from "../../core/errors.js";
+import { ClosedError, type StateError, TimeoutError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
 import type { Batch } from "../batch.js";
 import { BatchWork } from "./batch-work.js";
@@ -15,6 +15,10 @@ const MAX_GROUP_BYTES = 64 << 20;
 /** Results are handed out for so long in one turn of the event loop. */
 const MAX_TURN_MS = 2;
 
+/** A timer that is later than this says that this thread was busy, and what the library has done may wait to be heard. */
+const PUNCTUAL_MS = 20;
+
+const UNKNOWN = { outcome: "unknown" } as const;
 const NOTHING_PENDING = (): boolean => false;
 
 interface ExclusiveWork {
@@ -23,7 +27,15 @@ interface ExclusiveWork {
   readonly reject: (error: StateError) => void;
 }
 
-interface Outcome {
+/** What the transaction under way has to answer for. */
+interface UnderWay {
+  /** None: it was given up, and writes nothing that it has not begun. */
+  works: readonly (BatchWork | ExclusiveWork)[];
+  /** Once it is in the library's hands the store may have it, whatever becomes of the transaction. */
+  isBegun: boolean;
+}
+
+interface Committed {
   readonly work: BatchWork;
   readonly failure: StateError | undefined;
 }
@@ -51,20 +63,29 @@ export class CommitQueue {
   readonly #clock: Clock;
   readonly #limits: RoomLimits;
   readonly #room: Room;
+  readonly #limitMs: number;
   readonly #pending = new PendingKeys();
   readonly #isPending = (key: CanonicalKey): boolean => this.#pending.has(key);
   #queue: (BatchWork | ExclusiveWork)[] = [];
   #state: State = "idle";
   #commit: Promise<void> = Promise.resolve();
   /** What is committed and has not been handed out, in its order. */
-  readonly #committed: Outcome[] = [];
+  readonly #committed: Committed[] = [];
   #handingOut = false;
+  #underWay: UnderWay | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  /** Told when what is under way was given up. */
+  #onStuck: () => void = () => {};
+  /** So many batches with writes were given up behind the transaction under way. */
+  #givenUp = 0;
   /** So many batches are to be committed each by itself, because together they found no room. */
   #apart = 0;
   #holds = 0;
 
-  constructor(store: LmdbStore, clock: Clock, limits: RoomLimits) {
+  /** @param limitMs how long a transaction may take before what waits for it is given up */
+  constructor(store: LmdbStore, clock: Clock, limits: RoomLimits, limitMs: number) {
     this.#store = store;
+    this.#limitMs = limitMs;
     this.#clock = clock;
     this.#limits = limits;
     this.#room = new Room(limits, store);
@@ -108,17 +129,27 @@ export class CommitQueue {
     if (this.#holds === 0 && this.#state === "held") this.#start();
   }
 
-  /** Fails what has not begun and waits for the commit under way. */
-  async close(): Promise<void> {
+  /**
+   * Fails what has not begun and waits for the commit under way, for as long as any may take. Resolves to whether no
+   * transaction is under way any more.
+   */
+  async close(): Promise<boolean> {
     const waiting = this.#queue;
     this.#queue = [];
     this.#state = "closed";
-    for (const work of waiting) {
-      if (work instanceof BatchWork) work.fail(closedError());
-      else work.reject(closedError());
-    }
-    await this.#commit;
+    for (const work of waiting) end(work, closedError());
+    const isOver = await new Promise<boolean>((resolve) => {
+      this.#onStuck = () => resolve(false);
+      const over = (): void => resolve(true);
+      this.#commit.then(over, over);
+    });
     while (this.#committed.length > 0) this.#handOutOne();
+    return isOver;
+  }
+
+  /** Resolves when the transaction that `close` did not wait for has come to its end. */
+  get ended(): Promise<void> {
+    return this.#commit;
   }
 
   #enqueue(work: BatchWork | ExclusiveWork): void {
@@ -144,6 +175,7 @@ export class CommitQueue {
     if (first !== undefined && !(first instanceof BatchWork)) {
       this.#queue.shift();
       this.#state = "committing";
+      this.#watchCommit();
       this.#commit = this.#runExclusive(first);
       return;
     }
@@ -153,6 +185,7 @@ export class CommitQueue {
       return;
     }
     this.#state = "committing";
+    this.#watchCommit();
     this.#commit = this.#commitGroup(group);
   }
 
@@ -186,7 +219,10 @@ export class CommitQueue {
 
   async #commitGroup(group: readonly BatchWork[]): Promise<void> {
     const { data } = this.#store;
+    const underWay: UnderWay = { works: group, isBegun: false };
+    this.#underWay = underWay;
     const runAll = (): void => {
+      underWay.isBegun = true;
       for (const work of group) work.run(this.#store);
     };
     let failure: StateError | undefined;
@@ -195,6 +231,7 @@ export class CommitQueue {
       if (!hasRoom && group.length > 1) {
         this.#queue.unshift(...group);
         this.#apart = group.length;
+        clearTimeout(this.#watch);
         await undefined;
         this.#continue();
         return;
@@ -204,6 +241,7 @@ export class CommitQueue {
         await data.batch(runAll);
       } else {
         await data.transaction(() => {
+          if (underWay.works.length === 0) return;
           this.#store.nowMs = this.#clock.wallMs();
           runAll();
         });
@@ -211,11 +249,13 @@ export class CommitQueue {
     } catch (error) {
       failure = await explainFailedCommit(error);
     }
+    clearTimeout(this.#watch);
     // Reads from here on must see what was committed, not the snapshot of this turn.
     data.resetReadTxn();
     if (this.#apart > 0) this.#apart--;
-    this.#pending.removeFirst(group.filter((work) => work.hasWrites).length);
-    for (const work of group) this.#committed.push({ work, failure });
+    this.#pending.removeFirst(group.filter((work) => work.hasWrites).length + this.#givenUp);
+    this.#givenUp = 0;
+    if (underWay.works.length > 0) for (const work of group) this.#committed.push({ work, failure });
     // Reads that waited for writes which failed ask the store, which must not know anything later.
     if (failure !== undefined) while (this.#committed.length > 0) this.#handOutOne();
     // Before anything is handed out: the disk has work meanwhile.
@@ -237,17 +277,59 @@ export class CommitQueue {
   }
 
   async #runExclusive(work: ExclusiveWork): Promise<void> {
+    const underWay: UnderWay = { works: [work], isBegun: false };
+    this.#underWay = underWay;
     let failure: StateError | undefined;
     try {
       const mostRemovals = removalsThatFit(this.#limits.freeBytes());
-      await this.#store.data.transaction(() => work.run(mostRemovals));
+      await this.#store.data.transaction(() => {
+        if (underWay.works.length === 0) return;
+        underWay.isBegun = true;
+        work.run(mostRemovals);
+      });
     } catch (error) {
       failure = await explainFailedCommit(error);
     }
+    clearTimeout(this.#watch);
+    this.#pending.removeFirst(this.#givenUp);
+    this.#givenUp = 0;
     this.#store.data.resetReadTxn();
     if (failure === undefined) work.resolve();
     else work.reject(failure);
     this.#continue();
+  }
+
+  /**
+   * Another process that stands still inside its transaction keeps the library from ever coming to ours. What waits for
+   * that is given up after a while, so that callers, and whoever waits until all has settled, need not wait with it.
+   */
+  #watchCommit(): void {
+    clearTimeout(this.#watch);
+    const dueMs = performance.now() + this.#limitMs;
+    this.#watch = setTimeout(() => {
+      if (Math.abs(performance.now() - dueMs) > PUNCTUAL_MS) {
+        this.#watchCommit();
+        return;
+      }
+      const message = `the transaction has not ended after ${this.#limitMs} ms; another process may keep the store's lock`;
+      const details = { reason: "ERR_TIMEOUT", retryable: true };
+      const notBegun = new TimeoutError(message, details);
+      this.#endUnderWay(notBegun, new TimeoutError(message, { ...details, ...UNKNOWN }));
+      for (const work of this.#queue.splice(0)) {
+        if (work instanceof BatchWork && work.hasWrites) this.#givenUp++;
+        end(work, notBegun);
+      }
+      this.#onStuck();
+      // For what comes meanwhile.
+      if (this.#state !== "closed") this.#watchCommit();
+    }, this.#limitMs);
+  }
+
+  #endUnderWay(notBegun: StateError, begun: StateError): void {
+    if (this.#underWay === undefined) return;
+    const { works, isBegun } = this.#underWay;
+    this.#underWay.works = [];
+    for (const work of works) end(work, isBegun ? begun : notBegun);
   }
 
   #continue(): void {
@@ -261,6 +343,11 @@ function keysWrittenBy(group: readonly BatchWork[]): Set<CanonicalKey> {
   const keys = new Set<CanonicalKey>();
   for (const work of group) work.forEachWrittenKey((key) => keys.add(key));
   return keys;
+}
+
+function end(work: BatchWork | ExclusiveWork, error: StateError): void {
+  if (work instanceof BatchWork) work.fail(error);
+  else work.reject(error);
 }
 
 function closedError(): ClosedError {

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "../../core/clock.js";
 import { ClosedError, ConfigError, ConnectionError, StateError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
 import type { Batch } from "../batch.js";
-import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, ScanPage } from "../contract.js";
+import type { Capabilities, ConnectionCounts, Driver, DriverContext, Health, Logger, ScanPage } from "../contract.js";
 import { placeError } from "../located-error.js";
 import { OPERATION_NAMES } from "../request.js";
 import { writeBackup } from "./backup.js";
@@ -36,6 +36,7 @@ const CAPABILITIES: Capabilities = Object.freeze({
 
 interface Session {
   readonly directory: string;
+  readonly logger: Logger;
   readonly store: LmdbStore;
   readonly queue: CommitQueue;
   readonly sweeper: Sweeper;
@@ -64,11 +65,17 @@ class LmdbDriver implements Driver {
     this.#closing = undefined;
     const library = await loadLmdb();
     const directory = await this.#directory();
-    this.#session = await openBetweenCommits(directory, () => {
+    const { logger } = context;
+    const openSession = (): Session => {
       const store = this.#openStore(library, context);
-      const queue = new CommitQueue(store, this.#clock, this.#limits);
-      return { directory, store, queue, sweeper: new Sweeper(store, queue, this.#clock, context.logger) };
-    });
+      const queue = new CommitQueue(store, this.#clock, this.#limits, context.operationTimeoutMs);
+      return { directory, logger, store, queue, sweeper: new Sweeper(store, queue, this.#clock, logger) };
+    };
+    try {
+      this.#session = await openBetweenCommits(directory, openSession, context.connectTimeoutMs);
+    } catch (cause) {
+      throw cannotOpen(this.#path, cause);
+    }
   }
 
   execute(batch: Batch): void {
@@ -183,10 +190,22 @@ class LmdbDriver implements Driver {
     const session = this.#session;
     this.#session = undefined;
     if (session === undefined) return;
-    await session.queue.close();
-    forgetQueue(session.directory, session.queue);
-    await session.sweeper.stop();
-    await session.store.close();
+    const { queue, sweeper, logger } = session;
+    const stopped = sweeper.stop();
+    const isOver = await queue.close();
+    await stopped;
+    if (isOver) {
+      await closeStore(session);
+      return;
+    }
+    const path = this.#path;
+    logger.warn(
+      { path },
+      "another process does not end its transaction; the store stays open until the library is free",
+    );
+    void queue.ended
+      .then(() => closeStore(session))
+      .catch((error: unknown) => logger.warn({ error, path }, "the store was not closed"));
   }
 
   /** @throws ConnectionError where no store is and none can be made */
@@ -232,6 +251,12 @@ class LmdbDriver implements Driver {
     if (this.#session === undefined) throw new ClosedError("the store is not open", { operation, backend: NAME });
     return this.#session;
   }
+}
+
+/** To be called when no transaction is under way. */
+async function closeStore({ directory, queue, store }: Session): Promise<void> {
+  forgetQueue(directory, queue);
+  await store.close();
 }
 
 function cannotOpen(path: string, cause: unknown): StateError {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { forgetQueue, openBetweenCommits } from "../../../../src/backends/lmdb/between-commits.js";
+import * as betweenCommits from "../../../../src/backends/lmdb/between-commits.js";
 import type { CommitQueue } from "../../../../src/backends/lmdb/commit-queue.js";
 
 /** As a queue: whoever is the first to hold it waits until it is told to rest. */
@@ -23,6 +23,9 @@ class FakeQueue {
   }
 }
 
+const { forgetQueue } = betweenCommits;
+const openBetweenCommits = (directory: string, open: () => { readonly queue: CommitQueue }, limitMs = 60_000) =>
+  betweenCommits.openBetweenCommits(directory, open, limitMs);
 const opened = (queue: FakeQueue) => ({ queue: queue as unknown as CommitQueue });
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -58,4 +61,14 @@ test("a store that cannot be opened leaves the others at work, and one that was 
   await openBetweenCommits("two", () => opened(closed));
   forgetQueue("two", closed as unknown as CommitQueue);
   await openBetweenCommits("two", () => opened(second));
+});
+
+test("a queue that does not come to rest is not waited for beyond the limit, and goes on", async () => {
+  const [stuck, second] = [new FakeQueue(), new FakeQueue()];
+  await openBetweenCommits("three", () => opened(stuck));
+  await assert.rejects(
+    openBetweenCommits("three", () => opened(second), 20),
+    /under way for more than 20 ms/,
+  );
+  assert.equal(stuck.holds, 0);
 });
