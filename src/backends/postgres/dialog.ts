@@ -3,7 +3,7 @@ import { executeOther } from "../conditional-operations.js";
 import { locateError } from "../located-error.js";
 import { Kind, keysOf, type Request } from "../request.js";
 import { dividedParts, type Parts } from "./dialog-parts.js";
-import type { DialogSurroundings, Dialogs } from "./dialogs.js";
+import type { DialogSequence, DialogSurroundings } from "./dialog-sequence.js";
 import { BACKEND, isUniqueViolation, mayBeForOneRow, refusedError, type ServerFailure } from "./errors.js";
 import { type BatchProgress, firstColumn, fixedColumn, lostError } from "./exchanges.js";
 import { LoadedEntries, type LoadedEntry } from "./loaded-entries.js";
@@ -23,7 +23,7 @@ const MAX_ATTEMPTS = 16;
  * what was written stands a new one, so that going back to the last takes nothing back, unless the part was refused.
  */
 export class Dialog {
-  readonly #dialogs: Dialogs;
+  readonly #dialogs: DialogSequence<Dialog>;
   readonly #progress: BatchProgress;
   readonly #requests: readonly Request[];
   readonly #entries: LoadedEntries;
@@ -36,7 +36,7 @@ export class Dialog {
   #broken: ServerFailure | undefined;
   #attempts = 0;
 
-  constructor(dialogs: Dialogs, parts: Parts) {
+  constructor(dialogs: DialogSequence<Dialog>, parts: Parts) {
     const requests = parts.flat();
     this.#dialogs = dialogs;
     this.#progress = dialogs.progress;

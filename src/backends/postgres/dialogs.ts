@@ -1,22 +1,10 @@
-import type { ValueCodec } from "../../codec/value-codec.js";
 import type { Request } from "../request.js";
 import { Dialog } from "./dialog.js";
 import type { Parts } from "./dialog-parts.js";
+import type { DialogSequence, DialogSurroundings } from "./dialog-sequence.js";
 import type { BatchProgress } from "./exchanges.js";
-import type { Statements } from "./statements.js";
 import type { StatementSlab } from "./wire/statement-slab.js";
-import type { Exchange, WireSession } from "./wire/wire-session.js";
-
-export interface DialogSurroundings {
-  readonly session: WireSession;
-  readonly statements: Statements;
-  readonly codec: ValueCodec;
-  readonly maxValueBytes: number;
-  readonly maxStoredBytes: number;
-  newSlab(): StatementSlab;
-  /** Those of them that somebody still waits for; the others have failed then. */
-  wanted(requests: readonly Request[]): readonly Request[];
-}
+import type { Exchange } from "./wire/wire-session.js";
 
 /**
  * What a batch has of such operations: all in one dialog, or, where the server has refused that for one of them perhaps,
@@ -26,7 +14,7 @@ export interface DialogSurroundings {
  * that, with a refused row in every batch, calls run out of time. Only where the commit itself is refused, which says
  * nothing of the part that is to blame, has each part a dialog of its own.
  */
-export class Dialogs {
+export class Dialogs implements DialogSequence<Dialog> {
   readonly progress: BatchProgress;
   readonly surroundings: DialogSurroundings;
   /** Of one dialog each; the next one stands last. */
