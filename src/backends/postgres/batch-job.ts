@@ -14,29 +14,14 @@ import {
   ReplicaExchange,
   ValuesExchange,
 } from "./exchanges.js";
-import type { Statements } from "./statements.js";
-import { type ValueLimits, valueAnswers } from "./value-answers.js";
+import type { JobSurroundings } from "./job-surroundings.js";
+import type { ClockDistance } from "./server-clock.js";
+import { valueAnswers } from "./value-answers.js";
 import { ProtocolError } from "./wire/message-reader.js";
 import { StatementSlab } from "./wire/statement-slab.js";
 import type { Exchange, WireSession } from "./wire/wire-session.js";
 
 const NONE: readonly Request[] = [];
-
-export interface ReadReplicas {
-  /** A session to read from, and which keys it may not be asked for; undefined: none is fresh enough. */
-  choose(): { readonly session: WireSession; readonly mayLack: (key: CanonicalKey) => boolean } | undefined;
-}
-
-export interface JobSurroundings extends ValueLimits {
-  readonly keyPrefix: string;
-  /** What is sent at once; undefined: what the server takes. */
-  readonly maxSentBytes?: number | undefined;
-  /** Where reads may go; undefined: to the primary alone. */
-  readonly replicas?: ReadReplicas;
-  statements(): Statements;
-  /** Whether a batch that writes this key is on its way. */
-  isBeingWritten(key: CanonicalKey): boolean;
-}
 
 /** Is told how far a batch has come. */
 export interface JobOwner {
@@ -257,16 +242,16 @@ export class BatchJob implements BatchProgress {
     const { replicas, isBeingWritten } = this.#surroundings;
     const replica = reads.length === 0 ? undefined : replicas?.choose();
     if (replica === undefined) return undefined;
-    const { session, mayLack } = replica;
+    const { session, primaryAhead } = replica;
     const rest: Request[] = [];
     const there: Request[] = [];
     for (const request of reads) {
-      (isBeingWritten(request.key) || mayLack(request.key) ? rest : there).push(request);
+      (isBeingWritten(request.key) || replica.mayLack(request.key) ? rest : there).push(request);
     }
     if (there.length === 0) return undefined;
     const slab = session.takeSlab(() => this.#newSlab());
     const exchanges: Exchange[] = [];
-    this.#read(slab, session, there, exchanges, true);
+    this.#read(slab, session, there, exchanges, primaryAhead);
     this.#elsewhere = there;
     this.readsElsewhere = true;
     session.send(slab, exchanges);
@@ -278,22 +263,28 @@ export class BatchJob implements BatchProgress {
     session: WireSession,
     reads: readonly Request[],
     exchanges: Exchange[],
-    isReplica = false,
+    primaryAhead?: ClockDistance,
   ): void {
     if (reads.length === 0) return;
     const { maxValueBytes, maxStoredBytes } = this.#surroundings;
     const checksums = new Uint32Array(reads.length);
-    slab.begin(this.#surroundings.statements().read, 2, session.prepared);
+    const { read, readCopy } = this.#surroundings.statements();
+    if (primaryAhead === undefined) slab.begin(read, 2, session.prepared);
+    else slab.begin(readCopy, 4, session.prepared);
     slab.keys(reads, checksums);
     slab.int4(maxStoredBytes);
+    if (primaryAhead !== undefined) {
+      slab.float8(primaryAhead.leastMs);
+      slab.float8(primaryAhead.mostMs);
+    }
     slab.execute();
     slab.sync();
     const scanned = maxValueBytes >= MAX_SCANNED_VALUE_BYTES ? checksums : undefined;
     const answer = valueAnswers(this.batch, checksums, this.#surroundings);
     exchanges.push(
-      isReplica
-        ? new ReplicaExchange(this, reads, scanned, answer, (unanswered) => this.#replicaEnded(unanswered))
-        : new ValuesExchange(this, reads, scanned, answer),
+      primaryAhead === undefined
+        ? new ValuesExchange(this, reads, scanned, answer)
+        : new ReplicaExchange(this, reads, scanned, answer, (unanswered) => this.#replicaEnded(unanswered)),
     );
   }
 

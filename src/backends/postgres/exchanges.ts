@@ -147,8 +147,12 @@ export class ValuesExchange extends PositionalExchange {
   }
 }
 
+/** A row of one column, which is empty. */
+const EMPTY_ROW_BYTES = 2 + 4;
+
 /** Values of keys that a replica has: what it does not answer, for whatever reason, is asked elsewhere. */
 export class ReplicaExchange extends ValuesExchange {
+  readonly #uncertain: Request[] = [];
   readonly #ended: (unanswered: readonly Request[]) => void;
 
   /** @param ended called once, instead of `exchangeEnded` of `progress` */
@@ -163,12 +167,28 @@ export class ReplicaExchange extends ValuesExchange {
     this.#ended = ended;
   }
 
+  override row(bytes: Buffer, start: number, end: number): void {
+    const request = this.requests[this.answered];
+    const isEmpty = end - start === EMPTY_ROW_BYTES && bytes.readInt32BE(start + 2) === 0;
+    if (request === undefined || !isEmpty) {
+      super.row(bytes, start, end);
+      return;
+    }
+    // It may have said so of an empty value as well, which is rare enough to be asked for twice.
+    this.#uncertain.push(request);
+    this.answered++;
+  }
+
   override settled(): void {
-    this.#ended(this.requests.slice(this.answered));
+    this.#end();
   }
 
   override lost(): void {
-    this.#ended(this.requests.slice(this.answered));
+    this.#end();
+  }
+
+  #end(): void {
+    this.#ended([...this.#uncertain, ...this.requests.slice(this.answered)]);
   }
 }
 

@@ -1,11 +1,11 @@
 import { ClosedError, ConnectionError } from "../../core/errors.js";
 import type { DriverContext } from "../contract.js";
-import type { JobSurroundings } from "./batch-job.js";
 import type { BulkLoad } from "./bulk-load.js";
 import type { ChangeFeed } from "./change-feed.js";
 import type { ControlPlanes } from "./control-planes.js";
 import { BACKEND } from "./errors.js";
 import type { JobEnds } from "./job-ends.js";
+import type { JobSurroundings } from "./job-surroundings.js";
 import type { Lane } from "./lane.js";
 import type { LanePool } from "./lane-pool.js";
 import type { MetadataQueries } from "./metadata-queries.js";

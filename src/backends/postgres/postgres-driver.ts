@@ -268,7 +268,7 @@ export class PostgresDriver implements Driver {
     const maintenance = new TableMaintenance(planes, tables, now);
     const { replicas: addresses = [], maxLagMs = DEFAULT_MAX_LAG_MS } = this.#options;
     const replicas =
-      addresses.length === 0 ? undefined : new ReplicaSet({ addresses, maxLagMs, retry }, watch, context);
+      addresses.length === 0 ? undefined : new ReplicaSet({ addresses, maxLagMs, retry, now }, watch, context);
     const opened: OpenedStore = {
       context,
       planes,

@@ -1,13 +1,13 @@
 import type { PostgresAddress } from "../../config/postgres-url.js";
-import type { CanonicalKey } from "../../core/key.js";
 import type { ConnectionCounts, DriverContext } from "../contract.js";
 import type { ControlPlane } from "./control-plane.js";
 import { BACKEND } from "./errors.js";
+import type { ChosenReplica } from "./job-surroundings.js";
 import { logPosition, RecentWrites } from "./recent-writes.js";
 import { RepeatedQuestion } from "./repeated-question.js";
 import { type Mark, Replica, type ReplicaSettings } from "./replica.js";
+import { between, type ClockDistance, clockDistance, millisecondsOf } from "./server-clock.js";
 import { tlsChoices } from "./tls-options.js";
-import type { WireSession } from "./wire/wire-session.js";
 
 const POLL_MS = 50;
 /** However little lag is allowed, a replica has so long to answer. */
@@ -20,11 +20,14 @@ export interface ReplicaOptions {
   /** A replica is read while it has everything that the primary had so long ago. */
   readonly maxLagMs: number;
   readonly retry: ReplicaSettings["retry"];
+  /** The server's time as an expression. */
+  readonly now: () => string;
 }
 
 /**
  * Servers that follow the primary, for reads. Positions in the log say how far one is behind, so no clock of a server is
- * trusted: the primary is asked where it is, and a replica that has come by that point is as fresh as the question. Keys
+ * trusted: the primary is asked where it is, and a replica that has come by that point is as fresh as the question. All
+ * are asked what time they have as well, for lifetimes end by the primary's clock. Keys
  * that this engine wrote are read from the primary until the replica has come by their writes. Nobody waits for a replica:
  * each is asked for itself, and what one does not answer is asked of the primary.
  */
@@ -37,6 +40,8 @@ export class ReplicaSet {
   #questions: readonly RepeatedQuestion[] = [];
   /** Those that are not older than a replica may be, and at least the last; oldest first. */
   readonly #marks: Mark[] = [];
+  /** The primary's, as of its last answer. */
+  #clock: ClockDistance | undefined;
   #turn = 0;
   #isClosed = false;
 
@@ -68,15 +73,17 @@ export class ReplicaSet {
     for (const question of this.#questions) question.start();
   }
 
-  /** A session to read from, and which keys it may not be asked for; undefined: none is fresh enough. */
-  choose(): { readonly session: WireSession; readonly mayLack: (key: CanonicalKey) => boolean } | undefined {
+  /** undefined: none is fresh enough. */
+  choose(): ChosenReplica | undefined {
     const oldestMs = performance.now() - this.#options.maxLagMs;
     const count = this.#replicas.length;
     for (let i = 0; i < count; i++) {
       const replica = this.#replicas[this.#turn++ % count]!;
       if (replica.currentAsOfMs < oldestMs || replica.reached < this.writes.floor) continue;
-      const { reached, session } = replica;
-      if (session !== undefined) return { session, mayLack: (key) => this.writes.mayLack(key, reached) };
+      const { reached, session, clock } = replica;
+      if (session === undefined || clock === undefined || this.#clock === undefined) continue;
+      const primaryAhead = between(this.#clock, clock);
+      return { session, primaryAhead, mayLack: (key) => this.writes.mayLack(key, reached) };
     }
     return undefined;
   }
@@ -93,10 +100,11 @@ export class ReplicaSet {
     const positioned = this.writes.seal();
     const atMs = performance.now();
     try {
-      const [row] = await this.#primary.query<{ position: string }>(
+      const [row] = await this.#primary.query<{ position: string; ms: number }>(
         "replicas",
-        "SELECT pg_current_wal_insert_lsn()::text AS position",
+        `SELECT pg_current_wal_insert_lsn()::text AS position, ${millisecondsOf(this.#options.now())} AS ms`,
       );
+      this.#clock = clockDistance(row!.ms, atMs, performance.now());
       const position = logPosition(row!.position);
       positioned(position);
       this.#marks.push({ atMs, position });
@@ -108,7 +116,7 @@ export class ReplicaSet {
 
   async #askReplica(replica: Replica): Promise<void> {
     try {
-      await replica.askPosition(() => this.#marks);
+      await replica.askPosition(this.#options.now(), () => this.#marks);
     } catch (error) {
       this.#complain("a replica does not answer", error);
     }

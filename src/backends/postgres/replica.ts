@@ -4,6 +4,7 @@ import { ControlPlane } from "./control-plane.js";
 import { BACKEND, connectionError } from "./errors.js";
 import { Lane } from "./lane.js";
 import { type LogPosition, logPosition } from "./recent-writes.js";
+import { type ClockDistance, clockDistance, millisecondsOf } from "./server-clock.js";
 import { SessionKeeper } from "./session-keeper.js";
 import type { TlsChoice } from "./tls-options.js";
 import type { WireSession } from "./wire/wire-session.js";
@@ -29,6 +30,7 @@ export class Replica {
   readonly #keeper: SessionKeeper;
   #reached: LogPosition = 0n;
   #currentAsOfMs = Number.NEGATIVE_INFINITY;
+  #clock: ClockDistance | undefined;
 
   constructor(
     address: PostgresAddress,
@@ -60,6 +62,11 @@ export class Replica {
     return this.#currentAsOfMs;
   }
 
+  /** Its clock, as of the last answer. */
+  get clock(): ClockDistance | undefined {
+    return this.#clock;
+  }
+
   /** The session with the least to do; undefined: there is none. */
   get session(): WireSession | undefined {
     let best: WireSession | undefined;
@@ -69,11 +76,15 @@ export class Replica {
     return best;
   }
 
-  /** @param marks oldest first; of the time of the answer */
-  async askPosition(marks: () => readonly Mark[]): Promise<void> {
-    const [row] = await this.#control.query<{ position: string | null }>(
+  /**
+   * @param now the server's time as an expression
+   * @param marks oldest first; of the time of the answer
+   */
+  async askPosition(now: string, marks: () => readonly Mark[]): Promise<void> {
+    const askedAtMs = performance.now();
+    const [row] = await this.#control.query<{ position: string | null; ms: number }>(
       "replicas",
-      "SELECT pg_last_wal_replay_lsn()::text AS position WHERE pg_is_in_recovery()",
+      `SELECT pg_last_wal_replay_lsn()::text AS position, ${millisecondsOf(now)} AS ms WHERE pg_is_in_recovery()`,
     );
     // No row: it has become a primary of its own and follows nobody.
     if (row?.position == null) {
@@ -83,6 +94,7 @@ export class Replica {
     const reached = logPosition(row.position);
     if (reached < this.#reached) this.#forgetPosition();
     this.#reached = reached;
+    this.#clock = clockDistance(row.ms, askedAtMs, performance.now());
     const mark = marks().findLast(({ position }) => position <= reached);
     if (mark !== undefined && mark.atMs > this.#currentAsOfMs) this.#currentAsOfMs = mark.atMs;
   }

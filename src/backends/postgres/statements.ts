@@ -1,4 +1,5 @@
 import { noticeOf } from "./change-notices.js";
+import { millisecondsOf } from "./server-clock.js";
 import type { TableNames } from "./table-names.js";
 import { type EncodedStatement, encodedStatement } from "./wire/encoded-statement.js";
 
@@ -17,6 +18,11 @@ import { type EncodedStatement, encodedStatement } from "./wire/encoded-statemen
 export interface Statements {
   /** $1 keys, $2 limit of stored bytes. One row a key: value or null. */
   readonly read: EncodedStatement;
+  /**
+   * The same of a replica, whose clock is not the one by which lifetimes end: $3 and $4 are between what the primary's is
+   * ahead of it (float8, ms). An empty value where that leaves open whether the lifetime is over.
+   */
+  readonly readCopy: EncodedStatement;
   /** $1 keys. One row a key: true or null. */
   readonly probe: EncodedStatement;
   /** $1 keys. One row a key: milliseconds left (float8, negative: never expires) or null. */
@@ -52,15 +58,17 @@ export interface Statements {
 function statementsFor(tables: TableNames, now: string): Statements {
   const table = tables.entries;
   const told = noticeOf(tables, "$1");
-  const live = `(t.expires_at IS NULL OR t.expires_at > ${now})`;
-  const milliseconds = (time: string): string => `(extract(epoch FROM ${time}) * 1000)::float8`;
+  const liveAt = (time: string): string => `(t.expires_at IS NULL OR t.expires_at > ${time})`;
+  const live = liveAt(now);
   const limited = (limit: string): string =>
     `CASE WHEN octet_length(t.value) <= ${limit} THEN t.value ELSE substring(t.value FROM 1 FOR ${limit} + 1) END`;
   const texts: Record<keyof Statements, string> = {
     read: `SELECT (SELECT ${limited("$2::int4")} FROM ${table} t WHERE t.key = k.key AND ${live})
       FROM unnest($1::bytea[]) k(key)`,
+    readCopy: `SELECT (SELECT CASE WHEN ${liveAt(`${now} + $4::float8 * interval '1 ms'`)} THEN ${limited("$2::int4")} ELSE '' END
+      FROM ${table} t WHERE t.key = k.key AND ${liveAt(`${now} + $3::float8 * interval '1 ms'`)}) FROM unnest($1::bytea[]) k(key)`,
     probe: `SELECT (SELECT true FROM ${table} t WHERE t.key = k.key AND ${live}) FROM unnest($1::bytea[]) k(key)`,
-    timeToLive: `SELECT (SELECT CASE WHEN isfinite(t.expires_at) THEN ${milliseconds(`(t.expires_at - ${now})`)} ELSE -1 END FROM ${table} t
+    timeToLive: `SELECT (SELECT CASE WHEN isfinite(t.expires_at) THEN ${millisecondsOf(`(t.expires_at - ${now})`)} ELSE -1 END FROM ${table} t
       WHERE t.key = k.key AND ${live}) FROM unnest($1::bytea[]) k(key)`,
     remove: `WITH locked AS MATERIALIZED (
         SELECT t.key, k.i FROM unnest($1::bytea[]) WITH ORDINALITY k(key, i) JOIN ${table} t ON t.key = k.key
@@ -76,10 +84,10 @@ function statementsFor(tables: TableNames, now: string): Statements {
       FROM unnest($1::bytea[], $2::bytea[], $3::int8[], $4::text[]) u(key, value, ttl, metadata) WHERE ${told} ORDER BY u.key
       ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at,
         metadata = excluded.metadata, changed_at = excluded.changed_at, updated_at = excluded.updated_at`,
-    lock: `SELECT k.i, ${live}, ${milliseconds("t.expires_at")}, CASE WHEN k.wanted THEN ${limited("$3::int4")} END
+    lock: `SELECT k.i, ${live}, ${millisecondsOf("t.expires_at")}, CASE WHEN k.wanted THEN ${limited("$3::int4")} END
       FROM unnest($1::bytea[], $2::bool[]) WITH ORDINALITY k(key, wanted, i) JOIN ${table} t ON t.key = k.key
       ORDER BY t.key FOR UPDATE OF t`,
-    clock: `SELECT ${milliseconds(now)}`,
+    clock: `SELECT ${millisecondsOf(now)}`,
     insert: `INSERT INTO ${table} (key, value, expires_at, updated_at)
       SELECT u.key, u.value, to_timestamp(u.expiry / 1000), ${now}
       FROM unnest($1::bytea[], $2::bytea[], $3::float8[]) u(key, value, expiry) WHERE ${told} ORDER BY u.key`,

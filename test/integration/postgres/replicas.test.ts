@@ -7,6 +7,7 @@ import { createEngine, type Engine, type EngineOptions } from "../../../src/inde
 import { type PostgresServer, startPostgres } from "../../../src/testing/index.js";
 import { losing } from "../../support/lost-memory.js";
 import { failureOf, nothingEscapes } from "../../support/outcomes.js";
+import { queryOn } from "../../support/postgres-query.js";
 import { postgresIsThere, type TestScope } from "../../support/stores.js";
 import { until } from "../../support/until.js";
 
@@ -17,11 +18,21 @@ interface Scene {
   readonly ask: (text: string) => Promise<Record<string, unknown>[]>;
 }
 
-async function openScene(t: TestScope): Promise<Scene> {
+/** @param replicaAhead what the replica's clock is ahead of the primary's, as an interval */
+async function openScene(t: TestScope, replicaAhead?: string): Promise<Scene> {
   nothingEscapes(t);
   const primary = await startPostgres();
   t.after(() => primary.stop());
-  const replica = await startPostgres({ primary });
+  if (replicaAhead !== undefined) {
+    await queryOn(primary.url, "CREATE SCHEMA skewed");
+    await queryOn(
+      primary.url,
+      `CREATE FUNCTION skewed.now() RETURNS timestamptz LANGUAGE sql STABLE
+       AS $$SELECT pg_catalog.now() + interval '${replicaAhead}'$$`,
+    );
+  }
+  const settings = replicaAhead === undefined ? {} : { search_path: "skewed,pg_catalog,public" };
+  const replica = await startPostgres({ primary, settings });
   t.after(() => replica.stop());
   const client = new Client(replica.url);
   client.on("error", () => {});
@@ -102,6 +113,31 @@ if (await postgresIsThere("replicas of PostgreSQL")) {
     await engine.flush();
     assert.equal(engine.stats().inFlightBatches, 0);
   });
+
+  for (const replicaAhead of ["10 s", "-10 s"]) {
+    test(`lifetimes end by the primary's clock, though a replica's is ahead by ${replicaAhead}`, async (t) => {
+      const scene = await openScene(t, replicaAhead);
+      const engine = await openEngine(t, scene, 60_000);
+      const writer = await createEngine(scene.primary.url);
+      t.after(() => writer.close());
+      await engine.put("short", "1", { ttlMs: 1 });
+      await engine.put("long", "1", { ttlMs: 8000 });
+      const before = performance.now();
+      await until("the short one is over", async () => !(await engine.contains("short")));
+      await until("the replica is read", () => readsFromReplica(engine, scene));
+      for (let i = 0; i < 200; i++) {
+        assert.equal(await textAt(engine, "short"), undefined);
+        if (performance.now() - before < 5000) assert.equal(await textAt(engine, "long"), "1");
+      }
+
+      await writer.put("long", "old", { ttlMs: 600_000 });
+      await until("the replica has it", async () => (await textAt(engine, "long")) === "old");
+      await scene.ask("SELECT pg_wal_replay_pause()");
+      await writer.put("long", "new", { ttlMs: 600_000 });
+      assert.equal(await textAt(engine, "long"), "old", "what lives on is answered by the replica");
+      await scene.ask("SELECT pg_wal_replay_resume()");
+    });
+  }
 
   test("a replica that stays further behind than allowed is not read until it has caught up", async (t) => {
     const scene = await openScene(t);

@@ -218,6 +218,14 @@ export class StatementSlab {
     this.#int32(value);
   }
 
+  /** One `float8`. */
+  float8(value: number): void {
+    this.#reserve(FRAME_BYTES);
+    this.#int32(8);
+    this.bytes.writeDoubleBE(value, this.length);
+    this.length += 8;
+  }
+
   constant(encoded: Uint8Array): void {
     this.#reserve(encoded.length);
     this.bytes.set(encoded, this.length);

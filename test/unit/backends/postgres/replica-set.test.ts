@@ -9,6 +9,7 @@ import { parsePostgresUrl } from "../../../../src/config/postgres-url.js";
 import type { CanonicalKey } from "../../../../src/core/key.js";
 import { until } from "../../../support/until.js";
 
+const now = (): string => "now()";
 const retry = { baseDelayMs: 10, maxDelayMs: 100, jitter: 0 };
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 const context = { connectTimeoutMs: 1000, operationTimeoutMs: 1000, logger } as unknown as DriverContext;
@@ -20,12 +21,12 @@ function address(url: string): PostgresAddress {
 /** Answers with positions that grow. */
 function growingLog(): { query<Row>(): Promise<readonly Row[]> } {
   let position = 0;
-  return { query: async <Row>() => [{ position: `0/${(++position).toString(16)}` }] as Row[] };
+  return { query: async <Row>() => [{ position: `0/${(++position).toString(16)}`, ms: position }] as Row[] };
 }
 
 test("while no replica is in use, what was written is forgotten, and one that comes must have it first", async (t) => {
   const addresses = [address("postgres://nobody@127.0.0.1:1/none?sslmode=disable")];
-  const replicas = new ReplicaSet({ addresses, maxLagMs: 50, retry }, growingLog(), context);
+  const replicas = new ReplicaSet({ addresses, maxLagMs: 50, retry, now }, growingLog(), context);
   t.after(() => replicas.close());
   const written = "a" as CanonicalKey;
   replicas.writes.add(written);
@@ -45,7 +46,7 @@ test("nothing has been connected to when an address turns out to be unusable", a
   const { port } = server.address() as { port: number };
   const good = address(`postgres://nobody@127.0.0.1:${port}/none?sslmode=disable`);
   const bad = address(`postgres://nobody@127.0.0.1:${port}/none?sslmode=require&sslrootcert=/nowhere.pem`);
-  const replicas = new ReplicaSet({ addresses: [good, bad], maxLagMs: 1000, retry }, growingLog(), context);
+  const replicas = new ReplicaSet({ addresses: [good, bad], maxLagMs: 1000, retry, now }, growingLog(), context);
   await assert.rejects(replicas.start(), { code: "CONFIG" });
   await delay(50);
   assert.equal(connections, 0);

@@ -1,0 +1,30 @@
+import type { CanonicalKey } from "../../core/key.js";
+import type { ClockDistance } from "./server-clock.js";
+import type { Statements } from "./statements.js";
+import type { ValueLimits } from "./value-answers.js";
+import type { WireSession } from "./wire/wire-session.js";
+
+/** A server to read from. */
+export interface ChosenReplica {
+  readonly session: WireSession;
+  /** So far the primary's clock is ahead of its own. */
+  readonly primaryAhead: ClockDistance;
+  /** Whether it may not be asked for this key. */
+  mayLack(key: CanonicalKey): boolean;
+}
+
+export interface ReadReplicas {
+  /** undefined: none is fresh enough. */
+  choose(): ChosenReplica | undefined;
+}
+
+export interface JobSurroundings extends ValueLimits {
+  readonly keyPrefix: string;
+  /** What is sent at once; undefined: what the server takes. */
+  readonly maxSentBytes?: number | undefined;
+  /** Where reads may go; undefined: to the primary alone. */
+  readonly replicas?: ReadReplicas;
+  statements(): Statements;
+  /** Whether a batch that writes this key is on its way. */
+  isBeingWritten(key: CanonicalKey): boolean;
+}
