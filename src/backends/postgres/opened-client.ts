@@ -6,7 +6,11 @@ import { clientSettings, forgetEnvironment, placeOf } from "./client-settings.js
 import { connectFailure, connectionError } from "./errors.js";
 import { isAboutTls, type TlsChoice } from "./tls-options.js";
 
-/** The server gives a statement up before this side gives the server up. */
+/**
+ * The server gives a statement up before this side gives the server up. There is no shorter limit for locks, after which
+ * those that wait for none could be told apart: of a table that is locked, or of several rows, each division would wait
+ * anew, one behind the other, for longer than the deadline of those that nothing holds up.
+ */
 const STATEMENT_SHARE = 0.9;
 
 export interface SessionFacts {
