@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { parseTomlFile } from "../../src/config/toml-file.js";
+import { whyUnreadable } from "../../src/config/unreadable-file.js";
 import { type EngineOptions, readEngineOptions, StateError } from "../../src/index.js";
 import { UsageError } from "./usage-error.js";
 
@@ -42,8 +43,6 @@ async function textOf(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : code;
-    throw new UsageError(`the configuration ${path} cannot be read: ${why}`);
+    throw new UsageError(whyUnreadable(path, error));
   }
 }

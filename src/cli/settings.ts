@@ -4,6 +4,7 @@ import { mistypedVariables, settingsFromVariables } from "../config/environment.
 import { isPlainObject } from "../config/field.js";
 import { LayeredSettings, nested } from "../config/layers.js";
 import { parseTomlFile } from "../config/toml-file.js";
+import { whyUnreadable } from "../config/unreadable-file.js";
 import { ConfigError } from "../core/errors.js";
 import { mistypedOptionVariables, readEngineOptions, VARIABLE_PREFIX } from "../engine/option-sources.js";
 import type { EngineOptions } from "../engine/options.js";
@@ -91,8 +92,6 @@ async function textOf(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : code;
-    throw new UsageError(`the configuration ${path} cannot be read: ${why}`);
+    throw new UsageError(whyUnreadable(path, error));
   }
 }
