@@ -33,7 +33,8 @@ export class OrderProcess<Orders extends OrderTable<Orders>, Ready> {
     this.name = name;
     this.#progress = progress;
     this.#child = fork(fileURLToPath(entry), [], { serialization: "advanced", execArgv: ["--expose-gc"] });
-    // Not as an argument: everybody on the machine can read those, and there may be a password in it.
+    // Not as an argument: everybody on the machine can read those, and there may be a password in it. Where it cannot be
+    // told the process has ended, which `started` hears of.
     this.#child.send(start, () => {});
   }
 

@@ -3,7 +3,7 @@ import { connectionFailure } from "./connection-failure.js";
 import type { ConnectionPoolOptions } from "./connection-pool-options.js";
 import { hostPortOf, Lane } from "./lane.js";
 import { reconnectDelayMs } from "./reconnect-delay.js";
-import { RelocationPace } from "./relocation-pace.js";
+import { Relocation } from "./relocation.js";
 import type { ConnectionIdentity } from "./wire/handshake.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
 
@@ -38,9 +38,7 @@ export class ConnectionPool {
   #joining: Lane[] = [];
   #isChanging = false;
   #checkScheduled = false;
-  /** To be left for those that join: their server is not the one that the address leads to. */
-  readonly #abandoned = new Set<Lane>();
-  readonly #relocationPace = new RelocationPace();
+  readonly #relocation = new Relocation();
   /** Somebody has something to send and there is no connection. */
   #isAwaited = false;
   /** The last connection was lost, not closed. */
@@ -233,7 +231,7 @@ export class ConnectionPool {
   /** To be called whenever the server refuses a write because it is a replica. */
   readonly refusedAsReplica = (): void => {
     if (this.#isClosed || this.#isConnecting || this.#openLanes().length === 0) return;
-    if (!this.#relocationPace.takeDue(performance.now())) return;
+    if (!this.#relocation.takeDue(performance.now())) return;
     clearTimeout(this.#attemptTimer);
     this.#attemptTimer = undefined;
     const { connectTimeoutMs, logger } = this.#options.context;
@@ -273,13 +271,10 @@ export class ConnectionPool {
 
   /** False: it leads to the same server, and is closed. */
   #leaveFor(lane: Lane): boolean {
-    const there = [...this.#openLanes(), ...this.#joining];
-    const { runId } = lane.facts;
-    if (runId !== undefined && there.every(({ facts }) => facts.runId === runId)) {
+    if (!this.#relocation.begin(lane, [...this.#openLanes(), ...this.#joining])) {
       lane.destroy(this.#closedError());
       return false;
     }
-    for (const other of there) this.#abandoned.add(other);
     this.#options.context.logger.warn({ backend: "redis" }, "the server is a replica now, going over to another");
     return true;
   }
@@ -381,10 +376,8 @@ export class ConnectionPool {
   }
 
   #leaveAbandoned(): void {
-    const left = this.#lanes.filter((lane) => this.#abandoned.has(lane));
-    this.#abandoned.clear();
-    // What was to be gone over to may be lost by now.
-    if (left.length === 0 || left.length === this.#lanes.length) return;
+    const left = this.#relocation.takeLeft(this.#lanes);
+    if (left.length === 0) return;
     this.#lanes = this.#lanes.filter((lane) => !left.includes(lane));
     for (const lane of left) lane.destroy(this.#closedError());
     this.#options.onRelocated();
