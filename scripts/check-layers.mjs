@@ -24,6 +24,8 @@ const RANKS = {
   cli: 6,
   testing: 6,
 };
+/** Folders of src/backends that are no adapter. */
+const SHARED_BY_ADAPTERS = new Set(["replicas"]);
 /** Files that stand in src/ itself: the entry points. */
 const ENTRY_RANK = 6;
 const IMPORT =
@@ -75,7 +77,8 @@ function checkImport(file, { specifier, target, erased, dynamic }) {
 function layerOf(file) {
   const [, folder, below, ...rest] = file.split("/");
   if (below === undefined) return { folder: "entry point", rank: ENTRY_RANK };
-  return { folder, rank: RANKS[folder], adapter: folder === "backends" && rest.length > 0 ? below : undefined };
+  const isAdapter = folder === "backends" && rest.length > 0 && !SHARED_BY_ADAPTERS.has(below);
+  return { folder, rank: RANKS[folder], adapter: isAdapter ? below : undefined };
 }
 
 function importsOf(file) {

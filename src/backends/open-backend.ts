@@ -26,7 +26,10 @@ export async function openBackend(address: BackendAddress, settings: BackendSett
     case "lmdb":
       return (await import("./lmdb/lmdb-driver.js")).createLmdbDriver(address);
     case "redis":
-      return (await import("./redis/redis-driver.js")).createRedisDriver(address, settings);
+      return (await import("./redis/redis-driver.js")).createRedisDriver(address, {
+        ...settings,
+        replicas: (settings.replicas ?? []).filter((replica) => replica.kind === "redis"),
+      });
     case "postgres":
       return (await import("./postgres/postgres-driver.js")).createPostgresDriver({
         address: parsePostgresUrl(address.url),

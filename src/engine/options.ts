@@ -75,16 +75,23 @@ const optionTable = group(
     doc: "Options of an engine.",
     rules: [
       ({ backend, replicas }) =>
-        replicas.length > 0 && (backend.kind !== "postgres" || replicas.some(({ kind }) => kind !== "postgres"))
-          ? "replicas are postgres:// URLs beside a postgres:// backend"
+        replicas.length > 0 &&
+        (!["postgres", "redis"].includes(backend.kind) || replicas.some(({ kind }) => kind !== backend.kind))
+          ? "replicas are postgres:// URLs beside a postgres:// backend, or redis:// and rediss:// beside such a one"
+          : undefined,
+      ({ backend, replicas }) =>
+        replicas.some(
+          (replica) => "database" in replica && "database" in backend && replica.database !== backend.database,
+        )
+          ? "replicas must name the same database as the backend: its data have no other there"
           : undefined,
       ({ cache, degraded }) =>
         degraded.reads === "stale" && cache === false ? "degraded.reads 'stale' needs a cache" : undefined,
       ({ replicas, replicaLagMs: lagMs }) =>
         replicas.length === 0 && lagMs !== replicaLagMs.fallback ? "replicaLagMs needs replicas" : undefined,
-      ({ backend, tls }) =>
+      ({ backend, replicas, tls }) =>
         (Object.values(tls).some((value) => typeof value === "string") || !tls.rejectUnauthorized) &&
-        !("tls" in backend && backend.tls)
+        ![backend, ...replicas].some((address) => "tls" in address && address.tls)
           ? "tls options are for rediss:// URLs"
           : undefined,
     ],

@@ -38,7 +38,7 @@ export const backend: Field<BackendChoice, string | Driver> = {
 const replica: Field<BackendAddress, string> = {
   fallback: backend.fallback as BackendAddress,
   type: "URL",
-  limits: "postgres:",
+  limits: "redis:, rediss:, postgres:",
   unit: "",
   doc: "A server that reads may go to.",
   read(received, path) {
@@ -48,7 +48,10 @@ const replica: Field<BackendAddress, string> = {
   show: describeAddress,
 };
 
-export const replicas = list(replica, { max: 64, doc: "Servers that reads may go to (PostgreSQL only)." });
+export const replicas = list(replica, {
+  max: 64,
+  doc: "Servers that follow the backend, for reads (Redis and PostgreSQL).",
+});
 
 export const replicaLagMs = duration({
   min: 1,

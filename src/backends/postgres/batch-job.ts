@@ -2,6 +2,7 @@ import { ConnectionError, type StateError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
 import type { Batch } from "../batch.js";
 import { locateError, takeOutLost } from "../located-error.js";
+import type { ClockDistance } from "../replicas/clock-distance.js";
 import { Kind, type PutDetail, type Request, type TransactionStep } from "../request.js";
 import { MAX_SCANNED_VALUE_BYTES } from "../scanned-values.js";
 import { Dialogs } from "./dialogs.js";
@@ -15,7 +16,6 @@ import {
   ValuesExchange,
 } from "./exchanges.js";
 import type { JobSurroundings } from "./job-surroundings.js";
-import type { ClockDistance } from "./server-clock.js";
 import { valueAnswers } from "./value-answers.js";
 import { ProtocolError } from "./wire/message-reader.js";
 import { StatementSlab } from "./wire/statement-slab.js";

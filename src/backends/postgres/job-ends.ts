@@ -1,8 +1,8 @@
+import type { RecentWrites } from "../replicas/recent-writes.js";
 import type { BatchJob, JobOwner } from "./batch-job.js";
 import { connectionError } from "./errors.js";
 import type { LanePool } from "./lane-pool.js";
 import type { Placement } from "./placement.js";
-import type { RecentWrites } from "./recent-writes.js";
 
 /** What follows when a batch has come to an end, or to the end of a part. */
 export class JobEnds implements JobOwner {

@@ -1,5 +1,5 @@
 import type { CanonicalKey } from "../../core/key.js";
-import type { ClockDistance } from "./server-clock.js";
+import type { ClockDistance } from "../replicas/clock-distance.js";
 import type { Statements } from "./statements.js";
 import type { ValueLimits } from "./value-answers.js";
 import type { WireSession } from "./wire/wire-session.js";

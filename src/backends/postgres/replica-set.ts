@@ -1,12 +1,15 @@
 import type { PostgresAddress } from "../../config/postgres-url.js";
 import type { ConnectionCounts, DriverContext } from "../contract.js";
+import { between, type ClockDistance, clockDistance } from "../replicas/clock-distance.js";
+import { Freshness } from "../replicas/freshness.js";
+import type { RecentWrites } from "../replicas/recent-writes.js";
+import { RepeatedQuestion } from "../replicas/repeated-question.js";
 import type { ControlPlane } from "./control-plane.js";
 import { BACKEND } from "./errors.js";
 import type { ChosenReplica } from "./job-surroundings.js";
-import { logPosition, RecentWrites } from "./recent-writes.js";
-import { RepeatedQuestion } from "./repeated-question.js";
-import { type Mark, Replica, type ReplicaSettings } from "./replica.js";
-import { between, type ClockDistance, clockDistance, millisecondsOf } from "./server-clock.js";
+import { logPosition } from "./log-position.js";
+import { Replica, type ReplicaSettings } from "./replica.js";
+import { millisecondsOf } from "./server-clock.js";
 import { tlsChoices } from "./tls-options.js";
 
 const POLL_MS = 50;
@@ -14,6 +17,8 @@ const POLL_MS = 50;
 const SHORTEST_SILENCE_MS = 100;
 /** What it leaves of an operation's time is the primary's, which is asked next. */
 const SILENCE_SHARE = 0.25;
+/** What clocks may gain on each other, or be set by, until they are asked again. */
+const CLOCK_MARGIN_MS = 1000;
 
 export interface ReplicaOptions {
   readonly addresses: readonly PostgresAddress[];
@@ -25,21 +30,17 @@ export interface ReplicaOptions {
 }
 
 /**
- * Servers that follow the primary, for reads. Positions in the log say how far one is behind, so no clock of a server is
- * trusted: the primary is asked where it is, and a replica that has come by that point is as fresh as the question. All
- * are asked what time they have as well, for lifetimes end by the primary's clock. Keys
- * that this engine wrote are read from the primary until the replica has come by their writes. Nobody waits for a replica:
- * each is asked for itself, and what one does not answer is asked of the primary.
+ * Servers that follow the primary, for reads. All are asked how far they have come, and what time they have as well, for
+ * lifetimes end by the primary's clock. Nobody waits for a replica: each is asked for itself, and what one does not answer
+ * is asked of the primary.
  */
 export class ReplicaSet {
-  readonly writes = new RecentWrites();
+  readonly #freshness: Freshness;
   readonly #options: ReplicaOptions;
   readonly #primary: Pick<ControlPlane, "query">;
   readonly #context: DriverContext;
   #replicas: readonly Replica[] = [];
   #questions: readonly RepeatedQuestion[] = [];
-  /** Those that are not older than a replica may be, and at least the last; oldest first. */
-  readonly #marks: Mark[] = [];
   /** The primary's, as of its last answer. */
   #clock: ClockDistance | undefined;
   #turn = 0;
@@ -47,8 +48,13 @@ export class ReplicaSet {
 
   constructor(options: ReplicaOptions, primary: Pick<ControlPlane, "query">, context: DriverContext) {
     this.#options = options;
+    this.#freshness = new Freshness(options.maxLagMs);
     this.#primary = primary;
     this.#context = context;
+  }
+
+  get writes(): RecentWrites {
+    return this.#freshness.writes;
   }
 
   get connections(): ConnectionCounts {
@@ -75,14 +81,14 @@ export class ReplicaSet {
 
   /** undefined: none is fresh enough. */
   choose(): ChosenReplica | undefined {
-    const oldestMs = performance.now() - this.#options.maxLagMs;
     const count = this.#replicas.length;
     for (let i = 0; i < count; i++) {
       const replica = this.#replicas[this.#turn++ % count]!;
-      if (replica.currentAsOfMs < oldestMs || replica.reached < this.writes.floor) continue;
-      const { reached, session, clock } = replica;
+      const { progress, session, clock } = replica;
+      if (!this.#freshness.isFresh(progress)) continue;
       if (session === undefined || clock === undefined || this.#clock === undefined) continue;
-      const primaryAhead = between(this.#clock, clock);
+      const { reached } = progress;
+      const primaryAhead = between(this.#clock, clock, CLOCK_MARGIN_MS);
       return { session, primaryAhead, mayLack: (key) => this.writes.mayLack(key, reached) };
     }
     return undefined;
@@ -97,7 +103,7 @@ export class ReplicaSet {
   }
 
   async #askPrimary(): Promise<void> {
-    const positioned = this.writes.seal();
+    const positioned = this.#freshness.askingPrimary();
     const atMs = performance.now();
     try {
       const [row] = await this.#primary.query<{ position: string; ms: number }>(
@@ -105,37 +111,20 @@ export class ReplicaSet {
         `SELECT pg_current_wal_insert_lsn()::text AS position, ${millisecondsOf(this.#options.now())} AS ms`,
       );
       this.#clock = clockDistance(row!.ms, atMs, performance.now());
-      const position = logPosition(row!.position);
-      positioned(position);
-      this.#marks.push({ atMs, position });
+      positioned(logPosition(row!.position));
     } catch (error) {
       this.#complain("the primary's position is not known", error);
     }
-    this.#forget();
+    this.#freshness.forget(this.#replicas);
   }
 
   async #askReplica(replica: Replica): Promise<void> {
     try {
-      await replica.askPosition(this.#options.now(), () => this.#marks);
+      await replica.askPosition(this.#options.now(), () => this.#freshness.marks);
     } catch (error) {
       this.#complain("a replica does not answer", error);
     }
-    this.#forget();
-  }
-
-  /** What all replicas in use have, and what any other one must have come by before it is used. */
-  #forget(): void {
-    const oldestMs = performance.now() - this.#options.maxLagMs;
-    const young = this.#marks.findIndex(({ atMs }) => atMs >= oldestMs);
-    this.#marks.splice(0, young < 0 ? this.#marks.length - 1 : young);
-    const [oldest] = this.#marks;
-    if (oldest === undefined) return;
-    let reached: bigint | undefined;
-    for (const replica of this.#replicas) {
-      if (replica.currentAsOfMs < oldestMs) continue;
-      if (reached === undefined || replica.reached < reached) reached = replica.reached;
-    }
-    this.writes.reached(reached === undefined || reached < oldest.position ? oldest.position : reached);
+    this.#freshness.forget(this.#replicas);
   }
 
   #complain(message: string, error: unknown): void {

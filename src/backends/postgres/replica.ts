@@ -1,10 +1,12 @@
 import type { PostgresAddress } from "../../config/postgres-url.js";
 import type { DriverContext } from "../contract.js";
+import { type ClockDistance, clockDistance } from "../replicas/clock-distance.js";
+import { type Mark, ReplicaProgress } from "../replicas/replica-progress.js";
 import { ControlPlane } from "./control-plane.js";
 import { BACKEND, connectionError } from "./errors.js";
 import { Lane } from "./lane.js";
-import { type LogPosition, logPosition } from "./recent-writes.js";
-import { type ClockDistance, clockDistance, millisecondsOf } from "./server-clock.js";
+import { logPosition } from "./log-position.js";
+import { millisecondsOf } from "./server-clock.js";
 import { SessionKeeper } from "./session-keeper.js";
 import type { TlsChoice } from "./tls-options.js";
 import type { WireSession } from "./wire/wire-session.js";
@@ -17,19 +19,12 @@ export interface ReplicaSettings {
   readonly silenceMs: number;
 }
 
-/** Where the primary's log was when it was asked; monotonic ms. */
-export interface Mark {
-  readonly atMs: number;
-  readonly position: LogPosition;
-}
-
 /** A server that follows the primary, the connections to it, and how far it has come. */
 export class Replica {
   readonly lanes: readonly Lane[];
+  readonly progress = new ReplicaProgress();
   readonly #control: ControlPlane;
   readonly #keeper: SessionKeeper;
-  #reached: LogPosition = 0n;
-  #currentAsOfMs = Number.NEGATIVE_INFINITY;
   #clock: ClockDistance | undefined;
 
   constructor(
@@ -45,21 +40,12 @@ export class Replica {
       logger,
       onOpened: () => {},
       // One that was restarted begins again at an earlier place in the log.
-      onLost: () => this.#forgetPosition(),
+      onLost: () => this.progress.forget(),
       // Nothing is written here.
       endProcess: async () => true,
     });
     this.lanes = Array.from({ length: SESSIONS_PER_REPLICA }, () => new Lane());
     for (const lane of this.lanes) this.#keeper.reopen(lane);
-  }
-
-  get reached(): LogPosition {
-    return this.#reached;
-  }
-
-  /** When the primary was where this replica is now; monotonic ms. */
-  get currentAsOfMs(): number {
-    return this.#currentAsOfMs;
   }
 
   /** Its clock, as of the last answer. */
@@ -88,15 +74,11 @@ export class Replica {
     );
     // No row: it has become a primary of its own and follows nobody.
     if (row?.position == null) {
-      this.#forgetPosition();
+      this.progress.forget();
       return;
     }
-    const reached = logPosition(row.position);
-    if (reached < this.#reached) this.#forgetPosition();
-    this.#reached = reached;
     this.#clock = clockDistance(row.ms, askedAtMs, performance.now());
-    const mark = marks().findLast(({ position }) => position <= reached);
-    if (mark !== undefined && mark.atMs > this.#currentAsOfMs) this.#currentAsOfMs = mark.atMs;
+    this.progress.cameTo(logPosition(row.position), marks());
   }
 
   async close(): Promise<void> {
@@ -107,9 +89,5 @@ export class Replica {
     }
     await closing;
     await this.#control.close();
-  }
-
-  #forgetPosition(): void {
-    this.#currentAsOfMs = Number.NEGATIVE_INFINITY;
   }
 }

@@ -1,11 +1,16 @@
 import type { ConnectionError, StateError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
 import { keyHash } from "../../core/key-hash.js";
-import { Batch, type BatchOwner } from "../batch.js";
+import type { Batch } from "../batch.js";
 import { keysOf, type Request } from "../request.js";
+import { DividedBatch } from "./divided-batch.js";
 import { failAll, type Lane } from "./lane.js";
 
+/** Sends a batch, or the part of one that concerns the lane. */
+export type SendOver = (lane: Lane, batch: Batch, isPart: boolean) => void;
+
 export interface BatchSpreadOptions {
+  readonly send: SendOver;
   /** Where nothing that is due stands in the way of a change of lanes, or of a batch that needs them all. */
   readonly awaitQuiet: () => void;
   readonly onBatchEnded: () => void;
@@ -36,7 +41,7 @@ export class BatchSpread {
     }
     const only = onlyLane(batch, lanes.length);
     if (only !== undefined) {
-      lanes[only]!.send(batch, false);
+      this.#options.send(lanes[only]!, batch, false);
       return;
     }
     if (batch.others.some((request) => laneOfAll(request, lanes.length) === undefined)) {
@@ -45,7 +50,8 @@ export class BatchSpread {
       return;
     }
     const parts = divide(batch, lanes.length, this.#options.onBatchEnded);
-    for (const [position, part] of parts.entries()) if (part !== undefined) lanes[position]!.send(part, true);
+    for (const [position, part] of parts.entries())
+      if (part !== undefined) this.#options.send(lanes[position]!, part, true);
     batch.stampWritten();
   }
 
@@ -61,7 +67,7 @@ export class BatchSpread {
         continue;
       }
       this.#alone = { batch, lane };
-      lane.send(batch, false);
+      this.#options.send(lane, batch, false);
       // One that could not be encoded has failed at once, and no reply would be waited for.
       if (lane.isOpen && !lane.isIdle) return true;
       this.#alone = undefined;
@@ -98,51 +104,8 @@ export class BatchSpread {
   }
 }
 
-/** Answers for a batch whose parts are under way. */
-class Whole implements BatchOwner {
-  readonly #batch: Batch;
-  readonly #onEnded: () => void;
-  #parts = 0;
-
-  constructor(batch: Batch, onEnded: () => void) {
-    this.#batch = batch;
-    this.#onEnded = onEnded;
-  }
-
-  newPart(): Batch {
-    this.#parts++;
-    const part = new Batch(this);
-    part.mostTogether = this.#batch.mostTogether;
-    return part;
-  }
-
-  nowUs(): number {
-    return this.#batch.nowUs();
-  }
-
-  requestSucceeded(part: Batch, leader: Request, result: unknown): void {
-    this.#batch.resultsAtUs = part.resultsAtUs;
-    this.#batch.succeed(leader, result);
-  }
-
-  requestFailed(_part: Batch, leader: Request, error: StateError, withOthers: boolean): void {
-    if (withOthers) this.#batch.refuseWithOthers(leader, error);
-    else this.#batch.fail(leader, error);
-  }
-
-  defersDecoding(_part: Batch, rawBytes: number): boolean {
-    return this.#batch.defersDecoding(rawBytes);
-  }
-
-  batchCompleted(part: Batch): void {
-    for (const read of part.undecoded ?? []) this.#batch.succeedStored(read.leader, read.stored, read.keyChecksum);
-    if (--this.#parts > 0) return;
-    this.#batch.complete();
-    this.#onEnded();
-  }
-}
-
-function laneOf(key: CanonicalKey, lanes: number): number {
+/** Index of the lane of a key. */
+export function laneOf(key: CanonicalKey, lanes: number): number {
   // The hash is even.
   return (keyHash(key) >>> 1) % lanes;
 }
@@ -171,7 +134,7 @@ function onlyLane(batch: Batch, lanes: number): number | undefined {
 
 /** By lane, each group in its order. */
 function divide(batch: Batch, lanes: number, onEnded: () => void): readonly (Batch | undefined)[] {
-  const whole = new Whole(batch, onEnded);
+  const whole = new DividedBatch(batch, onEnded);
   const parts = new Array<Batch | undefined>(lanes).fill(undefined);
   for (const group of ["probes", "reads", "deletes", "puts", "expiringPuts", "others"] as const) {
     for (const request of batch[group]) {

@@ -4,6 +4,7 @@ import type { ConnectionPoolOptions } from "./connection-pool-options.js";
 import { hostPortOf, Lane } from "./lane.js";
 import { reconnectDelayMs } from "./reconnect-delay.js";
 import { Relocation } from "./relocation.js";
+import { UnfencedConnections } from "./unfenced-connections.js";
 import type { ConnectionIdentity } from "./wire/handshake.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
 
@@ -45,7 +46,7 @@ export class ConnectionPool {
   #isRecovering = false;
   /** A lane was lost, and no change has led to open lanes since. */
   #hasLost = false;
-  readonly #unfenced = new Set<ConnectionIdentity>();
+  readonly #unfenced = new UnfencedConnections();
   #opening: Lane | undefined;
   #isConnecting = false;
   #attemptTimer: NodeJS.Timeout | undefined;
@@ -252,9 +253,9 @@ export class ConnectionPool {
       if (this.#isClosed) throw this.#closedError();
       const lane = this.#newLane(tls, connectTimeoutMs);
       this.#opening = lane;
-      const ended = [...this.#unfenced];
+      const ended = [...this.#unfenced.connections];
       await lane.open(ended, () => this.#openLanes().length === 0);
-      for (const facts of ended) this.#unfenced.delete(facts);
+      this.#unfenced.haveEnded(ended);
       if (isRelocation && !this.#leaveFor(lane)) return;
       this.#joining.push(lane);
       this.#forgetFailures();
@@ -325,12 +326,7 @@ export class ConnectionPool {
   /** Over a connection that is there; else the next one's handshake does it. */
   #fence(): void {
     const lane = this.#openLanes()[0] ?? this.#joining[0];
-    if (lane === undefined) return;
-    for (const facts of this.#unfenced) {
-      // To another run of the server: that one has ended, and all its connections with it.
-      if (facts.clientId === undefined || facts.runId !== lane.facts.runId) this.#unfenced.delete(facts);
-      else lane.end(facts, () => this.#unfenced.delete(facts));
-    }
+    if (lane !== undefined) this.#unfenced.endOver(lane);
   }
 
   /** When what is being read just now has been read. */
@@ -348,7 +344,8 @@ export class ConnectionPool {
     const open = this.#openLanes();
     if (!open.every((lane) => lane.isIdle)) return;
     // With none left the next one's handshake sees to it.
-    if (this.#unfenced.size > 0 && open.length + this.#joining.length > 0) return;
+    if (this.#unfenced.connections.size > 0 && open.length + this.#joining.length > 0) return;
+    if (this.#unfenced.takeWereAny()) this.#options.onFenced();
     if (this.#options.beforeChange()) return;
     this.#change(open);
   }

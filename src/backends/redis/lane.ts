@@ -118,6 +118,10 @@ export class Lane {
     }
   }
 
+  get address(): ControlAddress {
+    return this.#options.address;
+  }
+
   /** Present once it has been open. */
   get facts(): ServerFacts {
     return this.#facts!;
@@ -211,6 +215,18 @@ export class Lane {
       if (isPassing(reply)) setTimeout(() => this.end(connection, done), ASK_AGAIN_MS).unref();
       else done();
     });
+  }
+
+  /**
+   * One reply of the server about itself, behind all that was sent over this lane before.
+   * @throws StateError
+   */
+  async ask(...args: string[]): Promise<Reply> {
+    try {
+      return await this.#connection.ask(...args);
+    } finally {
+      this.#options.onReplied();
+    }
   }
 
   destroy(cause: StateError): void {

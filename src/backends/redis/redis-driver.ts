@@ -16,8 +16,10 @@ import { ConnectionPool } from "./connection-pool.js";
 import type { PoolLimits } from "./connection-pool-options.js";
 import type { ControlAddress } from "./control-connection.js";
 import { ControlPlane } from "./control-plane.js";
-import { failAll, hostPortOf, MAX_BULK_BYTES, notConnected } from "./lane.js";
+import { failAll, hostPortOf, type Lane, MAX_BULK_BYTES, notConnected } from "./lane.js";
 import type { ReconnectWaits } from "./reconnect-delay.js";
+import { ReplicaReads } from "./replicas/replica-reads.js";
+import { ReplicaSet } from "./replicas/replica-set.js";
 import { readTlsMaterial, type TlsSettings } from "./tls-material.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
 
@@ -25,7 +27,13 @@ export interface RedisSettings {
   readonly pool: PoolLimits;
   readonly retry: ReconnectWaits;
   readonly tls?: TlsSettings;
+  /** Servers that follow the one that is addressed, for reads. */
+  readonly replicas?: readonly ControlAddress[];
+  /** Milliseconds that one may be behind to be read. */
+  readonly replicaLagMs?: number;
 }
+
+const DEFAULT_MAX_LAG_MS = 1000;
 
 /** A server that loads its data is asked again after so long when the engine opens. */
 const LOADING_WAIT_MS = 100;
@@ -54,6 +62,8 @@ class RedisDriver implements Driver {
   #control!: ControlPlane;
   #pool!: ConnectionPool;
   readonly #spread: BatchSpread;
+  #replicas: ReplicaSet | undefined;
+  #reads: ReplicaReads | undefined;
   #listener: ChangeListener | undefined;
   #closed = false;
 
@@ -61,6 +71,7 @@ class RedisDriver implements Driver {
     this.#address = address;
     this.#settings = settings;
     this.#spread = new BatchSpread({
+      send: (lane, batch, isPart) => this.#send(lane, batch, isPart),
       awaitQuiet: () => this.#pool.awaitQuiet(),
       onBatchEnded: () => this.#pool.batchEnded(),
       notConnected: () => notConnected(address),
@@ -72,9 +83,9 @@ class RedisDriver implements Driver {
   }
 
   async open(context: DriverContext): Promise<void> {
-    const listener = this.#listener;
+    const listener = this.#followedBy();
     const keyPrefix = Buffer.from(context.keyPrefix, "utf8");
-    this.#control = new ControlPlane(this.#address, context, () => this.#tls(), {
+    this.#control = new ControlPlane(this.#address, context, () => this.#tls(this.#address), {
       onUnanswered: (connection) => this.#pool.fence(connection),
       onReadOnly: () => this.#pool.refusedAsReplica(),
     });
@@ -85,7 +96,8 @@ class RedisDriver implements Driver {
       retry: this.#settings.retry,
       libraryVersion: VERSION,
       feed: listener === undefined ? undefined : new ChangeFeed(keyPrefix, listener, context.logger),
-      tls: () => this.#tls(),
+      tls: () => this.#tls(this.#address),
+      onFenced: () => this.#replicas?.writes.addAll(),
       beforeChange: () => this.#spread.sendHeld(this.#pool.lanes),
       onRelocated: () => this.#control.move(),
     });
@@ -93,6 +105,7 @@ class RedisDriver implements Driver {
     for (;;) {
       try {
         await this.#pool.open(Math.max(1, deadlineMs - performance.now()));
+        this.#openReplicas(context);
         return;
       } catch (error) {
         // It is there and says "not yet", as opposed to a wrong address or a wrong password.
@@ -123,7 +136,7 @@ class RedisDriver implements Driver {
       return;
     }
     this.#pool.batchBegins();
-    if (lanes.length === 1) first.send(batch, false);
+    if (lanes.length === 1) this.#send(first, batch, false);
     else this.#spread.send(batch, lanes);
   }
 
@@ -142,8 +155,12 @@ class RedisDriver implements Driver {
     return this.#control.scan(prefix, withValues);
   }
 
-  clear(prefix: string): Promise<number> {
-    return this.#control.clear(prefix);
+  async clear(prefix: string): Promise<number> {
+    try {
+      return await this.#control.clear(prefix);
+    } finally {
+      this.#replicas?.writes.addAll();
+    }
   }
 
   async health(): Promise<Health> {
@@ -177,17 +194,54 @@ class RedisDriver implements Driver {
 
   connections(): ConnectionCounts {
     const { active, idle } = this.#pool.count();
-    return { active, idle: idle + this.#control.connections };
+    const control = this.#control.connections;
+    if (this.#replicas === undefined) return { active, idle: idle + control };
+    const replicas = this.#replicas.connections;
+    return {
+      active: active + replicas.active,
+      idle: idle + replicas.idle + control,
+      limit: this.#settings.pool.max + this.#settings.replicas!.length,
+    };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#pool.close();
     this.#spread.failHeld(new ClosedError("the engine was closed", { backend: this.name, reason: "ERR_CLOSED" }));
-    await this.#control.close();
+    await Promise.all([this.#control.close(), this.#replicas?.close()]);
   }
 
-  #tls(): Promise<TlsMaterial | undefined> {
-    return this.#address.tls ? readTlsMaterial(this.#settings.tls ?? {}) : Promise.resolve(undefined);
+  #send(lane: Lane, batch: Batch, isPart: boolean): void {
+    if (this.#reads === undefined) lane.send(batch, isPart);
+    else this.#reads.send(lane, batch, isPart);
+  }
+
+  /** Replicas may say what was before a change that has been heard of, so nothing is kept for longer than its time. */
+  #followedBy(): ChangeListener | undefined {
+    if ((this.#settings.replicas ?? []).length === 0) return this.#listener;
+    this.#listener?.linkRefused("reads go to replicas");
+    return undefined;
+  }
+
+  #openReplicas(context: DriverContext): void {
+    const { replicas: addresses = [], replicaLagMs: maxLagMs = DEFAULT_MAX_LAG_MS, retry, pool } = this.#settings;
+    if (addresses.length === 0) return;
+    this.#replicas = new ReplicaSet({
+      ...{ addresses, maxLagMs, context, retry, libraryVersion: VERSION },
+      tls: (address) => this.#tls(address),
+      busyPollMs: pool.busyPollMs ?? 0,
+      primaryLanes: () => this.#pool.lanes,
+    });
+    this.#reads = new ReplicaReads({
+      replicas: this.#replicas,
+      lanes: () => this.#pool.lanes,
+      notConnected: () => notConnected(this.#address),
+      onBatchEnded: () => this.#pool.batchEnded(),
+    });
+    this.#replicas.start();
+  }
+
+  #tls(address: ControlAddress): Promise<TlsMaterial | undefined> {
+    return address.tls ? readTlsMaterial(this.#settings.tls ?? {}) : Promise.resolve(undefined);
   }
 }

@@ -146,7 +146,7 @@ export class WireConnection {
       this.destroy(this.#connectionError(waited + hint));
     }, connectTimeoutMs);
     try {
-      const result = await handshake((...args) => this.#ask(args));
+      const result = await handshake((...args) => this.ask(...args));
       // The last replies of the handshake may have come together with what ended the connection.
       if (this.#state === "closed") throw this.#connectionError("the connection ended with the handshake");
       this.#state = "ready";
@@ -187,21 +187,11 @@ export class WireConnection {
     this.send(slab, new SingleReply(this.#options.parser, settle), false);
   }
 
-  destroy(cause: StateError): void {
-    if (this.#state === "closed") return;
-    const wasReady = this.#state === "ready";
-    this.#state = "closed";
-    this.#silence.stop();
-    this.#socket.destroy();
-    for (;;) {
-      const expectation = this.#due.shift();
-      if (expectation === undefined) break;
-      expectation.abort(cause);
-    }
-    if (wasReady) this.#options.onClosed(cause);
-  }
-
-  #ask(args: string[]): Promise<Reply> {
+  /**
+   * One reply of the server about itself, however short values may be: in a handshake, or behind all that was sent.
+   * @throws StateError
+   */
+  ask(...args: string[]): Promise<Reply> {
     return new Promise((resolve, reject) => {
       if (this.#state === "closed") {
         reject(this.#connectionError("the connection is closed"));
@@ -214,6 +204,20 @@ export class WireConnection {
       this.#expect(new SingleReply(this.#options.handshakeParser, settle));
       this.#socket.write(encodedCommand(args));
     });
+  }
+
+  destroy(cause: StateError): void {
+    if (this.#state === "closed") return;
+    const wasReady = this.#state === "ready";
+    this.#state = "closed";
+    this.#silence.stop();
+    this.#socket.destroy();
+    for (;;) {
+      const expectation = this.#due.shift();
+      if (expectation === undefined) break;
+      expectation.abort(cause);
+    }
+    if (wasReady) this.#options.onClosed(cause);
   }
 
   #expect(expectation: Expectation): void {

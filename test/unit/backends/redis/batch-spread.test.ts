@@ -32,6 +32,7 @@ class NotedLane {
 function scene() {
   const noted = Array.from({ length: LANES }, () => new NotedLane());
   const spread = new BatchSpread({
+    send: (lane, batch, isPart) => lane.send(batch, isPart),
     awaitQuiet: () => {},
     onBatchEnded: () => {},
     notConnected: () => new ConnectionError("not connected"),

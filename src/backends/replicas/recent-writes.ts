@@ -1,6 +1,6 @@
 import type { CanonicalKey } from "../../core/key.js";
 
-/** A position in the server's log. */
+/** A position in the primary's log of changes, or stream of them; it only grows. */
 export type LogPosition = bigint;
 
 /** Beyond so many keys they are no longer told apart: all are read from the primary until replicas have caught up. */
@@ -97,10 +97,4 @@ export class RecentWrites {
 /** Whether all of it was in the log at a position. */
 function isIn({ position }: Generation, reached: LogPosition): boolean {
   return position !== undefined && position <= reached;
-}
-
-/** @param text as the server writes it: two hexadecimal halves */
-export function logPosition(text: string): LogPosition {
-  const [high, low] = text.split("/");
-  return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
 }

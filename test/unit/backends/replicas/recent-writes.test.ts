@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RecentWrites } from "../../../../src/backends/postgres/recent-writes.js";
+import { RecentWrites } from "../../../../src/backends/replicas/recent-writes.js";
 import type { CanonicalKey } from "../../../../src/core/key.js";
 
 const key = (name: string | number): CanonicalKey => String(name) as CanonicalKey;

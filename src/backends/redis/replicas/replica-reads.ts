@@ -1,0 +1,173 @@
+import type { StateError } from "../../../core/errors.js";
+import type { CanonicalKey } from "../../../core/key.js";
+import type { Batch, BatchOwner } from "../../batch.js";
+import { Kind, keysOf, type Request } from "../../request.js";
+import { laneOf } from "../batch-spread.js";
+import { DividedBatch } from "../divided-batch.js";
+import { failAll, type Lane } from "../lane.js";
+import type { ChosenReplica, ReplicaSet } from "./replica-set.js";
+
+/** Hears of a batch's end where nothing waits for it. */
+const NOBODY = (): void => {};
+
+export interface ReplicaReadsOptions {
+  readonly replicas: Pick<ReplicaSet, "choose" | "writes">;
+  /** Of the primary. */
+  readonly lanes: () => readonly Lane[];
+  readonly notConnected: () => StateError;
+  readonly onBatchEnded: () => void;
+}
+
+/**
+ * Sends reads to replicas, and everything else over the lane that it is for.
+ *
+ * A replica knows no order with the lanes. Reads of what this engine wrote and a replica may not have go over the lane. A
+ * write of a key that is being read from a replica takes the read with it: it is sent over the lane in front of the write,
+ * and what the replica answers does not count. So nobody waits for a replica, and a read never sees a later write.
+ */
+export class ReplicaReads {
+  readonly #options: ReplicaReadsOptions;
+  /** Under way. */
+  readonly #reads = new Set<ReadsElsewhere>();
+
+  constructor(options: ReplicaReadsOptions) {
+    this.#options = options;
+  }
+
+  send(lane: Lane, batch: Batch, isPart: boolean): void {
+    this.#noteWrites(batch, lane);
+    const replica = batch.reads.length === 0 ? undefined : this.#options.replicas.choose();
+    const there = replica === undefined ? [] : batch.reads.filter(({ key }) => !replica.mayLack(key));
+    if (replica === undefined || there.length === 0) lane.send(batch, isPart);
+    else this.#divide(replica, batch, there, lane, isPart);
+  }
+
+  #divide(replica: ChosenReplica, batch: Batch, there: readonly Request[], lane: Lane, isPart: boolean): void {
+    const whole = new DividedBatch(batch, NOBODY);
+    const elsewhere = new ReadsElsewhere(whole, there, (unanswered) => {
+      this.#reads.delete(elsewhere);
+      this.#askPrimary(unanswered, whole);
+    });
+    this.#reads.add(elsewhere);
+    const rest = withoutReads(batch, new Set(there), whole);
+    replica.lane.send(elsewhere.part, true);
+    if (rest !== undefined) lane.send(rest, isPart);
+    else if (!isPart) this.#options.onBatchEnded();
+    batch.stampWritten();
+  }
+
+  /** No write of their keys has been sent since: it would have taken them with it. */
+  #askPrimary(unanswered: readonly Request[], whole: DividedBatch): void {
+    const lanes = this.#options.lanes();
+    const parts = new Map<Lane | undefined, Batch>();
+    for (const request of unanswered) {
+      const lane = lanes[laneOf(request.key, lanes.length)];
+      const part = parts.get(lane) ?? whole.newPart();
+      parts.set(lane, part);
+      part.reads.push(request);
+    }
+    for (const [lane, part] of parts) {
+      part.size = part.reads.length;
+      if (lane === undefined) failAll(part, this.#options.notConnected());
+      else lane.send(part, true);
+    }
+  }
+
+  #noteWrites(batch: Batch, lane: Lane): void {
+    const { writes } = this.#options.replicas;
+    const reads = this.#reads;
+    const note = (key: CanonicalKey): void => {
+      writes.add(key);
+      for (const elsewhere of reads) elsewhere.recall(key);
+    };
+    for (const group of [batch.deletes, batch.puts, batch.expiringPuts]) for (const { key } of group) note(key);
+    for (const request of batch.others) if (request.kind !== Kind.ttl) for (const key of keysOf(request)) note(key);
+    for (const elsewhere of reads) {
+      const recalled = elsewhere.takeRecalled();
+      if (recalled !== undefined) lane.send(recalled, true);
+    }
+  }
+}
+
+/** Reads that are with a replica. */
+class ReadsElsewhere implements BatchOwner {
+  readonly part: Batch;
+  readonly #whole: DividedBatch;
+  readonly #onEnded: (unanswered: readonly Request[]) => void;
+  /** Made at the first question: where nothing is written nobody asks. */
+  #indexes: Map<CanonicalKey, number> | undefined;
+  /** Sent to the primary meanwhile, or about to be. */
+  readonly #recalled = new Set<Request>();
+  #toBeSent: Request[] = [];
+  /** Answered are so many from the first on, and those that came before their turn. */
+  #inOrder = 0;
+  readonly #early = new Set<Request>();
+  readonly #failed: Request[] = [];
+
+  constructor(whole: DividedBatch, reads: readonly Request[], onEnded: (unanswered: readonly Request[]) => void) {
+    this.#whole = whole;
+    this.#onEnded = onEnded;
+    this.part = whole.newPart(this);
+    this.part.reads.push(...reads);
+    this.part.size = reads.length;
+  }
+
+  /** A write of this key is about to be sent: a read of it counts as the primary answers it. */
+  recall(key: CanonicalKey): void {
+    const { reads } = this.part;
+    this.#indexes ??= new Map(reads.map((request, index) => [request.key, index]));
+    const index = this.#indexes.get(key);
+    if (index === undefined || index < this.#inOrder) return;
+    const request = reads[index]!;
+    if (this.#recalled.has(request) || this.#early.has(request)) return;
+    this.#recalled.add(request);
+    this.#toBeSent.push(request);
+  }
+
+  takeRecalled(): Batch | undefined {
+    if (this.#toBeSent.length === 0) return undefined;
+    const batch = this.#whole.newPart();
+    batch.reads.push(...this.#toBeSent);
+    batch.size = this.#toBeSent.length;
+    this.#toBeSent = [];
+    return batch;
+  }
+
+  nowUs(): number {
+    return this.#whole.nowUs();
+  }
+
+  requestSucceeded(part: Batch, leader: Request, result: unknown): void {
+    if (this.#recalled.has(leader)) return;
+    if (part.reads[this.#inOrder] === leader) this.#inOrder++;
+    else this.#early.add(leader);
+    this.#whole.requestSucceeded(part, leader, result);
+  }
+
+  requestFailed(_part: Batch, leader: Request, _error: StateError): void {
+    this.#failed.push(leader);
+  }
+
+  defersDecoding(part: Batch, rawBytes: number): boolean {
+    return this.#whole.defersDecoding(part, rawBytes);
+  }
+
+  batchCompleted(part: Batch): void {
+    if (part.undecoded !== undefined)
+      part.undecoded = part.undecoded.filter(({ leader }) => !this.#recalled.has(leader));
+    this.#onEnded(this.#failed.filter((leader) => !this.#recalled.has(leader)));
+    this.#whole.batchCompleted(part);
+  }
+}
+
+/** What is left of a batch, as a part; undefined: nothing. */
+function withoutReads(batch: Batch, reads: ReadonlySet<Request>, whole: DividedBatch): Batch | undefined {
+  const groups = ["probes", "deletes", "puts", "expiringPuts", "others"] as const;
+  const rest = batch.reads.filter((request) => !reads.has(request));
+  if (rest.length === 0 && groups.every((group) => batch[group].length === 0)) return undefined;
+  const part = whole.newPart();
+  part.reads.push(...rest);
+  for (const group of groups) part[group].push(...batch[group]);
+  part.size = batch.size - reads.size;
+  return part;
+}
