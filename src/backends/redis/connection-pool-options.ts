@@ -22,8 +22,6 @@ export interface ConnectionPoolOptions {
   readonly tls: () => Promise<TlsMaterial | undefined>;
   /** Nothing is due on any lane, and the lanes are about to change. True: something was sent, and they have to wait. */
   readonly beforeChange: () => boolean;
-  /** Of connections that were lost nothing comes any more; what was sent over them may have been carried out. */
-  readonly onFenced: () => void;
   /** What the address leads to is another server now, and nothing is due on the one before any more. */
   readonly onRelocated: () => void;
 }

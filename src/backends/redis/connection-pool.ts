@@ -4,7 +4,6 @@ import type { ConnectionPoolOptions } from "./connection-pool-options.js";
 import { hostPortOf, Lane } from "./lane.js";
 import { reconnectDelayMs } from "./reconnect-delay.js";
 import { Relocation } from "./relocation.js";
-import { UnfencedConnections } from "./unfenced-connections.js";
 import type { ConnectionIdentity } from "./wire/handshake.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
 
@@ -46,7 +45,7 @@ export class ConnectionPool {
   #isRecovering = false;
   /** A lane was lost, and no change has led to open lanes since. */
   #hasLost = false;
-  readonly #unfenced = new UnfencedConnections();
+  readonly #unfenced = new Set<ConnectionIdentity>();
   #opening: Lane | undefined;
   #isConnecting = false;
   #attemptTimer: NodeJS.Timeout | undefined;
@@ -253,9 +252,9 @@ export class ConnectionPool {
       if (this.#isClosed) throw this.#closedError();
       const lane = this.#newLane(tls, connectTimeoutMs);
       this.#opening = lane;
-      const ended = [...this.#unfenced.connections];
+      const ended = [...this.#unfenced];
       await lane.open(ended, () => this.#openLanes().length === 0);
-      this.#unfenced.haveEnded(ended);
+      for (const facts of ended) this.#unfenced.delete(facts);
       if (isRelocation && !this.#leaveFor(lane)) return;
       this.#joining.push(lane);
       this.#forgetFailures();
@@ -326,7 +325,12 @@ export class ConnectionPool {
   /** Over a connection that is there; else the next one's handshake does it. */
   #fence(): void {
     const lane = this.#openLanes()[0] ?? this.#joining[0];
-    if (lane !== undefined) this.#unfenced.endOver(lane);
+    if (lane === undefined) return;
+    for (const facts of this.#unfenced) {
+      // To another run of the server: that one has ended, and all its connections with it.
+      if (facts.clientId === undefined || facts.runId !== lane.facts.runId) this.#unfenced.delete(facts);
+      else lane.end(facts, () => this.#unfenced.delete(facts));
+    }
   }
 
   /** When what is being read just now has been read. */
@@ -344,8 +348,7 @@ export class ConnectionPool {
     const open = this.#openLanes();
     if (!open.every((lane) => lane.isIdle)) return;
     // With none left the next one's handshake sees to it.
-    if (this.#unfenced.connections.size > 0 && open.length + this.#joining.length > 0) return;
-    if (this.#unfenced.takeWereAny()) this.#options.onFenced();
+    if (this.#unfenced.size > 0 && open.length + this.#joining.length > 0) return;
     if (this.#options.beforeChange()) return;
     this.#change(open);
   }

@@ -97,7 +97,6 @@ class RedisDriver implements Driver {
       libraryVersion: VERSION,
       feed: listener === undefined ? undefined : new ChangeFeed(keyPrefix, listener, context.logger),
       tls: () => this.#tls(this.#address),
-      onFenced: () => this.#replicas?.writes.addAll(),
       beforeChange: () => this.#spread.sendHeld(this.#pool.lanes),
       onRelocated: () => this.#control.move(),
     });

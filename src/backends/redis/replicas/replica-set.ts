@@ -107,6 +107,8 @@ export class ReplicaSet {
     const positioned = this.#freshness.askingPrimary();
     let states: readonly ReplicationState[];
     try {
+      // One that was lost is among them, and fails the question, until the server has ended it: what was sent over it may
+      // be carried out until then.
       states = await Promise.all(lanes.map((lane) => askReplicationState(lane)));
     } catch (error) {
       const cause = (error as Error).message;

@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { createEngine, type Engine, type EngineOptions } from "../../../src/index.js";
+import { type RedisServer, startRedis } from "../../../src/testing/index.js";
+import { nothingEscapes } from "../../support/outcomes.js";
+import { bulk, RespServer } from "../../support/resp-server.js";
+import { redisIsThere, type TestScope } from "../../support/stores.js";
+import { until } from "../../support/until.js";
+
+/** What a replica says of itself, and of which any may be otherwise. */
+interface Script {
+  role: string;
+  link: string;
+  history: string | undefined;
+  offset: string;
+  aheadMs: number;
+  /** Instead of a reply to INFO. */
+  nonsense?: string;
+}
+
+interface Scene {
+  readonly engine: Engine;
+  readonly primary: Redis;
+  readonly server: RedisServer;
+  /** Has everything that the primary ever had, if one believes it, and other values. */
+  readonly replica: RespServer;
+  readonly script: Script;
+  reads(): number;
+}
+
+async function openScene(t: TestScope, options: Omit<EngineOptions, "backend"> = {}): Promise<Scene> {
+  nothingEscapes(t);
+  const server = await startRedis({ args: ["--repl-diskless-sync-delay", "0"] });
+  t.after(() => server.stop());
+  const primary = new Redis(server.port, "127.0.0.1");
+  t.after(() => primary.disconnect());
+  const replica = await RespServer.start();
+  t.after(() => replica.close());
+  const script: Script = { role: "slave", link: "up", history: undefined, offset: "999999999", aheadMs: 0 };
+  const history = /master_replid:(\w+)/.exec(await primary.info("replication"))![1]!;
+  replica.intercept = ([name, section]) => {
+    if (name === "INFO" && section === "replication") {
+      const facts = [
+        `role:${script.role}`,
+        `master_link_status:${script.link}`,
+        `master_replid:${script.history ?? history}`,
+        `${script.role === "slave" ? "slave" : "master"}_repl_offset:${script.offset}`,
+      ];
+      return script.nonsense ?? bulk(["# Replication", ...facts, ""].join("\r\n"));
+    }
+    if (name !== "TIME") return undefined;
+    const us = Math.round((Date.now() + script.aheadMs) * 1000);
+    return `*2\r\n${bulk(String(Math.floor(us / 1e6)))}${bulk(String(us % 1e6))}`;
+  };
+  const engine = await createEngine({ replicas: [replica.url], ...options, backend: server.url });
+  t.after(() => engine.close());
+  const reads = (): number => replica.names.filter((name) => name === "MGET").length;
+  return { engine, primary, server, replica, script, reads };
+}
+
+async function isRead({ engine, reads }: Scene): Promise<boolean> {
+  const before = reads();
+  await engine.get("some key");
+  return reads() > before;
+}
+
+/** After the questions that were under way have been answered, and more of them. */
+async function isNotRead(scene: Scene): Promise<void> {
+  await until("it is not read", async () => !(await isRead(scene)));
+  for (let i = 0; i < 10; i++) {
+    assert.equal(await isRead(scene), false);
+    await delay(20);
+  }
+}
+
+if (await redisIsThere("what a replica says of itself")) {
+  const oddities: readonly [string, Partial<Script>][] = [
+    ["that is a primary itself", { role: "master" }],
+    ["without a link to its primary", { link: "down" }],
+    ["that names another history", { history: "0123456789abcdef0123456789abcdef01234567" }],
+    ["that does not say where it is", { offset: "" }],
+    ["whose clock is ahead", { aheadMs: 60 }],
+    ["whose clock is behind", { aheadMs: -60 }],
+    ["that is refused INFO", { nonsense: "-NOPERM this user has no permissions\r\n" }],
+    ["that answers INFO with something else", { nonsense: "+OK\r\n" }],
+  ];
+  for (const [what, oddity] of oddities) {
+    test(`a server ${what} is not read, and is when that has changed`, async (t) => {
+      const scene = await openScene(t);
+      await until("it is read", () => isRead(scene));
+      const ordinary = { ...scene.script, nonsense: undefined };
+      Object.assign(scene.script, oddity);
+      await isNotRead(scene);
+      Object.assign(scene.script, ordinary);
+      delete (scene.script as { nonsense?: string }).nonsense;
+      await until("it is read again", () => isRead(scene));
+    });
+  }
+
+  test("an answer that comes after a write has taken its read along does not count", async (t) => {
+    const scene = await openScene(t);
+    const { engine, primary, replica } = scene;
+    await until("it is read", () => isRead(scene));
+    const writer = await createEngine(`redis://127.0.0.1:${primary.options.port}`);
+    t.after(() => writer.close());
+    await writer.put("a", "before");
+    const held: Buffer[] = [];
+    let isHolding = true;
+    replica.deliver = (reply, socket) => {
+      held.push(reply);
+      if (isHolding) return;
+      socket.write(Buffer.concat(held.splice(0)));
+    };
+    const other = (await primary.getBuffer("state:a"))!;
+    replica.data.set("state:a", other.toString("latin1").replace("before", "behind"));
+    replica.data.set("state:b", "of the replica");
+    const calls = [engine.get("a"), engine.get("b"), engine.get("absent")];
+    await until("they have arrived there", () => replica.commands.at(-1)!.includes("state:absent"));
+    await engine.put("a", "after");
+    assert.equal(String(await calls[0]), "before", "as the primary had it in front of the put");
+    isHolding = false;
+    await until("it is read", () => isRead(scene));
+    assert.deepEqual((await Promise.all(calls)).map(String), ["before", "of the replica", "null"]);
+    assert.equal(String(await engine.get("a")), "after");
+    await engine.flush();
+    assert.equal(engine.stats().pending, 0);
+    assert.equal(engine.stats().inFlightBatches, 0);
+  });
+
+  test("an answer does not count either that comes between the write and what the primary had before it", async (t) => {
+    const scene = await openScene(t, { timeouts: { operationMs: 30_000 } });
+    const { engine, primary, server, replica } = scene;
+    await until("it is read", () => isRead(scene));
+    await primary.set("state:a", "before");
+    const held: (() => void)[] = [];
+    replica.deliver = (reply, socket) => held.push(() => socket.write(reply));
+    replica.data.set("state:a", "after, as it was told already");
+    const read = engine.get("a");
+    await until("it has arrived there", () => replica.commands.at(-1)!.includes("state:a"));
+    server.pause();
+    try {
+      const put = engine.put("a", "after");
+      // The put has left, and nothing of the primary's answer can have come.
+      await delay(20);
+      replica.deliver = (reply, socket) => socket.write(reply);
+      for (const deliver of held) deliver();
+      await until("another one is answered there", () => isRead(scene));
+      server.resume();
+      assert.equal(String(await read), "before");
+      await put;
+    } finally {
+      server.resume();
+    }
+    assert.equal(engine.stats().inFlightBatches, 0);
+  });
+
+  test("values that a replica sends damaged are asked of the primary", async (t) => {
+    const scene = await openScene(t);
+    const { engine, primary, replica } = scene;
+    const writer = await createEngine(`redis://127.0.0.1:${primary.options.port}`);
+    t.after(() => writer.close());
+    await writer.batchPut([
+      ["a", "one"],
+      ["b", "two"],
+    ]);
+    await until("it is read", () => isRead(scene));
+    for (const key of ["a", "b"]) {
+      const stored = (await primary.getBuffer(`state:${key}`))!;
+      if (key === "a") stored[stored.length - 1]! ^= 1;
+      replica.data.set(`state:${key}`, stored.toString("latin1"));
+    }
+    assert.deepEqual((await engine.batchGet(["a", "b"])).map(String), ["one", "two"]);
+    assert.equal(engine.stats().operationsFailed, 0);
+  });
+
+  test("options that name replicas of another kind or database are refused", async () => {
+    const refused = async (backend: string, replicas: string[], message: RegExp): Promise<void> => {
+      await assert.rejects(createEngine({ backend, replicas }), { code: "CONFIG", message });
+    };
+    await refused("redis://localhost", ["postgres://localhost/a"], /replicas are postgres:\/\/ URLs beside/);
+    await refused("redis://localhost/2", ["redis://localhost:7000"], /same database/);
+    await refused("memory:", ["redis://localhost"], /replicas are/);
+  });
+}
