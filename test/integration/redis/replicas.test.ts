@@ -70,6 +70,8 @@ if (await redisIsThere("replicas of Redis")) {
       const scene = await openScene(t);
       const pool = { min: connections, max: connections };
       const engine = await openEngine(t, scene, { replicaLagMs: 60_000, pool });
+      const writer = await openWriter(t, scene);
+      await writer.put("c", "one");
       await engine.put("a", "one");
       await until("the replica is read", () => readsFromReplica(engine, scene));
       const other = await openEngine(t, scene, { replicaLagMs: 60_000, pool });
@@ -92,11 +94,13 @@ if (await redisIsThere("replicas of Redis")) {
       );
       assert.equal(await engine.increment("n"), 1n);
       assert.equal(await textAt(engine, "n"), "1");
-      assert.equal(await engine.clear("a"), 1);
-      assert.equal(await textAt(engine, "a"), undefined, "cleared by this engine");
+      assert.equal(await textAt(engine, "c"), "one", "from the replica, for this engine wrote nothing of it");
+      assert.equal(await engine.clear("c"), 1);
+      assert.equal(await textAt(engine, "c"), undefined, "cleared by this engine");
+      assert.equal(await textAt(other, "c"), "one", "which the replica does not know yet");
 
       scene.link.resume();
-      await until("the replica has caught up", async () => (await textAt(other, "a")) === undefined);
+      await until("the replica has caught up", async () => (await textAt(other, "c")) === undefined);
       await until("the replica is read again", () => readsFromReplica(engine, scene));
     });
   }

@@ -32,7 +32,9 @@ interface Scene {
 
 async function openScene(t: TestScope, options: Omit<EngineOptions, "backend"> = {}): Promise<Scene> {
   nothingEscapes(t);
-  const server = await startRedis({ args: ["--repl-diskless-sync-delay", "0"] });
+  const server = await startRedis({
+    args: ["--repl-diskless-sync-delay", "0", "--enable-debug-command", "yes"],
+  });
   t.after(() => server.stop());
   const primary = new Redis(server.port, "127.0.0.1");
   t.after(() => primary.disconnect());
@@ -154,6 +156,52 @@ if (await redisIsThere("what a replica says of itself")) {
       server.resume();
     }
     assert.equal(engine.stats().inFlightBatches, 0);
+  });
+
+  test("a read that a write has taken along is not asked once more when its replica is lost", async (t) => {
+    const scene = await openScene(t);
+    const { engine, primary, replica } = scene;
+    await until("it is read", () => isRead(scene));
+    await primary.set("state:a", "before");
+    const deliver = replica.deliver;
+    replica.deliver = () => {};
+    const read = engine.get("a");
+    await until("it has arrived there", () => replica.commands.at(-1)!.includes("state:a"));
+    await engine.put("a", "after");
+    assert.equal(String(await read), "before");
+    const readsOfPrimary = async (): Promise<string | undefined> =>
+      /cmdstat_mget:calls=\d+/.exec(await primary.info("commandstats"))?.[0];
+    const before = await readsOfPrimary();
+    replica.deliver = deliver;
+    const { connections } = replica;
+    replica.dropAll();
+    await until("it is connected again", () => replica.connections > connections);
+    assert.equal(await readsOfPrimary(), before);
+    assert.deepEqual([engine.stats().pending, engine.stats().inFlightBatches], [0, 0]);
+  });
+
+  test("with another history of the primary all counts as just written, whatever replicas had before", async (t) => {
+    const scene = await openScene(t, { replicaLagMs: 60_000 });
+    const { engine, primary, server, script } = scene;
+    // Without any follower a server counts no offsets.
+    const follower = await startRedis({ args: ["--replicaof", `127.0.0.1 ${server.port}`] });
+    t.after(() => follower.stop());
+    await until("there is one", async () => (await primary.info("replication")).includes("state=online"));
+    const nameHistory = async (): Promise<void> => {
+      script.history = /master_replid:(\w+)/.exec(await primary.info("replication"))![1]!;
+    };
+    await nameHistory();
+    await engine.put("a", "new");
+    await until("the replica is asked for it, which lacks it", async () => (await engine.get("a")) === null);
+
+    await primary.call("DEBUG", "CHANGE-REPL-ID");
+    await nameHistory();
+    script.offset = "1";
+    await until("the primary is asked for it", async () => (await engine.get("a")) !== null);
+    for (let i = 0; i < 30; i++) {
+      assert.equal(String(await engine.get("a")), "new");
+      await delay(10);
+    }
   });
 
   test("values that a replica sends damaged are asked of the primary", async (t) => {

@@ -37,23 +37,27 @@ export class ReplicaReads {
   send(lane: Lane, batch: Batch, isPart: boolean): void {
     this.#noteWrites(batch, lane);
     const replica = batch.reads.length === 0 ? undefined : this.#options.replicas.choose();
-    const there = replica === undefined ? [] : batch.reads.filter(({ key }) => !replica.mayLack(key));
-    if (replica === undefined || there.length === 0) lane.send(batch, isPart);
-    else this.#divide(replica, batch, there, lane, isPart);
+    if (replica === undefined || !this.#divide(replica, batch, lane, isPart)) lane.send(batch, isPart);
   }
 
-  #divide(replica: ChosenReplica, batch: Batch, there: readonly Request[], lane: Lane, isPart: boolean): void {
+  /** False: the replica may be asked for none of its keys, and nothing was sent. */
+  #divide(replica: ChosenReplica, batch: Batch, lane: Lane, isPart: boolean): boolean {
+    const there: Request[] = [];
+    const here: Request[] = [];
+    for (const request of batch.reads) (replica.mayLack(request.key) ? here : there).push(request);
+    if (there.length === 0) return false;
     const whole = new DividedBatch(batch, NOBODY);
     const elsewhere = new ReadsElsewhere(whole, there, (unanswered) => {
       this.#reads.delete(elsewhere);
       this.#askPrimary(unanswered, whole);
     });
     this.#reads.add(elsewhere);
-    const rest = withoutReads(batch, new Set(there), whole);
+    const rest = withoutReads(batch, here, whole);
     replica.lane.send(elsewhere.part, true);
     if (rest !== undefined) lane.send(rest, isPart);
     else if (!isPart) this.#options.onBatchEnded();
     batch.stampWritten();
+    return true;
   }
 
   /** No write of their keys has been sent since: it would have taken them with it. */
@@ -108,7 +112,7 @@ class ReadsElsewhere implements BatchOwner {
     this.#whole = whole;
     this.#onEnded = onEnded;
     this.part = whole.newPart(this);
-    this.part.reads.push(...reads);
+    for (const request of reads) this.part.reads.push(request);
     this.part.size = reads.length;
   }
 
@@ -138,7 +142,7 @@ class ReadsElsewhere implements BatchOwner {
   }
 
   requestSucceeded(part: Batch, leader: Request, result: unknown): void {
-    if (this.#recalled.has(leader)) return;
+    if (this.#recalled.size > 0 && this.#recalled.has(leader)) return;
     if (part.reads[this.#inOrder] === leader) this.#inOrder++;
     else this.#early.add(leader);
     this.#whole.requestSucceeded(part, leader, result);
@@ -160,14 +164,13 @@ class ReadsElsewhere implements BatchOwner {
   }
 }
 
-/** What is left of a batch, as a part; undefined: nothing. */
-function withoutReads(batch: Batch, reads: ReadonlySet<Request>, whole: DividedBatch): Batch | undefined {
+/** What is left of a batch with these of its reads, as a part; undefined: nothing. */
+function withoutReads(batch: Batch, reads: readonly Request[], whole: DividedBatch): Batch | undefined {
   const groups = ["probes", "deletes", "puts", "expiringPuts", "others"] as const;
-  const rest = batch.reads.filter((request) => !reads.has(request));
-  if (rest.length === 0 && groups.every((group) => batch[group].length === 0)) return undefined;
+  if (reads.length === 0 && groups.every((group) => batch[group].length === 0)) return undefined;
   const part = whole.newPart();
-  part.reads.push(...rest);
-  for (const group of groups) part[group].push(...batch[group]);
-  part.size = batch.size - reads.size;
+  for (const request of reads) part.reads.push(request);
+  for (const group of groups) for (const request of batch[group]) part[group].push(request);
+  part.size = batch.size - (batch.reads.length - reads.length);
   return part;
 }
