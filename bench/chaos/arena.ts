@@ -29,15 +29,30 @@ const SERVER_ARGUMENTS = [
   ["--loading-process-events-interval-bytes", "1024"],
 ].flat();
 
+/** A server that follows the one that is written to, and the ways to it. */
+export interface Follower {
+  readonly server: RedisServer;
+  /** Over it the engine reaches it. */
+  readonly proxy: FaultProxy;
+  /** Over it the follower reaches the server that it follows. */
+  readonly link: FaultProxy;
+  readonly admin: Redis;
+}
+
 /** A server, the proxy through which the engine reaches it, and ways past the proxy. */
 export interface Arena {
   readonly server: RedisServer;
   readonly proxy: FaultProxy;
   /** Straight to the server, for faults and cleaning. */
   readonly admin: Redis;
+  readonly followers: readonly Follower[];
   readonly readBack: RedisReadBack;
   /** For the engine: through the proxy. */
   readonly url: string;
+  /** Of the followers. */
+  readonly replicas: readonly string[];
+  /** Commands that read, which followers have served since the last question; those before a restart are not counted. */
+  replicaReads(): Promise<number>;
   /** Resolves when nothing that was sent earlier, on whatever connection, can still reach the data. */
   settled(): Promise<void>;
   /** Removes all data, and the log of it when that has grown. */
@@ -45,18 +60,30 @@ export interface Arena {
   close(): Promise<void>;
 }
 
-export async function openArena(): Promise<Arena> {
+export async function openArena(followerCount = 0): Promise<Arena> {
   const server = await startRedis({ args: SERVER_ARGUMENTS });
   const proxy = await startFaultProxy(server.port);
   const direct = `redis://:${PASSWORD}@127.0.0.1:${server.port}`;
   const admin = adminClient(server.port);
   const readBack = redisReadBack(direct, KEY_PREFIX);
+  const followers: Follower[] = [];
+  for (let i = 0; i < followerCount; i++) followers.push(await openFollower(server));
   return {
     server,
     proxy,
     admin,
+    followers,
     readBack,
-    url: `redis://:${PASSWORD}@127.0.0.1:${proxy.port}`,
+    url: urlOf(proxy),
+    replicas: followers.map((follower) => urlOf(follower.proxy)),
+    async replicaReads() {
+      let sum = 0;
+      for (const follower of followers) {
+        sum += Number(/cmdstat_mget:calls=(\d+)/.exec(await follower.admin.info("commandstats"))?.[1] ?? 0);
+        await follower.admin.config("RESETSTAT");
+      }
+      return sum;
+    },
     async settled() {
       await readBack.read(["-"]);
       // A dead connection counts as a client until the server has read, and done, everything that came over it.
@@ -78,10 +105,29 @@ export async function openArena(): Promise<Arena> {
     async close() {
       admin.disconnect();
       readBack.close();
+      for (const follower of followers) {
+        follower.admin.disconnect();
+        await follower.proxy.close();
+        await follower.link.close();
+        await follower.server.stop();
+      }
       await proxy.close();
       await server.stop();
     },
   };
+}
+
+async function openFollower({ port }: RedisServer): Promise<Follower> {
+  const link = await startFaultProxy(port);
+  const follow = ["--replicaof", `127.0.0.1 ${link.port}`, "--masterauth", PASSWORD];
+  const server = await startRedis({ args: ["--requirepass", PASSWORD, ...follow] });
+  const admin = adminClient(server.port);
+  await waitUntil("it has the data", async () => (await admin.info("replication")).includes("master_link_status:up"));
+  return { server, link, admin, proxy: await startFaultProxy(server.port) };
+}
+
+function urlOf(proxy: FaultProxy): string {
+  return `redis://:${PASSWORD}@127.0.0.1:${proxy.port}`;
 }
 
 /** Waits through outages: what it is asked for is done once the server is back. */

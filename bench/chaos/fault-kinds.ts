@@ -4,15 +4,15 @@ import { Envelope } from "../../src/codec/envelope.js";
 import { crc32 } from "../../src/core/crc32.js";
 import type { DirectionFaults, Faults, SingleFault } from "../../src/testing/index.js";
 import { below, pick, type Random } from "../lib/rng.js";
-import { type Arena, adminClient, KEY_PREFIX, PASSWORD } from "./arena.js";
+import { type Arena, adminClient, type Follower, KEY_PREFIX, PASSWORD } from "./arena.js";
 import { waitUntil } from "./wait-until.js";
 
 export interface FaultKind {
   readonly name: string;
   /** What is done, for the report. */
   readonly doing: string;
-  /** Whom it is done to. Faults on the way and faults of the server may come together. */
-  readonly at: "way" | "server";
+  /** Whom it is done to. Faults of different ones may come together. */
+  readonly at: "way" | "server" | "replica";
   /** Injects it once and resolves, when it is over and the server as good as before, to how often it struck. */
   inject(arena: Arena, random: Random): Promise<number>;
 }
@@ -146,6 +146,68 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     },
   },
 ];
+
+/** Of servers that follow, for runs in which the engine reads from some. */
+export const REPLICA_FAULT_KINDS: readonly FaultKind[] = [
+  ofFollower("replica-cut", "connections to a replica reset", async ({ proxy }) => void (await proxy.cut())),
+  ofFollower("replica-swallow", "half-open on the way to a replica", async ({ proxy }, random) => {
+    await proxy.set(pick(random, [{ toServer: { swallow: true } }, { toClient: { swallow: true } }]));
+    await delay(between(random, 100, 500));
+    await proxy.clear();
+  }),
+  ofFollower("replica-late", "answers of a replica 20 to 150 ms late", async ({ proxy }, random) => {
+    await proxy.set({ toClient: { delayMs: between(random, 20, 150) } });
+    await delay(between(random, 200, 500));
+    await proxy.clear();
+  }),
+  ofFollower("replica-damage", "one bit of a value from a replica, or a reply too many", async ({ proxy }, random) => {
+    const fault: SingleFault = pick(random, [
+      { kind: "flip-payload", minBytes: MIN_VALUE_BYTES },
+      { kind: "extra-reply", bytes: foreignReply() },
+    ] as const);
+    const { happened } = await proxy.arm(fault);
+    const timer = setTimeout(() => void proxy.clear(), PATIENCE_MS);
+    await happened;
+    clearTimeout(timer);
+  }),
+  ofFollower("replica-lag", "changes reach a replica 100 to 600 ms late", async ({ link }, random) => {
+    await link.set({ toClient: { delayMs: between(random, 100, 600) } });
+    await delay(between(random, 300, 900));
+    await link.clear();
+  }),
+  ofFollower("replica-unlinked", "a replica loses its link, and gets it again", async ({ link }, random) => {
+    await link.set({ accept: "refuse" });
+    await link.cut();
+    await delay(between(random, 50, 500));
+    await link.clear();
+  }),
+  ofFollower("replica-freeze", "SIGSTOP of a replica, then SIGCONT", async ({ server }, random) => {
+    server.pause();
+    await delay(between(random, 50, 900));
+    server.resume();
+  }),
+  ofFollower("replica-kill", "a replica is killed and started again", async ({ server }, random) => {
+    await server.kill();
+    await delay(between(random, 0, 200));
+    await server.restart();
+  }),
+];
+
+function ofFollower(
+  name: string,
+  doing: string,
+  strike: (follower: Follower, random: Random) => Promise<void>,
+): FaultKind {
+  return {
+    name,
+    doing,
+    at: "replica",
+    async inject({ followers }, random) {
+      await strike(pick(random, followers), random);
+      return 1;
+    },
+  };
+}
 
 function both(faults: DirectionFaults): Faults {
   return { toServer: faults, toClient: faults };

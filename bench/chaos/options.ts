@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { UsageError } from "../lib/usage-error.js";
-import { FAULT_KINDS, type FaultKind } from "./fault-kinds.js";
+import { FAULT_KINDS, type FaultKind, REPLICA_FAULT_KINDS } from "./fault-kinds.js";
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -8,6 +8,7 @@ export interface ChaosOptions {
   readonly faults: number;
   readonly minutes: number;
   readonly kinds: readonly FaultKind[];
+  readonly replicas: number;
   readonly json: string | null;
   /** Receives the figures between its markers. */
   readonly docs: string | null;
@@ -29,6 +30,8 @@ The run ends once both the operations and the faults are reached, or the minutes
   --minutes N      at most so long (default ${DEFAULT_MINUTES})
   --seed N         the schedule of faults and the load (default: a new one, printed)
   --only KIND,…    these faults alone: ${FAULT_KINDS.map(({ name }) => name).join(", ")}
+  --replicas N     so many servers follow, and are read from; with faults of theirs:
+                   ${REPLICA_FAULT_KINDS.map(({ name }) => name).join(", ")}
   --json FILE      the result
   --docs FILE      writes the figures between the markers of this document
   --no-control     leaves out the run of ioredis with its defaults`;
@@ -36,12 +39,15 @@ The run ends once both the operations and the faults are reached, or the minutes
 /** @throws UsageError */
 export function parseChaosOptions(args: readonly string[]): ChaosOptions {
   const { values } = parse(args);
+  const replicas = values.replicas === undefined ? 0 : whole("replicas", values.replicas, 0);
+  const known = replicas === 0 ? FAULT_KINDS : [...FAULT_KINDS, ...REPLICA_FAULT_KINDS];
   return {
+    replicas,
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : whole("seed", values.seed, 0),
     operations: values.ops === undefined ? DEFAULT_OPERATIONS : whole("ops", values.ops, 1),
     faults: values.faults === undefined ? DEFAULT_FAULTS : whole("faults", values.faults, 0),
     minutes: values.minutes === undefined ? DEFAULT_MINUTES : positive("minutes", values.minutes),
-    kinds: values.only === undefined ? FAULT_KINDS : kindsOf(values.only),
+    kinds: values.only === undefined ? known : kindsOf(values.only, known),
     json: values.json ?? null,
     docs: values.docs ?? null,
     control: values["no-control"] !== true,
@@ -58,6 +64,7 @@ function parse(args: readonly string[]) {
     minutes: text,
     seed: text,
     only: text,
+    replicas: text,
     json: text,
     docs: text,
     "no-control": flag,
@@ -70,9 +77,9 @@ function parse(args: readonly string[]) {
   }
 }
 
-function kindsOf(list: string): readonly FaultKind[] {
+function kindsOf(list: string, known: readonly FaultKind[]): readonly FaultKind[] {
   return list.split(",").map((name) => {
-    const kind = FAULT_KINDS.find((candidate) => candidate.name === name.trim());
+    const kind = known.find((candidate) => candidate.name === name.trim());
     if (kind === undefined) throw new UsageError(`--only: there is no fault ${JSON.stringify(name)}`);
     return kind;
   });

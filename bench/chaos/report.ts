@@ -110,6 +110,7 @@ function summaryRows(result: ChaosResult): string[][] {
     ["failed, outcome unknown", grouped(result.unknown)],
     ["refused by the open circuit, counted below as not applied", grouped(result.refusedByCircuit)],
     ["answer of the open circuit, median and 99 % below, ms", circuitAnswers(result)],
+    ...(result.replicaReads > 0 ? [["commands that replicas answered", grouped(result.replicaReads)]] : []),
     ["faults", grouped(result.faults)],
     ...Object.entries(result.violations).map(([kind, count]) => [VIOLATION_NAMES[kind] ?? kind, grouped(count)]),
     ["rejections and exceptions that escaped", grouped(result.escaped.length)],

@@ -23,6 +23,8 @@ export interface ChaosPlan {
   /** or after so long. */
   readonly minutes: number;
   readonly kinds: readonly FaultKind[];
+  /** So many servers follow the one that is written to, and are read from. Default: none. */
+  readonly replicas?: number;
   /** Of the engine. Default: one connection. */
   readonly pool?: NonNullable<EngineOptions["pool"]>;
   /** Stands between the ledger and the engine. For tests that must be found out. */
@@ -56,6 +58,8 @@ export interface ChaosResult {
   readonly examples: { readonly violation: Violation; readonly faults: readonly string[] }[];
   readonly failures: Record<string, number>;
   readonly byOperation: Partial<Record<LedgerOperation, OutcomeCounts>>;
+  /** Commands that read, which replicas have served. */
+  replicaReads: number;
   /** Rejections and exceptions that nobody could catch. */
   escaped: string[];
 }
@@ -92,12 +96,16 @@ export async function runChaos(plan: ChaosPlan): Promise<ChaosResult> {
     examples: [],
     failures: {},
     byOperation: {},
+    replicaReads: 0,
     escaped: [],
   };
   const stopListening = collectEscapes(result.escaped);
-  const arena = await openArena();
+  const arena = await openArena(plan.replicas);
   try {
-    const engine = await createEngine({ ...ENGINE_OPTIONS, ...(plan.pool && { pool: plan.pool }), backend: arena.url });
+    const engine = await createEngine({
+      ...{ ...ENGINE_OPTIONS, ...(plan.pool && { pool: plan.pool }) },
+      ...{ backend: arena.url, replicas: arena.replicas },
+    });
     try {
       await runRounds(plan, arena, engine, result);
     } finally {
@@ -169,6 +177,7 @@ async function runRound(
   } finally {
     await load.stop();
   }
+  result.replicaReads += await arena.replicaReads();
   await arena.settled();
   const report = await ledger.verify(arena.readBack.read);
   ledger.stop();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { runControl } from "../../bench/chaos/control-run.js";
-import { FAULT_KINDS } from "../../bench/chaos/fault-kinds.js";
+import { FAULT_KINDS, REPLICA_FAULT_KINDS } from "../../bench/chaos/fault-kinds.js";
 import { type ChaosPlan, type ChaosResult, runChaos } from "../../bench/chaos/run-chaos.js";
 import { ConnectionError } from "../../src/index.js";
 import { findRedisServer } from "../../src/testing/index.js";
@@ -58,6 +58,17 @@ if ((await findRedisServer()) !== null && (await redisIsThere("chaos"))) {
     const result = await run(t, { faults: FAULT_KINDS.length * 2, pool });
     assert.deepEqual(result.violations, NO_VIOLATIONS);
     assert.deepEqual(result.escaped, []);
+  });
+
+  test("keeps every promise with reads from replicas", async (t) => {
+    const ofServer = kinds("cut-storm", "swallow", "kill-9", "freeze", "read-only");
+    const result = await run(t, {
+      ...{ kinds: [...REPLICA_FAULT_KINDS, ...ofServer], replicas: 2 },
+      faults: 3 * (REPLICA_FAULT_KINDS.length + ofServer.length),
+    });
+    assert.deepEqual(result.violations, NO_VIOLATIONS);
+    assert.deepEqual(result.escaped, []);
+    assert.ok(result.replicaReads > 100, `replicas answered ${result.replicaReads} commands`);
   });
 
   test("would find increments that are sent again although their outcome is unknown", async (t) => {
