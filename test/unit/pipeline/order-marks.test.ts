@@ -63,3 +63,22 @@ test("closing ends everything that waits, in its order", () => {
   marks.passAll();
   assert.deepEqual(ran, ["first", "second", "third"]);
 });
+test("flushes end in their order, however many wait for requests that come back to the front", () => {
+  const marks = new OrderMarks();
+  const count = 200_000;
+  const ended: number[] = [];
+  for (let i = 0; i < count; i++) marks.add(i, false, () => ended.push(i));
+  assert.equal(marks.pass(count, 1, 7), false);
+  assert.equal(marks.blocks(count), false);
+  marks.waitAgain(count);
+  assert.equal(marks.blocks(count), true);
+  marks.pass(count, 1, 8);
+  marks.batchesCompletedBefore(8);
+  assert.equal(ended.length, 0);
+  marks.waitForLater(8, 9);
+  marks.batchesCompletedBefore(9);
+  assert.equal(ended.length, 0, "something of the batch ends with the next");
+  marks.batchesCompletedBefore(10);
+  assert.equal(marks.isEmpty, true);
+  assert.deepEqual([ended.length, ended.every((mark, index) => mark === index)], [count, true]);
+});
