@@ -1,4 +1,5 @@
 import type { DriverContext } from "../contract.js";
+import type { Request } from "../request.js";
 import type { ChangeFeed } from "./change-feed.js";
 import type { ControlAddress } from "./control-connection.js";
 import type { ReconnectWaits } from "./reconnect-delay.js";
@@ -24,4 +25,6 @@ export interface ConnectionPoolOptions {
   readonly beforeChange: () => boolean;
   /** What the address leads to is another server now, and nothing is due on the one before any more. */
   readonly onRelocated: () => void;
+  /** As `LaneOptions` has it. */
+  readonly onWrittenAgain: (request: Request) => void;
 }

@@ -280,7 +280,7 @@ export class ConnectionPool {
   }
 
   #newLane(tls: TlsMaterial | undefined, connectTimeoutMs: number): Lane {
-    const { address, context, limits, feed, libraryVersion } = this.#options;
+    const { address, context, limits, feed, libraryVersion, onWrittenAgain } = this.#options;
     try {
       return new Lane({
         ...{ address, tls, context, libraryVersion, feed, connectTimeoutMs },
@@ -288,6 +288,7 @@ export class ConnectionPool {
         onLost: (lost, cause) => this.#lost(lost, cause),
         onBatchEnded: this.batchEnded,
         onReadOnly: this.refusedAsReplica,
+        onWrittenAgain,
         onReplied: () => {
           if (this.#isChanging) this.#checkSoon();
         },

@@ -51,6 +51,8 @@ export interface LaneOptions {
   readonly onReplied: () => void;
   /** The server has refused something because it is a replica. */
   readonly onReadOnly: () => void;
+  /** A write of a batch that was sent is about to be sent once more: the first time did not carry it out. */
+  readonly onWrittenAgain: (request: Request) => void;
 }
 
 /** One connection for data, from its handshake to its end, and what is sent over it. */
@@ -257,6 +259,7 @@ export class Lane {
     }
     const slab = this.#connection.takeSlab(this.#newSlab);
     encodeSwap(slab, request, storedForm);
+    this.#options.onWrittenAgain(request);
     this.#sendForReply(slab, (reply) => {
       then(reply instanceof StateError ? lostError(request, reply) : reply);
     });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { createEngine, type Engine, type EngineOptions } from "../../../src/index.js";
-import { type RedisServer, startRedis } from "../../../src/testing/index.js";
+import { type RedisServer, startDelayProxy, startRedis } from "../../../src/testing/index.js";
 import { nothingEscapes } from "../../support/outcomes.js";
 import { type StallingRelay, startStallingRelay } from "../../support/stalling-relay.js";
 import { redisIsThere, type TestScope } from "../../support/stores.js";
@@ -236,6 +236,33 @@ if (await redisIsThere("replicas of Redis")) {
       await delay(5);
     }
     scene.link.resume();
+  });
+
+  test("a swap that takes two turns at the primary is not read from a replica that has come by the first only", async (t) => {
+    const scene = await openScene(t);
+    const proxy = await startDelayProxy({ host: "127.0.0.1", port: scene.primary.port, delayMs: () => 60 });
+    t.after(() => proxy.close());
+    const engine = await createEngine({
+      ...{ backend: `redis://127.0.0.1:${proxy.port}`, replicas: [scene.replica.url], replicaLagMs: 60_000 },
+    });
+    t.after(() => engine.close());
+    // Stored in a form that this engine cannot foretell: the server has it compared by the client, and is asked again.
+    const writer = await createEngine({ backend: scene.primary.url, compression: { codec: "zstd" } });
+    t.after(() => writer.close());
+    const text = "much of the same ".repeat(200);
+    // The question for the primary's position comes between the two turns in most rounds.
+    for (let round = 0; round < 5; round++) {
+      const key = `swapped ${round}`;
+      await writer.put(key, text);
+      await until("the replica has it", async () => (await scene.ask.exists(`state:${key}`)) === 1);
+      await until("the replica is read", () => readsFromReplica(engine, scene));
+      scene.link.stall();
+      assert.equal(await engine.compareAndSwap(key, text, "swapped"), true);
+      // Longer than a question takes.
+      await delay(200);
+      assert.equal(await textAt(engine, key), "swapped");
+      scene.link.resume();
+    }
   });
 
   test("calls on an engine with replicas answer as if made one after the other, while those fall behind and come back", async (t) => {

@@ -143,6 +143,7 @@ export class Replica {
       onBatchEnded: () => {},
       onReplied: () => {},
       onReadOnly: () => {},
+      onWrittenAgain: () => {},
     });
   }
 }
