@@ -207,6 +207,7 @@ class RedisDriver implements Driver {
   async close(): Promise<void> {
     this.#closed = true;
     this.#pool.close();
+    this.#reads?.close();
     this.#spread.failHeld(new ClosedError("the engine was closed", { backend: this.name, reason: "ERR_CLOSED" }));
     await Promise.all([this.#control.close(), this.#replicas?.close()]);
   }

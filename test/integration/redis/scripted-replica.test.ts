@@ -160,6 +160,38 @@ if (await redisIsThere("what a replica says of itself")) {
     assert.equal(engine.stats().inFlightBatches, 0);
   });
 
+  test("a replica that is never silent and late all the same is not waited for", async (t) => {
+    const scene = await openScene(t, {
+      ...{ replicaLagMs: 300, timeouts: { operationMs: 10_000 }, retry: { retries: 0 } },
+    });
+    const { engine, primary, replica } = scene;
+    await until("it is read", () => isRead(scene));
+    await primary.set("state:a", "of the primary");
+    replica.data.set("state:a", "of the replica".repeat(20));
+    const { deliver } = replica;
+    let before: Promise<unknown> = Promise.resolve();
+    replica.deliver = (reply, socket) => {
+      before = before.then(async () => {
+        for (const byte of reply) {
+          if (socket.destroyed) return;
+          socket.write(Buffer.of(byte));
+          await delay(40);
+        }
+      });
+    };
+    const startedMs = performance.now();
+    const calls = [engine.get("a"), engine.get("b")];
+    await delay(50);
+    calls.push(engine.get("a"));
+    assert.deepEqual((await Promise.all(calls)).map(String), ["of the primary", "null", "of the primary"]);
+    const tookMs = performance.now() - startedMs;
+    assert.ok(tookMs < 2000, `${tookMs} ms`);
+    await engine.flush();
+    assert.deepEqual([engine.stats().pending, engine.stats().inFlightBatches], [0, 0]);
+    replica.deliver = deliver;
+    await until("it is read again", () => isRead(scene));
+  });
+
   test("a read that a write has taken along is not asked once more when its replica is lost", async (t) => {
     const scene = await openScene(t);
     const { engine, primary, replica } = scene;

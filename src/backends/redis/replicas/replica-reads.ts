@@ -1,17 +1,17 @@
-import type { StateError } from "../../../core/errors.js";
+import { type StateError, TimeoutError } from "../../../core/errors.js";
 import type { CanonicalKey } from "../../../core/key.js";
 import type { Batch, BatchOwner } from "../../batch.js";
 import { Kind, keysOf, type Request } from "../../request.js";
 import { laneOf } from "../batch-spread.js";
 import { DividedBatch } from "../divided-batch.js";
-import { failAll, type Lane } from "../lane.js";
+import { failAll, hostPortOf, type Lane } from "../lane.js";
 import type { ChosenReplica, ReplicaSet } from "./replica-set.js";
 
 /** Hears of a batch's end where nothing waits for it. */
 const NOBODY = (): void => {};
 
 export interface ReplicaReadsOptions {
-  readonly replicas: Pick<ReplicaSet, "choose" | "writes">;
+  readonly replicas: Pick<ReplicaSet, "choose" | "writes" | "patienceMs">;
   /** Of the primary. */
   readonly lanes: () => readonly Lane[];
   readonly notConnected: () => StateError;
@@ -24,11 +24,16 @@ export interface ReplicaReadsOptions {
  * A replica knows no order with the lanes. Reads of what this engine wrote and a replica may not have go over the lane. A
  * write of a key that is being read from a replica takes the read with it: it is sent over the lane in front of the write,
  * and what the replica answers does not count. So nobody waits for a replica, and a read never sees a later write.
+ *
+ * A replica that sends something now and then is not silent, and may be late all the same. One that has not answered reads
+ * in time is left, as a silent one is.
  */
 export class ReplicaReads {
   readonly #options: ReplicaReadsOptions;
-  /** Under way. */
+  /** Under way, the oldest first. */
   readonly #reads = new Set<ReadsElsewhere>();
+  /** For the oldest, or one before it. */
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ReplicaReadsOptions) {
     this.#options = options;
@@ -47,17 +52,47 @@ export class ReplicaReads {
     for (const request of batch.reads) (replica.mayLack(request.key) ? here : there).push(request);
     if (there.length === 0) return false;
     const whole = new DividedBatch(batch, NOBODY);
-    const elsewhere = new ReadsElsewhere(whole, there, (unanswered) => {
+    const elsewhere = new ReadsElsewhere(whole, there, replica.lane, (unanswered) => {
       this.#reads.delete(elsewhere);
       this.#askPrimary(unanswered, whole);
     });
     this.#reads.add(elsewhere);
     const rest = withoutReads(batch, here, whole);
     replica.lane.send(elsewhere.part, true);
+    if (this.#timer === undefined) this.#watch(this.#options.replicas.patienceMs);
     if (rest !== undefined) lane.send(rest, isPart);
     else if (!isPart) this.#options.onBatchEnded();
     batch.stampWritten();
     return true;
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #watch(delayMs: number): void {
+    this.#timer = setTimeout(() => {
+      // If this process was busy itself, answers wait in the socket, which is read after the timers of a turn.
+      setImmediate(() => this.#leaveTheLate());
+    }, delayMs);
+    this.#timer.unref();
+  }
+
+  #leaveTheLate(): void {
+    this.#timer = undefined;
+    const { patienceMs } = this.#options.replicas;
+    const nowMs = performance.now();
+    const late = new Set<Lane>();
+    let oldestMs: number | undefined;
+    for (const { lane, sentAtMs } of this.#reads) {
+      if (nowMs - sentAtMs >= patienceMs) late.add(lane);
+      else if (!late.has(lane)) oldestMs ??= sentAtMs;
+    }
+    for (const lane of late) {
+      const message = `${hostPortOf(lane.address)}: what was to be read has not come within ${patienceMs} ms`;
+      lane.destroy(new TimeoutError(message, { backend: "redis", retryable: true, reason: "ERR_SILENT_PEER" }));
+    }
+    if (oldestMs !== undefined && this.#timer === undefined) this.#watch(Math.ceil(oldestMs + patienceMs - nowMs));
   }
 
   /** No write of their keys has been sent since: it would have taken them with it. */
@@ -96,6 +131,9 @@ export class ReplicaReads {
 /** Reads that are with a replica. */
 class ReadsElsewhere implements BatchOwner {
   readonly part: Batch;
+  /** To the replica. */
+  readonly lane: Lane;
+  readonly sentAtMs = performance.now();
   readonly #whole: DividedBatch;
   readonly #onEnded: (unanswered: readonly Request[]) => void;
   /** Made at the first question: where nothing is written nobody asks. */
@@ -108,8 +146,14 @@ class ReadsElsewhere implements BatchOwner {
   readonly #early = new Set<Request>();
   readonly #failed: Request[] = [];
 
-  constructor(whole: DividedBatch, reads: readonly Request[], onEnded: (unanswered: readonly Request[]) => void) {
+  constructor(
+    whole: DividedBatch,
+    reads: readonly Request[],
+    lane: Lane,
+    onEnded: (unanswered: readonly Request[]) => void,
+  ) {
     this.#whole = whole;
+    this.lane = lane;
     this.#onEnded = onEnded;
     this.part = whole.newPart(this);
     for (const request of reads) this.part.reads.push(request);

@@ -40,6 +40,8 @@ export interface ChosenReplica {
  * that both name; when the primary's becomes another one, all begins anew, with everything taken for written.
  */
 export class ReplicaSet {
+  /** Milliseconds that a replica has to answer what it is asked. */
+  readonly patienceMs: number;
   readonly #options: ReplicaSetOptions;
   readonly #freshness: Freshness;
   readonly #replicas: readonly Replica[];
@@ -56,7 +58,8 @@ export class ReplicaSet {
     const { addresses, maxLagMs, context } = options;
     this.#freshness = new Freshness(maxLagMs);
     const patienceMs = Math.min(maxLagMs, context.operationTimeoutMs * SILENCE_SHARE);
-    const settings = { ...options, silenceMs: Math.max(SHORTEST_SILENCE_MS, patienceMs) };
+    this.patienceMs = Math.max(SHORTEST_SILENCE_MS, patienceMs);
+    const settings = { ...options, silenceMs: this.patienceMs };
     this.#replicas = addresses.map((address) => new Replica(address, settings));
     const ask = (question: () => Promise<void>): RepeatedQuestion => new RepeatedQuestion(question, POLL_MS);
     this.#questions = [
