@@ -25,6 +25,8 @@ export interface ConnectionPoolOptions {
   readonly beforeChange: () => boolean;
   /** What the address leads to is another server now, and nothing is due on the one before any more. */
   readonly onRelocated: () => void;
+  /** Whether something is under way elsewhere that may be asked of this server: one connection is kept for it. */
+  readonly isAwaited: () => boolean;
   /** As `LaneOptions` has it. */
   readonly onWrittenAgain: (request: Request) => void;
 }

@@ -167,7 +167,7 @@ export class ConnectionPool {
     const nowMs = performance.now();
     let needed = this.#neededAtMs.length;
     while (needed > 0 && nowMs - this.#neededAtMs[needed - 1]! >= idleMs) needed--;
-    return Math.max(min, this.#isAwaited ? 1 : 0, Math.min(max, needed));
+    return Math.max(min, this.#isAwaited || this.#options.isAwaited() ? 1 : 0, Math.min(max, needed));
   }
 
   #isCrowded(): boolean {

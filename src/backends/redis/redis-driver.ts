@@ -99,6 +99,7 @@ class RedisDriver implements Driver {
       tls: () => this.#tls(this.#address),
       beforeChange: () => this.#spread.sendHeld(this.#pool.lanes),
       onRelocated: () => this.#control.move(),
+      isAwaited: () => this.#reads?.areUnderWay === true,
       onWrittenAgain: ({ key }) => this.#replicas?.writes.add(key),
     });
     const deadlineMs = performance.now() + context.connectTimeoutMs;

@@ -183,6 +183,23 @@ if (await redisIsThere("replicas of Redis")) {
     assert.equal(engine.stats().operationsFailed, 0);
   });
 
+  test("a connection to the primary is kept for reads that a replica may leave unanswered", async (t) => {
+    const scene = await openScene(t);
+    const engine = await openEngine(t, scene, {
+      ...{ retry: { retries: 0 }, replicaLagMs: 600, pool: { min: 0, max: 1, idleMs: 50 } },
+    });
+    const writer = await openWriter(t, scene);
+    await writer.put("a", "one");
+    await until("the replica is read", () => readsFromReplica(engine, scene));
+    scene.replica.pause();
+    try {
+      assert.equal(await textAt(engine, "a"), "one");
+    } finally {
+      scene.replica.resume();
+    }
+    await until("the primary is left where it is not needed", () => engine.stats().idleConnections <= 1);
+  });
+
   test("after its primary was restarted without its data an engine does not read from what a replica still has", async (t) => {
     const scene = await openScene(t);
     const engine = await openEngine(t, scene, { replicaLagMs: 60_000, timeouts: { operationMs: 10_000 } });

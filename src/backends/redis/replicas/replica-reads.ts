@@ -39,6 +39,11 @@ export class ReplicaReads {
     this.#options = options;
   }
 
+  /** Some are with replicas, and what those leave unanswered is for the primary. */
+  get areUnderWay(): boolean {
+    return this.#reads.size > 0;
+  }
+
   send(lane: Lane, batch: Batch, isPart: boolean): void {
     this.#noteWrites(batch, lane);
     const replica = batch.reads.length === 0 ? undefined : this.#options.replicas.choose();
