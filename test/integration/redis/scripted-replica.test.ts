@@ -103,6 +103,25 @@ if (await redisIsThere("what a replica says of itself")) {
     });
   }
 
+  test("a primary that gives another section of INFO keeps its connections, and no replica is read", async (t) => {
+    nothingEscapes(t);
+    const primary = await RespServer.start();
+    t.after(() => primary.close());
+    let questions = 0;
+    primary.intercept = ([name]) => {
+      if (name !== "TIME") return undefined;
+      questions++;
+      return `*2\r\n${bulk("1700000000")}${bulk("1")}`;
+    };
+    const engine = await createEngine({ backend: primary.url, replicas: ["redis://127.0.0.1:1"] });
+    t.after(() => engine.close());
+    const { connections } = primary;
+    await until("it was asked", () => questions >= 3);
+    await engine.put("a", "one");
+    assert.equal(String(await engine.get("a")), "one");
+    assert.equal(primary.connections, connections);
+  });
+
   test("an answer that comes after a write has taken its read along does not count", async (t) => {
     const scene = await openScene(t);
     const { engine, primary, replica } = scene;

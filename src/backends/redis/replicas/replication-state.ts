@@ -16,8 +16,8 @@ export interface ReplicationState {
   readonly clock: ClockDistance;
 }
 
-/** In RESP3 the kind of text stands before it. */
-const INFO_HEAD = /^(?:txt:)?# Replication\r\n/;
+/** In RESP3 the kind of text stands before it. Servers that know no sections give others, or all of them. */
+const INFO_HEAD = /^(?:txt:)?# [A-Z]\w*\r\n/;
 
 /**
  * Behind all that was sent over the lane before, so that a primary's offset is at least that of the writes among it.
