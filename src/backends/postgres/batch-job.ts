@@ -2,7 +2,6 @@ import { ConnectionError, type StateError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
 import type { Batch } from "../batch.js";
 import { locateError, takeOutLost } from "../located-error.js";
-import type { ClockDistance } from "../replicas/clock-distance.js";
 import { Kind, type PutDetail, type Request, type TransactionStep } from "../request.js";
 import { MAX_SCANNED_VALUE_BYTES } from "../scanned-values.js";
 import { Dialogs } from "./dialogs.js";
@@ -15,7 +14,7 @@ import {
   ReplicaExchange,
   ValuesExchange,
 } from "./exchanges.js";
-import type { JobSurroundings } from "./job-surroundings.js";
+import type { ChosenReplica, JobSurroundings } from "./job-surroundings.js";
 import { valueAnswers } from "./value-answers.js";
 import { ProtocolError } from "./wire/message-reader.js";
 import { StatementSlab } from "./wire/statement-slab.js";
@@ -242,7 +241,7 @@ export class BatchJob implements BatchProgress {
     const { replicas, isBeingWritten } = this.#surroundings;
     const replica = reads.length === 0 ? undefined : replicas?.choose();
     if (replica === undefined) return undefined;
-    const { session, primaryAhead } = replica;
+    const { session } = replica;
     const rest: Request[] = [];
     const there: Request[] = [];
     for (const request of reads) {
@@ -251,7 +250,7 @@ export class BatchJob implements BatchProgress {
     if (there.length === 0) return undefined;
     const slab = session.takeSlab(() => this.#newSlab());
     const exchanges: Exchange[] = [];
-    this.#read(slab, session, there, exchanges, primaryAhead);
+    this.#read(slab, session, there, exchanges, replica);
     this.#elsewhere = there;
     this.readsElsewhere = true;
     session.send(slab, exchanges);
@@ -263,28 +262,34 @@ export class BatchJob implements BatchProgress {
     session: WireSession,
     reads: readonly Request[],
     exchanges: Exchange[],
-    primaryAhead?: ClockDistance,
+    replica?: ChosenReplica,
   ): void {
     if (reads.length === 0) return;
     const { maxValueBytes, maxStoredBytes } = this.#surroundings;
     const checksums = new Uint32Array(reads.length);
     const { read, readCopy } = this.#surroundings.statements();
-    if (primaryAhead === undefined) slab.begin(read, 2, session.prepared);
+    if (replica === undefined) slab.begin(read, 2, session.prepared);
     else slab.begin(readCopy, 4, session.prepared);
     slab.keys(reads, checksums);
     slab.int4(maxStoredBytes);
-    if (primaryAhead !== undefined) {
-      slab.float8(primaryAhead.leastMs);
-      slab.float8(primaryAhead.mostMs);
+    if (replica !== undefined) {
+      slab.float8(replica.primaryAhead.leastMs);
+      slab.float8(replica.primaryAhead.mostMs);
     }
     slab.execute();
     slab.sync();
     const scanned = maxValueBytes >= MAX_SCANNED_VALUE_BYTES ? checksums : undefined;
     const answer = valueAnswers(this.batch, checksums, this.#surroundings);
+    if (replica === undefined) {
+      exchanges.push(new ValuesExchange(this, reads, scanned, answer));
+      return;
+    }
+    const answered = replica.asked();
     exchanges.push(
-      primaryAhead === undefined
-        ? new ValuesExchange(this, reads, scanned, answer)
-        : new ReplicaExchange(this, reads, scanned, answer, (unanswered) => this.#replicaEnded(unanswered)),
+      new ReplicaExchange(this, reads, scanned, answer, (unanswered) => {
+        answered();
+        this.#replicaEnded(unanswered);
+      }),
     );
   }
 

@@ -9,6 +9,8 @@ export interface ChosenReplica {
   readonly session: WireSession;
   /** So far the primary's clock is ahead of its own. */
   readonly primaryAhead: ClockDistance;
+  /** It is being asked; the result is to be called when it has answered, or will not. */
+  asked(): () => void;
   /** Whether it may not be asked for this key. */
   mayLack(key: CanonicalKey): boolean;
 }

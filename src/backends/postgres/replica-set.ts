@@ -2,15 +2,17 @@ import type { PostgresAddress } from "../../config/postgres-url.js";
 import type { ConnectionCounts, DriverContext } from "../contract.js";
 import { between, type ClockDistance, clockDistance } from "../replicas/clock-distance.js";
 import { Freshness } from "../replicas/freshness.js";
+import { LateAnswers } from "../replicas/late-answers.js";
 import type { RecentWrites } from "../replicas/recent-writes.js";
 import { RepeatedQuestion } from "../replicas/repeated-question.js";
 import type { ControlPlane } from "./control-plane.js";
-import { BACKEND } from "./errors.js";
+import { BACKEND, silenceError } from "./errors.js";
 import type { ChosenReplica } from "./job-surroundings.js";
 import { logPosition } from "./log-position.js";
 import { Replica, type ReplicaSettings } from "./replica.js";
 import { millisecondsOf } from "./server-clock.js";
 import { tlsChoices } from "./tls-options.js";
+import type { WireSession } from "./wire/wire-session.js";
 
 const POLL_MS = 50;
 /** However little lag is allowed, a replica has so long to answer. */
@@ -31,7 +33,7 @@ export interface ReplicaOptions {
 
 /**
  * Servers that follow the primary, for reads. All are asked how far they have come, and what time they have as well, for
- * lifetimes end by the primary's clock. Nobody waits for a replica: each is asked for itself, and what one does not answer
+ * lifetimes end by the primary's clock. Each is asked for itself, and what one does not answer in time
  * is asked of the primary.
  */
 export class ReplicaSet {
@@ -43,12 +45,19 @@ export class ReplicaSet {
   #questions: readonly RepeatedQuestion[] = [];
   /** The primary's, as of its last answer. */
   #clock: ClockDistance | undefined;
+  readonly #patienceMs: number;
+  readonly #late: LateAnswers<WireSession>;
   #turn = 0;
   #isClosed = false;
 
   constructor(options: ReplicaOptions, primary: Pick<ControlPlane, "query">, context: DriverContext) {
     this.#options = options;
     this.#freshness = new Freshness(options.maxLagMs);
+    const patienceMs = Math.min(options.maxLagMs, context.operationTimeoutMs * SILENCE_SHARE);
+    this.#patienceMs = Math.max(SHORTEST_SILENCE_MS, patienceMs);
+    this.#late = new LateAnswers(this.#patienceMs, (session, waitedMs) => {
+      session.destroy(silenceError(session.place, waitedMs));
+    });
     this.#primary = primary;
     this.#context = context;
   }
@@ -65,11 +74,10 @@ export class ReplicaSet {
 
   /** Does not wait for replicas: without them reads go to the primary. */
   async start(): Promise<void> {
-    const { addresses, maxLagMs, retry } = this.#options;
+    const { addresses, retry } = this.#options;
     // All that may be wrong with them is found before the first connection is made.
     const choices = await Promise.all(addresses.map((address) => tlsChoices(address)));
-    const patienceMs = Math.min(maxLagMs, this.#context.operationTimeoutMs * SILENCE_SHARE);
-    const settings = { retry, silenceMs: Math.max(SHORTEST_SILENCE_MS, patienceMs) };
+    const settings = { retry, silenceMs: this.#patienceMs };
     this.#replicas = addresses.map((address, i) => new Replica(address, choices[i]!, settings, this.#context));
     const ask = (question: () => Promise<void>) => new RepeatedQuestion(question, POLL_MS);
     this.#questions = [
@@ -89,13 +97,18 @@ export class ReplicaSet {
       if (session === undefined || clock === undefined || this.#clock === undefined) continue;
       const { reached } = progress;
       const primaryAhead = between(this.#clock, clock, CLOCK_MARGIN_MS);
-      return { session, primaryAhead, mayLack: (key) => this.writes.mayLack(key, reached) };
+      return {
+        ...{ session, primaryAhead },
+        asked: () => this.#late.begin(session),
+        mayLack: (key) => this.writes.mayLack(key, reached),
+      };
     }
     return undefined;
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#late.close();
     await Promise.all([
       ...this.#questions.map((question) => question.stop()),
       ...this.#replicas.map((replica) => replica.close()),

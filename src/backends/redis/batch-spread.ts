@@ -11,6 +11,8 @@ export type SendOver = (lane: Lane, batch: Batch, isPart: boolean) => void;
 
 export interface BatchSpreadOptions {
   readonly send: SendOver;
+  /** Whether this was sent to another server, over no lane. */
+  readonly isElsewhere: (request: Request) => boolean;
   /** Where nothing that is due stands in the way of a change of lanes, or of a batch that needs them all. */
   readonly awaitQuiet: () => void;
   readonly onBatchEnded: () => void;
@@ -89,6 +91,7 @@ export class BatchSpread {
     if (!lanes.some(({ hasUnsentBytes }) => hasUnsentBytes)) return;
     const concerned = new Set<number>();
     batch.forEachLeader((leader) => {
+      if (this.#options.isElsewhere(leader)) return;
       for (const key of keysOf(leader)) concerned.add(laneOf(key, lanes.length));
     });
     for (const position of concerned) if (lanes[position]?.hasUnsentBytes === true) lanes[position].destroy(cause());

@@ -72,6 +72,7 @@ class RedisDriver implements Driver {
     this.#settings = settings;
     this.#spread = new BatchSpread({
       send: (lane, batch, isPart) => this.#send(lane, batch, isPart),
+      isElsewhere: (request) => this.#reads?.has(request) === true,
       awaitQuiet: () => this.#pool.awaitQuiet(),
       onBatchEnded: () => this.#pool.batchEnded(),
       notConnected: () => notConnected(address),

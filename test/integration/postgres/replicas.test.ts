@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
 import { createEngine, type Engine, type EngineOptions } from "../../../src/index.js";
-import { type PostgresServer, startPostgres } from "../../../src/testing/index.js";
+import { type PostgresServer, startFaultProxy, startPostgres } from "../../../src/testing/index.js";
 import { losing } from "../../support/lost-memory.js";
 import { failureOf, nothingEscapes } from "../../support/outcomes.js";
 import { queryOn } from "../../support/postgres-query.js";
@@ -192,6 +193,24 @@ if (await postgresIsThere("replicas of PostgreSQL")) {
       scene.replica.resume();
     }
     await until("the replica is read again", () => readsFromReplica(engine, scene));
+  });
+
+  test("what a replica that is never silent has not answered in time is asked of the primary", async (t) => {
+    const scene = await openScene(t);
+    const way = await startFaultProxy(Number(new URL(scene.replica.url).port));
+    t.after(() => way.close());
+    const slow = new URL(scene.replica.url);
+    slow.port = String(way.port);
+    const patience = { timeouts: { operationMs: 8000 }, retry: { retries: 0 } };
+    const engine = await openEngine(t, scene, 60_000, { ...patience, replicas: [slow.href] });
+    const writer = await createEngine(scene.primary.url);
+    t.after(() => writer.close());
+    const value = randomBytes(100_000);
+    await writer.put("a", value);
+    await until("the replica is read", () => readsFromReplica(engine, scene));
+    await until("it has the value", async () => (await engine.get("a")) !== null);
+    await way.set({ toClient: { bytesPerSecond: 4000 } });
+    assert.deepEqual(await engine.get("a"), value);
   });
 
   test("a batch whose writes are done holds up nobody, though a replica has not answered its reads", async (t) => {

@@ -162,6 +162,32 @@ if (await redisIsThere("replicas of Redis")) {
     assert.equal(engine.stats().operationsFailed, 0);
   });
 
+  test("giving up a read that is at a replica leaves alone what is on its way to the primary", async (t) => {
+    const scene = await openScene(t);
+    const engine = await openEngine(t, scene, {
+      ...{ replicaLagMs: 60_000, timeouts: { operationMs: 60_000 }, retry: { retries: 0 } },
+      compression: { codec: "none" },
+    });
+    await until("the replica is read", () => readsFromReplica(engine, scene));
+    scene.replica.pause();
+    const caller = new AbortController();
+    const read = engine.get("r", { signal: caller.signal }).catch((error: { code: string }) => error.code);
+    await delay(20);
+    scene.primary.pause();
+    let put: Promise<void>;
+    try {
+      put = engine.put("large", Buffer.alloc(15_000_000, 7));
+      await delay(50);
+      caller.abort();
+      assert.equal(await read, "ABORTED");
+    } finally {
+      scene.primary.resume();
+      scene.replica.resume();
+    }
+    await put;
+    assert.equal(engine.stats().operationsFailed, 1);
+  });
+
   test("what a replica refuses or does not answer in time is asked of the primary", async (t) => {
     const scene = await openScene(t);
     const engine = await openEngine(t, scene, { retry: { retries: 0 }, replicaLagMs: 400 });

@@ -198,13 +198,10 @@ if (await redisIsThere("what a replica says of itself")) {
         }
       });
     };
-    const startedMs = performance.now();
     const calls = [engine.get("a"), engine.get("b")];
     await delay(50);
     calls.push(engine.get("a"));
     assert.deepEqual((await Promise.all(calls)).map(String), ["of the primary", "null", "of the primary"]);
-    const tookMs = performance.now() - startedMs;
-    assert.ok(tookMs < 2000, `${tookMs} ms`);
     await engine.flush();
     assert.deepEqual([engine.stats().pending, engine.stats().inFlightBatches], [0, 0]);
     replica.deliver = deliver;

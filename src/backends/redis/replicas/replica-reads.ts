@@ -1,6 +1,7 @@
 import { type StateError, TimeoutError } from "../../../core/errors.js";
 import type { CanonicalKey } from "../../../core/key.js";
 import type { Batch, BatchOwner } from "../../batch.js";
+import { LateAnswers } from "../../replicas/late-answers.js";
 import { Kind, keysOf, type Request } from "../../request.js";
 import { laneOf } from "../batch-spread.js";
 import { DividedBatch } from "../divided-batch.js";
@@ -23,20 +24,18 @@ export interface ReplicaReadsOptions {
  *
  * A replica knows no order with the lanes. Reads of what this engine wrote and a replica may not have go over the lane. A
  * write of a key that is being read from a replica takes the read with it: it is sent over the lane in front of the write,
- * and what the replica answers does not count. So nobody waits for a replica, and a read never sees a later write.
- *
- * A replica that sends something now and then is not silent, and may be late all the same. One that has not answered reads
- * in time is left, as a silent one is.
+ * and what the replica answers does not count. So no write waits for a read, and a read never sees a later write. A
+ * replica that has not answered in time is left, and the primary asked.
  */
 export class ReplicaReads {
   readonly #options: ReplicaReadsOptions;
-  /** Under way, the oldest first. */
+  /** Under way. */
   readonly #reads = new Set<ReadsElsewhere>();
-  /** For the oldest, or one before it. */
-  #timer: NodeJS.Timeout | undefined;
+  readonly #late: LateAnswers<Lane>;
 
   constructor(options: ReplicaReadsOptions) {
     this.#options = options;
+    this.#late = new LateAnswers(options.replicas.patienceMs, leave);
   }
 
   /** Some are with replicas, and what those leave unanswered is for the primary. */
@@ -57,47 +56,29 @@ export class ReplicaReads {
     for (const request of batch.reads) (replica.mayLack(request.key) ? here : there).push(request);
     if (there.length === 0) return false;
     const whole = new DividedBatch(batch, NOBODY);
-    const elsewhere = new ReadsElsewhere(whole, there, replica.lane, (unanswered) => {
+    const answered = this.#late.begin(replica.lane);
+    const elsewhere = new ReadsElsewhere(whole, there, (unanswered) => {
+      answered();
       this.#reads.delete(elsewhere);
       this.#askPrimary(unanswered, whole);
     });
     this.#reads.add(elsewhere);
     const rest = withoutReads(batch, here, whole);
     replica.lane.send(elsewhere.part, true);
-    if (this.#timer === undefined) this.#watch(this.#options.replicas.patienceMs);
     if (rest !== undefined) lane.send(rest, isPart);
     else if (!isPart) this.#options.onBatchEnded();
     batch.stampWritten();
     return true;
   }
 
+  /** Whether this read is with a replica alone. */
+  has(request: Request): boolean {
+    for (const elsewhere of this.#reads) if (elsewhere.has(request)) return true;
+    return false;
+  }
+
   close(): void {
-    clearTimeout(this.#timer);
-  }
-
-  #watch(delayMs: number): void {
-    this.#timer = setTimeout(() => {
-      // If this process was busy itself, answers wait in the socket, which is read after the timers of a turn.
-      setImmediate(() => this.#leaveTheLate());
-    }, delayMs);
-    this.#timer.unref();
-  }
-
-  #leaveTheLate(): void {
-    this.#timer = undefined;
-    const { patienceMs } = this.#options.replicas;
-    const nowMs = performance.now();
-    const late = new Set<Lane>();
-    let oldestMs: number | undefined;
-    for (const { lane, sentAtMs } of this.#reads) {
-      if (nowMs - sentAtMs >= patienceMs) late.add(lane);
-      else if (!late.has(lane)) oldestMs ??= sentAtMs;
-    }
-    for (const lane of late) {
-      const message = `${hostPortOf(lane.address)}: what was to be read has not come within ${patienceMs} ms`;
-      lane.destroy(new TimeoutError(message, { backend: "redis", retryable: true, reason: "ERR_SILENT_PEER" }));
-    }
-    if (oldestMs !== undefined && this.#timer === undefined) this.#watch(Math.ceil(oldestMs + patienceMs - nowMs));
+    this.#late.close();
   }
 
   /** No write of their keys has been sent since: it would have taken them with it. */
@@ -136,9 +117,6 @@ export class ReplicaReads {
 /** Reads that are with a replica. */
 class ReadsElsewhere implements BatchOwner {
   readonly part: Batch;
-  /** To the replica. */
-  readonly lane: Lane;
-  readonly sentAtMs = performance.now();
   readonly #whole: DividedBatch;
   readonly #onEnded: (unanswered: readonly Request[]) => void;
   /** Made at the first question: where nothing is written nobody asks. */
@@ -151,30 +129,34 @@ class ReadsElsewhere implements BatchOwner {
   readonly #early = new Set<Request>();
   readonly #failed: Request[] = [];
 
-  constructor(
-    whole: DividedBatch,
-    reads: readonly Request[],
-    lane: Lane,
-    onEnded: (unanswered: readonly Request[]) => void,
-  ) {
+  constructor(whole: DividedBatch, reads: readonly Request[], onEnded: (unanswered: readonly Request[]) => void) {
     this.#whole = whole;
-    this.lane = lane;
     this.#onEnded = onEnded;
     this.part = whole.newPart(this);
     for (const request of reads) this.part.reads.push(request);
     this.part.size = reads.length;
   }
 
+  has(request: Request): boolean {
+    return this.#find(request.key) === request;
+  }
+
   /** A write of this key is about to be sent: a read of it counts as the primary answers it. */
   recall(key: CanonicalKey): void {
+    const request = this.#find(key);
+    if (request === undefined) return;
+    this.#recalled.add(request);
+    this.#toBeSent.push(request);
+  }
+
+  /** The read of this key, if the replica's answer to it counts and has not come. */
+  #find(key: CanonicalKey): Request | undefined {
     const { reads } = this.part;
     this.#indexes ??= new Map(reads.map((request, index) => [request.key, index]));
     const index = this.#indexes.get(key);
-    if (index === undefined || index < this.#inOrder) return;
+    if (index === undefined || index < this.#inOrder) return undefined;
     const request = reads[index]!;
-    if (this.#recalled.has(request) || this.#early.has(request)) return;
-    this.#recalled.add(request);
-    this.#toBeSent.push(request);
+    return this.#recalled.has(request) || this.#early.has(request) ? undefined : request;
   }
 
   takeRecalled(): Batch | undefined {
@@ -211,6 +193,11 @@ class ReadsElsewhere implements BatchOwner {
     this.#onEnded(this.#failed.filter((leader) => !this.#recalled.has(leader)));
     this.#whole.batchCompleted(part);
   }
+}
+
+function leave(lane: Lane, patienceMs: number): void {
+  const message = `${hostPortOf(lane.address)}: what was to be read has not come within ${patienceMs} ms`;
+  lane.destroy(new TimeoutError(message, { backend: "redis", retryable: true, reason: "ERR_SILENT_PEER" }));
 }
 
 /** What is left of a batch with these of its reads, as a part; undefined: nothing. */

@@ -66,6 +66,8 @@ export class Replica {
     if (lane === undefined) return undefined;
     try {
       const state = await askReplicationState(lane);
+      // It may have ended with its answer.
+      if (lane !== this.#lane) return undefined;
       const atMs = performance.now();
       const earlier = this.#clock;
       const distance =

@@ -33,6 +33,7 @@ function scene() {
   const noted = Array.from({ length: LANES }, () => new NotedLane());
   const spread = new BatchSpread({
     send: (lane, batch, isPart) => lane.send(batch, isPart),
+    isElsewhere: () => false,
     awaitQuiet: () => {},
     onBatchEnded: () => {},
     notConnected: () => new ConnectionError("not connected"),
