@@ -14,6 +14,12 @@ export interface Capabilities {
    */
   readonly eagerBatchSize?: number;
   /**
+   * So many operations make a batch worth its price: while fewer than four such wait, a batch is not larger, because that
+   * would keep those waiting who work beside each other. The user's `batching.maxSize` is the limit all the same. Absent:
+   * that alone counts.
+   */
+  readonly batchSize?: number;
+  /**
    * So many batches are wanted at once; more only if they are at least a quarter full, or when these have taken 20 ms. For
    * stores to which a batch costs much beside its operations. Absent: as many as `maxInFlight`.
    */

@@ -24,10 +24,12 @@ export function explainBatching(core: EngineCore): BatchingReport {
   return { ...report, text: textOf(report, core) };
 }
 
-function textOf(report: Omit<BatchingReport, "text">, { options }: EngineCore): string {
+function textOf(report: Omit<BatchingReport, "text">, { options, driver }: EngineCore): string {
   const { batches, operations, sizes, cuts, coalesced, coalescingRate } = report;
   if (batches === 0) return "No batch has been made yet.";
   const { maxSize, maxBytes } = options.batching;
+  const { batchSize = maxSize } = driver.capabilities;
+  const usual = batchSize < maxSize ? `; usually ${batchSize} on ${driver.name}` : "";
   const lines = [
     `${operations} operations went in ${counted(batches)}: ${sizes.mean.toFixed(1)} each on average, ` +
       `${sizes.p50} at the median, ${sizes.p99} at the 99th percentile, ${sizes.max} at most.`,
@@ -35,7 +37,7 @@ function textOf(report: Omit<BatchingReport, "text">, { options }: EngineCore): 
   ];
   const reasons: [keyof typeof cuts, string][] = [
     ["turn", "nothing more was there"],
-    ["size", `they were full by count (batching.maxSize ${maxSize})`],
+    ["size", `they were full by count (batching.maxSize ${maxSize}${usual})`],
     ["bytes", `they were full by bytes (batching.maxBytes ${maxBytes})`],
     ["hazard", "an operation had to come after one of the same key"],
   ];

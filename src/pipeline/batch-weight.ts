@@ -15,7 +15,8 @@ export function isHeavy(batch: Batch, codec: ValueCodec | undefined): boolean {
 }
 
 /** The bounds of one batch, lower where its values may be compressed. */
-export function limitsOf({ maxSize, maxBytes }: QueueLimits, codec: ValueCodec | undefined): QueueLimits {
-  if (codec?.compresses(maxBytes) !== true) return { maxSize, maxBytes };
-  return { maxSize, maxBytes: Math.min(maxBytes, MAX_COMPRESSED_BYTES) };
+export function limitsOf(limits: QueueLimits, codec: ValueCodec | undefined): QueueLimits {
+  const { maxSize, maxBytes, batchSize } = limits;
+  if (codec?.compresses(maxBytes) !== true) return { maxSize, maxBytes, batchSize };
+  return { maxSize, maxBytes: Math.min(maxBytes, MAX_COMPRESSED_BYTES), batchSize };
 }

@@ -86,7 +86,9 @@ export class Pipeline implements BatchOwner {
           );
     this.#options = options;
     this.pendingWork = new PendingWork(options);
-    this.#queue = new RequestQueue(this, limitsOf(options, codec?.codec), (cut) => {
+    const { maxSize, maxBytes } = options;
+    const limits = { maxSize, maxBytes, batchSize: driver.capabilities.batchSize };
+    this.#queue = new RequestQueue(this, limitsOf(limits, codec?.codec), (cut) => {
       this.counters.cuts[cut]++;
       this.#lastCut = cut;
     });

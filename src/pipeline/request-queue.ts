@@ -10,7 +10,12 @@ import { OrderMarks } from "./order-marks.js";
 export interface QueueLimits {
   readonly maxSize: number;
   readonly maxBytes: number;
+  /** As `Capabilities` has it. */
+  readonly batchSize?: number | undefined;
 }
+
+/** With so many batches waiting there is work for everybody, and larger ones cost less. */
+const WAITING_BATCHES = 4;
 
 export type BatchCut = "size" | "bytes" | "hazard" | "turn";
 
@@ -99,7 +104,8 @@ export class RequestQueue {
     this.#takeBack();
     const ring = this.#ring;
     if (ring.size === 0) return undefined;
-    const { maxSize, maxBytes } = this.#limits;
+    const { maxSize, maxBytes, batchSize = maxSize } = this.#limits;
+    const size = Math.min(maxSize, Math.max(batchSize, Math.floor(ring.size / WAITING_BATCHES)));
     const planner = new BatchPlanner(this.#owner, this.#keys);
     const batch = planner.batch;
     batch.sequence = sequence;
@@ -131,7 +137,7 @@ export class RequestQueue {
       batch.size++;
       batch.bytes += bytes;
       if (request.kind === Kind.compareAndSwap) this.#held.hold(request.key);
-      if (batch.size >= maxSize) {
+      if (batch.size >= size) {
         cut = "size";
         break;
       }

@@ -13,6 +13,7 @@ export interface SimulatedDriverOptions {
   readonly keysPerCommand: number;
   readonly eagerBatchSize: number | undefined;
   readonly smallBatches: number | undefined;
+  readonly batchSize: number | undefined;
   readonly silenceMs: number;
   readonly connectTimeoutMs: number;
   readonly reconnectMs: number;
@@ -54,11 +55,12 @@ export class SimulatedDriver implements Driver {
     this.#server = server;
     this.#options = options;
     this.#random = seededRandom(options.seed);
-    const { eagerBatchSize, smallBatches } = options;
+    const { eagerBatchSize, smallBatches, batchSize } = options;
     this.capabilities = {
       ...CAPABILITIES,
       ...(eagerBatchSize === undefined ? {} : { eagerBatchSize }),
       ...(smallBatches === undefined ? {} : { smallBatches }),
+      ...(batchSize === undefined ? {} : { batchSize }),
     };
     this.#establish();
   }

@@ -53,6 +53,12 @@ const STARTING = "57P03";
  */
 const SMALL_BATCHES = 2;
 
+/**
+ * At 1000 in flight, where two or three batches of 512 leave server and client waiting for each other, gets are 1.04 to
+ * 1.08 times as many with it, and puts 1.03 times. At 10,000 puts in batches of 512 are 1.1 times as many.
+ */
+const BATCH_SIZE = 192;
+
 /** Fewer leave the server idle while one waits for its commit. */
 const USUAL_CONNECTIONS = 3;
 const KEPT_POOL = { min: USUAL_CONNECTIONS, max: USUAL_CONNECTIONS, idleMs: Number.POSITIVE_INFINITY };
@@ -76,6 +82,7 @@ export class PostgresDriver implements Driver {
     this.#tables = tableNames(options.address.schema);
     this.capabilities = {
       maxInFlight: (this.#connections + (options.replicas ?? []).length) * JOBS_PER_LANE,
+      batchSize: BATCH_SIZE,
       smallBatches: SMALL_BATCHES,
       maxKeyBytes: MAX_KEY_BYTES,
       expiry: true,
