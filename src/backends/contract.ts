@@ -14,7 +14,7 @@ export interface Capabilities {
    */
   readonly eagerBatchSize?: number;
   /**
-   * So many operations make a batch worth its price: while fewer than four such wait, a batch is not larger, because that
+   * So many operations make a batch worth its price: while fewer than two such wait, a batch is not larger, because that
    * would keep those waiting who work beside each other. The user's `batching.maxSize` is the limit all the same. Absent:
    * that alone counts.
    */

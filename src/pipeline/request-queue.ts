@@ -15,7 +15,7 @@ export interface QueueLimits {
 }
 
 /** With so many batches waiting there is work for everybody, and larger ones cost less. */
-const WAITING_BATCHES = 4;
+const WAITING_BATCHES = 2;
 
 export type BatchCut = "size" | "bytes" | "hazard" | "turn";
 

@@ -91,7 +91,7 @@ test("a batch that is planned again without what was given up stays apart", () =
   assert.equal(queue.plan(2)!.mostTogether, Number.POSITIVE_INFINITY);
 });
 
-test("a batch is no larger than its driver finds worth while, until four such wait, and never above the limit", () => {
+test("a batch is no larger than its driver finds worth while, until two such wait, and never above the limit", () => {
   const sizesOf = (batchSize: number | undefined, waiting: number, maxSize = 40): number[] => {
     const queue = new RequestQueue(OWNER, { maxSize, maxBytes: 1 << 20, batchSize }, () => {});
     for (let i = 0; i < waiting; i++) queue.push(get(String(i)));
@@ -99,8 +99,8 @@ test("a batch is no larger than its driver finds worth while, until four such wa
     for (let batch = queue.plan(1); batch !== undefined; batch = queue.plan(1)) sizes.push(batch.size);
     return sizes;
   };
-  assert.deepEqual(sizesOf(10, 25), [10, 10, 5]);
-  assert.deepEqual(sizesOf(10, 60), [15, 11, 10, 10, 10, 4]);
+  assert.deepEqual(sizesOf(10, 25), [12, 10, 3]);
+  assert.deepEqual(sizesOf(10, 60), [30, 15, 10, 5]);
   assert.deepEqual(sizesOf(10, 200).slice(0, 2), [40, 40]);
   assert.deepEqual(sizesOf(50, 60), [40, 20]);
   assert.deepEqual(sizesOf(undefined, 60), [40, 20]);
