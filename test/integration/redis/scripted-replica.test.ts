@@ -62,6 +62,9 @@ async function openScene(t: TestScope, options: Omit<EngineOptions, "backend"> =
   return { engine, primary, server, replica, script, reads };
 }
 
+/** Of an absent value in RESP3. */
+const NIL_BYTES = 3;
+
 async function isRead({ engine, reads }: Scene): Promise<boolean> {
   const before = reads();
   await engine.get("some key");
@@ -228,6 +231,68 @@ if (await redisIsThere("what a replica says of itself")) {
     await until("it is connected again", () => replica.connections > connections);
     assert.equal(await readsOfPrimary(), before);
     assert.deepEqual([engine.stats().pending, engine.stats().inFlightBatches], [0, 0]);
+  });
+
+  /** Keeps back the end of a reply that says of the last key that it is absent; the result sends it. */
+  function keepingLastAnswer({ replica }: Scene): () => void {
+    const rest: (() => void)[] = [];
+    const { deliver } = replica;
+    replica.deliver = (reply, socket) => {
+      const isFirst = rest.length === 0 && reply.subarray(0, 2).toString() === "*2";
+      if (isFirst) socket.write(reply.subarray(0, -NIL_BYTES));
+      rest.push(() => socket.write(isFirst ? reply.subarray(-NIL_BYTES) : reply));
+    };
+    return () => {
+      replica.deliver = deliver;
+      for (const send of rest.splice(0)) send();
+    };
+  }
+
+  test("a read that a replica has answered already is not taken along, though others of its command are not", async (t) => {
+    const scene = await openScene(t);
+    const { engine, primary, replica } = scene;
+    await until("it is read", () => isRead(scene));
+    replica.data.set("state:a", "of the replica");
+    const sendRest = keepingLastAnswer(scene);
+    const calls = [engine.get("a"), engine.get("b")];
+    assert.equal(String(await calls[0]), "of the replica");
+    const reads = async (): Promise<string | undefined> =>
+      /cmdstat_mget:calls=\d+/.exec(await primary.info("commandstats"))?.[0];
+    const before = await reads();
+    await engine.put("a", "after");
+    assert.equal(await reads(), before);
+    sendRest();
+    assert.equal(await calls[1], null);
+  });
+
+  test("a long value of a replica that waits to be decompressed does not count once a write has taken its read along", async (t) => {
+    const scene = await openScene(t, {
+      ...{ timeouts: { operationMs: 30_000 }, workers: { threads: 1, offload: "always" } },
+    });
+    const { engine, primary, server, replica } = scene;
+    const writer = await createEngine(server.url);
+    t.after(() => writer.close());
+    await writer.put("a", "later ".repeat(20_000));
+    replica.data.set("state:a", (await primary.getBuffer("state:a"))!.toString("latin1"));
+    await writer.put("a", "before ".repeat(20_000));
+    await until("it is read", () => isRead(scene));
+    const sendRest = keepingLastAnswer(scene);
+    const calls = [engine.get("a"), engine.get("b")];
+    await until("they have arrived there", () => replica.commands.some((command) => command.includes("state:b")));
+    await delay(20);
+    server.pause();
+    let put: Promise<void>;
+    try {
+      put = engine.put("a", "after");
+      await delay(20);
+      sendRest();
+      await delay(50);
+    } finally {
+      server.resume();
+    }
+    assert.equal(String(await calls[0]).slice(0, 6), "before");
+    assert.equal(await calls[1], null);
+    await put;
   });
 
   test("with another history of the primary all counts as just written, whatever replicas had before", async (t) => {
