@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { openCompressor } from "../../src/codec/compression/open-compressor.js";
 import { Envelope } from "../../src/codec/envelope.js";
 import { crc32 } from "../../src/core/crc32.js";
-import type { DirectionFaults, Faults, SingleFault } from "../../src/testing/index.js";
+import type { DirectionFaults, FaultProxy, Faults, SingleFault } from "../../src/testing/index.js";
 import { below, pick, type Random } from "../lib/rng.js";
 import { type Arena, adminClient, type Follower, KEY_PREFIX, PASSWORD } from "./arena.js";
 import { waitUntil } from "./wait-until.js";
@@ -149,7 +149,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
 
 /** Of servers that follow, for runs in which the engine reads from some. */
 export const REPLICA_FAULT_KINDS: readonly FaultKind[] = [
-  ofFollower("replica-cut", "connections to a replica reset", async ({ proxy }) => void (await proxy.cut())),
+  ofFollower("replica-cut", "connections to a replica reset", ({ proxy }) => proxy.cut()),
   ofFollower("replica-swallow", "half-open on the way to a replica", async ({ proxy }, random) => {
     await proxy.set(pick(random, [{ toServer: { swallow: true } }, { toClient: { swallow: true } }]));
     await delay(between(random, 100, 500));
@@ -165,10 +165,7 @@ export const REPLICA_FAULT_KINDS: readonly FaultKind[] = [
       { kind: "flip-payload", minBytes: MIN_VALUE_BYTES },
       { kind: "extra-reply", bytes: foreignReply() },
     ] as const);
-    const { happened } = await proxy.arm(fault);
-    const timer = setTimeout(() => void proxy.clear(), PATIENCE_MS);
-    await happened;
-    clearTimeout(timer);
+    return strikeOnce(proxy, fault);
   }),
   ofFollower("replica-lag", "changes reach a replica 100 to 600 ms late", async ({ link }, random) => {
     await link.set({ toClient: { delayMs: between(random, 100, 600) } });
@@ -196,15 +193,14 @@ export const REPLICA_FAULT_KINDS: readonly FaultKind[] = [
 function ofFollower(
   name: string,
   doing: string,
-  strike: (follower: Follower, random: Random) => Promise<void>,
+  strike: (follower: Follower, random: Random) => Promise<number | undefined>,
 ): FaultKind {
   return {
     name,
     doing,
     at: "replica",
     async inject({ followers }, random) {
-      await strike(pick(random, followers), random);
-      return 1;
+      return (await strike(pick(random, followers), random)) ?? 1;
     },
   };
 }
@@ -213,17 +209,22 @@ function both(faults: DirectionFaults): Faults {
   return { toServer: faults, toClient: faults };
 }
 
+/** Once, or never: if no traffic that it fits comes in time. */
+async function strikeOnce(proxy: FaultProxy, fault: SingleFault): Promise<0 | 1> {
+  const { happened } = await proxy.arm(fault);
+  const timer = setTimeout(() => void proxy.clear(), PATIENCE_MS);
+  const struck = await happened;
+  clearTimeout(timer);
+  return struck ? 1 : 0;
+}
+
 function once(name: string, doing: string, fault: (random: Random) => SingleFault): FaultKind {
   return {
     name,
     doing,
     at: "way",
     async inject({ proxy }, random) {
-      const { happened } = await proxy.arm(fault(random));
-      const timer = setTimeout(() => void proxy.clear(), PATIENCE_MS);
-      const struck = await happened;
-      clearTimeout(timer);
-      return struck ? 1 : 0;
+      return strikeOnce(proxy, fault(random));
     },
   };
 }

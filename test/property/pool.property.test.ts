@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import type { Engine } from "../../src/index.js";
+import { killOne } from "../support/connections.js";
 import { onRedis, type StoreOptions } from "../support/stores.js";
 import { program, runProgram } from "./programs.js";
 
@@ -64,12 +65,3 @@ await onRedis("calls over several connections", (store, server) => {
     assert.ok(killed > RUNS, `only ${killed} connections were lost`);
   });
 });
-
-/** Ends one of the engines' connections. */
-async function killOne(admin: Redis, choice: number): Promise<number> {
-  const own = String(await admin.client("ID"));
-  const ids = [...String(await admin.client("LIST")).matchAll(/^id=(\d+)/gm)].map(([, id]) => id!);
-  const others = ids.filter((id) => id !== own);
-  const id = others[choice % others.length];
-  return id === undefined ? 0 : Number(await admin.client("KILL", "ID", id));
-}

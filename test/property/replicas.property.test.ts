@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { Redis } from "ioredis";
 import { createEngine, type Engine } from "../../src/index.js";
 import { startRedis } from "../../src/testing/index.js";
+import { killOne } from "../support/connections.js";
 import { startStallingRelay } from "../support/stalling-relay.js";
 import { redisIsThere, type StoreOptions, type TestScope } from "../support/stores.js";
 import { until } from "../support/until.js";
@@ -75,16 +76,6 @@ async function replicasAreRead(engine: Engine, { replicas, link }: Scene): Promi
     await engine.get("some key");
     return (await readsServed(replicas)) > before;
   });
-}
-
-async function killOne(admin: Redis, choice: number): Promise<number> {
-  const own = String(await admin.client("ID"));
-  const clients = [...String(await admin.call("CLIENT", "LIST", "TYPE", "normal")).matchAll(/^id=(\d+)/gm)].map(
-    ([, id]) => id!,
-  );
-  const others = clients.filter((id) => id !== own);
-  const id = others[choice % others.length];
-  return id === undefined ? 0 : Number(await admin.client("KILL", "ID", id));
 }
 
 if (await redisIsThere("calls with replicas")) {

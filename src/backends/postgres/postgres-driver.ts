@@ -9,6 +9,7 @@ import type {
   Health,
   ScanPage,
 } from "../contract.js";
+import { DEFAULT_MAX_LAG_MS } from "../replicas/timing.js";
 import { OPERATION_NAMES } from "../request.js";
 import type { BulkLoading, TableMaintenance as Maintenance, MetadataAccess } from "../row-store.js";
 import { BatchJob } from "./batch-job.js";
@@ -41,7 +42,6 @@ import { type TlsChoice, tlsChoices } from "./tls-options.js";
 const MAX_KEY_BYTES = 2680;
 /** Header of a stored value. */
 const VALUE_OVERHEAD_BYTES = 64;
-const DEFAULT_MAX_LAG_MS = 1000;
 /** A server that starts is asked again after so long when the engine opens. */
 const STARTING_WAIT_MS = 100;
 const STARTING = "57P03";

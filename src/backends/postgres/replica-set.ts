@@ -5,6 +5,7 @@ import { Freshness } from "../replicas/freshness.js";
 import { LateAnswers } from "../replicas/late-answers.js";
 import type { RecentWrites } from "../replicas/recent-writes.js";
 import { RepeatedQuestion } from "../replicas/repeated-question.js";
+import { POSITION_POLL_MS, patienceFor } from "../replicas/timing.js";
 import type { ControlPlane } from "./control-plane.js";
 import { BACKEND, silenceError } from "./errors.js";
 import type { ChosenReplica } from "./job-surroundings.js";
@@ -14,11 +15,6 @@ import { millisecondsOf } from "./server-clock.js";
 import { tlsChoices } from "./tls-options.js";
 import type { WireSession } from "./wire/wire-session.js";
 
-const POLL_MS = 50;
-/** However little lag is allowed, a replica has so long to answer. */
-const SHORTEST_SILENCE_MS = 100;
-/** What it leaves of an operation's time is the primary's, which is asked next. */
-const SILENCE_SHARE = 0.25;
 /** What clocks may gain on each other, or be set by, until they are asked again. */
 const CLOCK_MARGIN_MS = 1000;
 
@@ -53,8 +49,7 @@ export class ReplicaSet {
   constructor(options: ReplicaOptions, primary: Pick<ControlPlane, "query">, context: DriverContext) {
     this.#options = options;
     this.#freshness = new Freshness(options.maxLagMs);
-    const patienceMs = Math.min(options.maxLagMs, context.operationTimeoutMs * SILENCE_SHARE);
-    this.#patienceMs = Math.max(SHORTEST_SILENCE_MS, patienceMs);
+    this.#patienceMs = patienceFor(options.maxLagMs, context.operationTimeoutMs);
     this.#late = new LateAnswers(this.#patienceMs, (session, waitedMs) => {
       session.destroy(silenceError(session.place, waitedMs));
     });
@@ -79,7 +74,7 @@ export class ReplicaSet {
     const choices = await Promise.all(addresses.map((address) => tlsChoices(address)));
     const settings = { retry, silenceMs: this.#patienceMs };
     this.#replicas = addresses.map((address, i) => new Replica(address, choices[i]!, settings, this.#context));
-    const ask = (question: () => Promise<void>) => new RepeatedQuestion(question, POLL_MS);
+    const ask = (question: () => Promise<void>) => new RepeatedQuestion(question, POSITION_POLL_MS);
     this.#questions = [
       ask(() => this.#askPrimary()),
       ...this.#replicas.map((replica) => ask(() => this.#askReplica(replica))),

@@ -10,6 +10,7 @@ import type {
   Health,
   ScanPage,
 } from "../contract.js";
+import { DEFAULT_MAX_LAG_MS } from "../replicas/timing.js";
 import { BatchSpread } from "./batch-spread.js";
 import { ChangeFeed } from "./change-feed.js";
 import { ConnectionPool } from "./connection-pool.js";
@@ -32,8 +33,6 @@ export interface RedisSettings {
   /** Milliseconds that one may be behind to be read. */
   readonly replicaLagMs?: number;
 }
-
-const DEFAULT_MAX_LAG_MS = 1000;
 
 /** A server that loads its data is asked again after so long when the engine opens. */
 const LOADING_WAIT_MS = 100;

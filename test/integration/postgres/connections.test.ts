@@ -9,6 +9,7 @@ import {
   startPostgres,
   temporaryFolder,
 } from "../../../src/testing/index.js";
+import { openConnections } from "../../support/connections.js";
 import { failureOf, nothingEscapes, settled } from "../../support/outcomes.js";
 import { postgresIsThere, type TestScope } from "../../support/stores.js";
 import { until } from "../../support/until.js";
@@ -51,10 +52,7 @@ if (await postgresIsThere("connections to PostgreSQL")) {
     await engine.clear("nothing");
     await server.kill();
     // Over one whose end had not been heard of it might have been sent, and nobody could confirm the end of that any more.
-    await until("the ends of all connections are heard of", () => {
-      const { activeConnections, idleConnections } = engine.stats();
-      return activeConnections + idleConnections === 0;
-    });
+    await until("the ends of all connections are heard of", () => openConnections(engine) === 0);
     const { code, outcome, operation } = await failureOf(engine.clear());
     assert.deepEqual([code, outcome, operation], ["CONNECTION", "not-applied", "clear"]);
   });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createMemoryDriver } from "../../../src/backends/memory/memory-driver.js";
 import { createEngine } from "../../../src/index.js";
 
 test("explain says how operations were gathered, why batches ended and how many shared a command", async () => {
@@ -27,4 +28,15 @@ test("explain says how operations were gathered, why batches ended and how many 
   assert.match(report.text, /1 batch \(\d+ %\) ended because they were full by bytes \(batching\.maxBytes 1024\)/);
   await engine.close();
   assert.deepEqual(engine.namespace("view").explain().cuts, report.cuts);
+});
+
+test("explain names the size that the driver finds worth while, where batches are of that", async () => {
+  const driver = createMemoryDriver();
+  Object.defineProperty(driver, "capabilities", { value: { ...driver.capabilities, batchSize: 4 } });
+  const engine = await createEngine({ backend: driver, batching: { maxSize: 10 } });
+  await Promise.all(Array.from({ length: 7 }, (_, index) => engine.put(`key ${index}`, "v")));
+  const { sizes, text } = engine.explain();
+  assert.equal(sizes.max, 4);
+  assert.match(text, /they were full by count \(batching\.maxSize 10; usually 4 on memory\)/);
+  await engine.close();
 });

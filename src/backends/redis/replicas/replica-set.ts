@@ -4,16 +4,12 @@ import { between, type ClockDistance } from "../../replicas/clock-distance.js";
 import { Freshness } from "../../replicas/freshness.js";
 import type { LogPosition, RecentWrites } from "../../replicas/recent-writes.js";
 import { RepeatedQuestion } from "../../replicas/repeated-question.js";
+import { POSITION_POLL_MS, patienceFor } from "../../replicas/timing.js";
 import type { ControlAddress } from "../control-connection.js";
 import type { Lane } from "../lane.js";
 import { Replica, type ReplicaSettings } from "./replica.js";
 import { askReplicationState, type ReplicationState } from "./replication-state.js";
 
-const POLL_MS = 50;
-/** However little lag is allowed, a replica has so long to answer. */
-const SHORTEST_SILENCE_MS = 100;
-/** What it leaves of an operation's time is the primary's, which is asked next. */
-const SILENCE_SHARE = 0.25;
 /** A replica ends lifetimes by its own clock: so far it may be from the primary's, as far as can be told. */
 const MAX_CLOCK_DISTANCE_MS = 20;
 /** Offsets are counted in 64 bits by the server. */
@@ -57,11 +53,10 @@ export class ReplicaSet {
     this.#options = options;
     const { addresses, maxLagMs, context } = options;
     this.#freshness = new Freshness(maxLagMs);
-    const patienceMs = Math.min(maxLagMs, context.operationTimeoutMs * SILENCE_SHARE);
-    this.patienceMs = Math.max(SHORTEST_SILENCE_MS, patienceMs);
+    this.patienceMs = patienceFor(maxLagMs, context.operationTimeoutMs);
     const settings = { ...options, silenceMs: this.patienceMs };
     this.#replicas = addresses.map((address) => new Replica(address, settings));
-    const ask = (question: () => Promise<void>): RepeatedQuestion => new RepeatedQuestion(question, POLL_MS);
+    const ask = (question: () => Promise<void>): RepeatedQuestion => new RepeatedQuestion(question, POSITION_POLL_MS);
     this.#questions = [
       ask(() => this.#askPrimary()),
       ...this.#replicas.map((replica) => ask(() => this.#askReplica(replica))),
