@@ -213,6 +213,15 @@ export class Envelope implements ValueCodec {
     return false;
   }
 
+  isIntact(stored: Buffer, keyChecksum: number): boolean {
+    try {
+      this.#bodyAt(stored, 0, stored.length, keyChecksum);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** The value, if all is well with it and it is of the kind that one call opens; what is not goes the long way. */
   #openAtOnce(source: Buffer, start: number, end: number, keyChecksum: number): Buffer | undefined {
     if (

@@ -51,6 +51,8 @@ export interface ValueCodec {
    * ascend. Nothing else of it is looked at.
    */
   isSealedAt(source: Buffer, start: number, ends: readonly number[], keyChecksum: number): boolean;
+  /** Whether header and checksum of a stored form are right, as far as it has them; a compressed body is not looked into. */
+  isIntact(stored: Buffer, keyChecksum: number): boolean;
   readonly statistics: CodecStatistics;
 }
 

@@ -279,14 +279,16 @@ export class BatchJob implements BatchProgress {
     slab.execute();
     slab.sync();
     const scanned = maxValueBytes >= MAX_SCANNED_VALUE_BYTES ? checksums : undefined;
-    const answer = valueAnswers(this.batch, checksums, this.#surroundings);
     if (replica === undefined) {
+      const answer = valueAnswers(this.batch, checksums, this.#surroundings);
       exchanges.push(new ValuesExchange(this, reads, scanned, answer));
       return;
     }
     const answered = replica.asked();
+    const uncertain: Request[] = [];
+    const answer = valueAnswers(this.batch, checksums, this.#surroundings, (request) => uncertain.push(request));
     exchanges.push(
-      new ReplicaExchange(this, reads, scanned, answer, (unanswered) => {
+      new ReplicaExchange(this, reads, scanned, answer, uncertain, (unanswered) => {
         answered();
         this.#replicaEnded(unanswered);
       }),

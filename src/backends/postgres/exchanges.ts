@@ -152,18 +152,23 @@ const EMPTY_ROW_BYTES = 2 + 4;
 
 /** Values of keys that a replica has: what it does not answer, for whatever reason, is asked elsewhere. */
 export class ReplicaExchange extends ValuesExchange {
-  readonly #uncertain: Request[] = [];
+  readonly #uncertain: Request[];
   readonly #ended: (unanswered: readonly Request[]) => void;
 
-  /** @param ended called once, instead of `exchangeEnded` of `progress` */
+  /**
+   * @param uncertain is added to: what is not to be believed, wherever that shows
+   * @param ended called once, instead of `exchangeEnded` of `progress`
+   */
   constructor(
     progress: BatchProgress,
     requests: readonly Request[],
     checksums: Uint32Array | undefined,
     answer: ConstructorParameters<typeof ValuesExchange>[3],
+    uncertain: Request[],
     ended: (unanswered: readonly Request[]) => void,
   ) {
     super(progress, requests, checksums, answer);
+    this.#uncertain = uncertain;
     this.#ended = ended;
   }
 

@@ -238,6 +238,7 @@ class RedisDriver implements Driver {
       replicas: this.#replicas,
       lanes: () => this.#pool.lanes,
       notConnected: () => notConnected(this.#address),
+      codec: context.codec,
       onBatchEnded: () => this.#pool.batchEnded(),
     });
     this.#replicas.start();

@@ -213,6 +213,36 @@ if (await postgresIsThere("replicas of PostgreSQL")) {
     assert.deepEqual(await engine.get("a"), value);
   });
 
+  test("values that are damaged at a replica are asked of the primary, decompressed elsewhere or here", async (t) => {
+    const scene = await openScene(t);
+    const writer = await createEngine(scene.primary.url);
+    t.after(() => writer.close());
+    const values = ["short", "long ".repeat(20_000)];
+    await writer.batchPut(values.map((value, i) => [`k${i}`, value]));
+    const flipLastBits = (): Promise<unknown> =>
+      queryOn(
+        scene.primary.url,
+        `UPDATE millrace_entries
+         SET value = set_byte(value, octet_length(value) - 1, get_byte(value, octet_length(value) - 1) # 1)`,
+      );
+    await flipLastBits();
+    const readers: Engine[] = [];
+    for (const offload of ["always", "never"] as const) {
+      readers.push(await openEngine(t, scene, 60_000, { workers: { threads: 1, offload } }));
+    }
+    for (const reader of readers) {
+      await until("the replica is read", () => readsFromReplica(reader, scene));
+      // Here as there: the primary's answer counts.
+      for (const key of ["k0", "k1"]) await assert.rejects(reader.get(key), { code: "CORRUPT_VALUE", key });
+    }
+    await scene.ask("SELECT pg_wal_replay_pause()");
+    await flipLastBits();
+    for (const reader of readers) {
+      await until("it is read still", () => readsFromReplica(reader, scene));
+      assert.deepEqual((await reader.batchGet(["k0", "k1"])).map(String), values);
+    }
+  });
+
   test("a batch whose writes are done holds up nobody, though a replica has not answered its reads", async (t) => {
     const scene = await openScene(t);
     const patience = { connectMs: 300_000, operationMs: 300_000 };

@@ -319,24 +319,44 @@ if (await redisIsThere("what a replica says of itself")) {
     }
   });
 
-  test("values that a replica sends damaged are asked of the primary", async (t) => {
-    const scene = await openScene(t);
-    const { engine, primary, replica } = scene;
-    const writer = await createEngine(`redis://127.0.0.1:${primary.options.port}`);
-    t.after(() => writer.close());
-    await writer.batchPut([
-      ["a", "one"],
-      ["b", "two"],
-    ]);
-    await until("it is read", () => isRead(scene));
-    for (const key of ["a", "b"]) {
-      const stored = (await primary.getBuffer(`state:${key}`))!;
-      if (key === "a") stored[stored.length - 1]! ^= 1;
-      replica.data.set(`state:${key}`, stored.toString("latin1"));
-    }
-    assert.deepEqual((await engine.batchGet(["a", "b"])).map(String), ["one", "two"]);
-    assert.equal(engine.stats().operationsFailed, 0);
-  });
+  for (const [where, offload] of [
+    ["here", "never"],
+    ["by a worker", "always"],
+  ] as const) {
+    test(`values that a replica sends damaged are asked of the primary, decompressed ${where}`, async (t) => {
+      const scene = await openScene(t, { workers: { threads: 1, offload } });
+      const { engine, primary, replica } = scene;
+      const reads: [key: string, value: string][] = [
+        ["a", "one"],
+        ["b", "two"],
+        ["c", "long ".repeat(20_000)],
+        ["d", "longer ".repeat(20_000)],
+      ];
+      const writer = await createEngine(`redis://127.0.0.1:${primary.options.port}`);
+      t.after(() => writer.close());
+      await writer.batchPut(reads);
+      const unsealed = await createEngine({
+        backend: `redis://127.0.0.1:${primary.options.port}`,
+        checksum: "none",
+      });
+      t.after(() => unsealed.close());
+      await unsealed.put("d", "longer ".repeat(20_000));
+      await until("it is read", () => isRead(scene));
+      for (const [key] of reads) {
+        const stored = (await primary.getBuffer(`state:${key}`))!;
+        if (key === "a" || key === "c") stored[stored.length - 1]! ^= 1;
+        replica.data.set(`state:${key}`, stored.toString("latin1"));
+      }
+      // The value that has no checksum is the replica's alone.
+      await primary.del("state:d");
+      const keys = reads.map(([key]) => key);
+      assert.deepEqual(
+        (await engine.batchGet(keys)).map(String),
+        reads.map(([, value]) => value),
+      );
+      assert.equal(engine.stats().operationsFailed, 0);
+    });
+  }
 
   test("options that name replicas of another kind or database are refused", async () => {
     const refused = async (backend: string, replicas: string[], message: RegExp): Promise<void> => {

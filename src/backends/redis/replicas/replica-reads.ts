@@ -1,6 +1,7 @@
+import type { ValueCodec } from "../../../codec/value-codec.js";
 import { type StateError, TimeoutError } from "../../../core/errors.js";
 import type { CanonicalKey } from "../../../core/key.js";
-import type { Batch, BatchOwner } from "../../batch.js";
+import type { Batch, BatchOwner, UndecodedRead } from "../../batch.js";
 import { LateAnswers } from "../../replicas/late-answers.js";
 import { Kind, keysOf, type Request } from "../../request.js";
 import { laneOf } from "../batch-spread.js";
@@ -16,6 +17,7 @@ export interface ReplicaReadsOptions {
   /** Of the primary. */
   readonly lanes: () => readonly Lane[];
   readonly notConnected: () => StateError;
+  readonly codec: Pick<ValueCodec, "isIntact">;
   readonly onBatchEnded: () => void;
 }
 
@@ -57,7 +59,7 @@ export class ReplicaReads {
     if (there.length === 0) return false;
     const whole = new DividedBatch(batch, NOBODY);
     const answered = this.#late.begin(replica.lane);
-    const elsewhere = new ReadsElsewhere(whole, there, (unanswered) => {
+    const elsewhere = new ReadsElsewhere(whole, there, this.#options.codec, (unanswered) => {
       answered();
       this.#reads.delete(elsewhere);
       this.#askPrimary(unanswered, whole);
@@ -118,6 +120,7 @@ export class ReplicaReads {
 class ReadsElsewhere implements BatchOwner {
   readonly part: Batch;
   readonly #whole: DividedBatch;
+  readonly #codec: Pick<ValueCodec, "isIntact">;
   readonly #onEnded: (unanswered: readonly Request[]) => void;
   /** Made at the first question: where nothing is written nobody asks. */
   #indexes: Map<CanonicalKey, number> | undefined;
@@ -129,8 +132,14 @@ class ReadsElsewhere implements BatchOwner {
   readonly #early = new Set<Request>();
   readonly #failed: Request[] = [];
 
-  constructor(whole: DividedBatch, reads: readonly Request[], onEnded: (unanswered: readonly Request[]) => void) {
+  constructor(
+    whole: DividedBatch,
+    reads: readonly Request[],
+    codec: Pick<ValueCodec, "isIntact">,
+    onEnded: (unanswered: readonly Request[]) => void,
+  ) {
     this.#whole = whole;
+    this.#codec = codec;
     this.#onEnded = onEnded;
     this.part = whole.newPart(this);
     for (const request of reads) this.part.reads.push(request);
@@ -188,10 +197,17 @@ class ReadsElsewhere implements BatchOwner {
   }
 
   batchCompleted(part: Batch): void {
-    if (part.undecoded !== undefined)
-      part.undecoded = part.undecoded.filter(({ leader }) => !this.#recalled.has(leader));
+    if (part.undecoded !== undefined) part.undecoded = part.undecoded.filter((read) => this.#counts(read));
     this.#onEnded(this.#failed.filter((leader) => !this.#recalled.has(leader)));
     this.#whole.batchCompleted(part);
+  }
+
+  /** What is damaged must be known here: once it is decompressed the replica is out of the matter. */
+  #counts({ leader, stored, keyChecksum }: UndecodedRead): boolean {
+    if (this.#recalled.has(leader)) return false;
+    const isIntact = this.#codec.isIntact(stored, keyChecksum);
+    if (!isIntact) this.#failed.push(leader);
+    return isIntact;
   }
 }
 
