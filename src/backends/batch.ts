@@ -130,6 +130,11 @@ export class Batch {
     this.#owner.batchCompleted(this);
   }
 
+  /** Whether there is something else in it than gets and contains. */
+  get isWriting(): boolean {
+    return this.deletes.length + this.puts.length + this.expiringPuts.length + this.others.length > 0;
+  }
+
   /** Whether a request in it changes this key, or may. Meant for failures: the answer is prepared at the first question. */
   writes(key: CanonicalKey): boolean {
     if (this.#writtenKeys === undefined) {

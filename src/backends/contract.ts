@@ -25,6 +25,11 @@ export interface Capabilities {
    */
   readonly smallBatches?: number;
   /**
+   * So many batches that write are wanted at once: while they are under way a few further writes wait, up to 20 ms, and
+   * reads of other keys leave without them. For stores that sync a disk for each. Absent: as many as of any kind.
+   */
+  readonly writingBatches?: number;
+  /**
    * True: batches that wait in the driver share what it does next, so the more the better: only its own `maxInFlight`
    * bounds them, not the user's `batching.maxInFlight`.
    */

@@ -27,6 +27,13 @@ export class BatchesInFlight {
     return this.#batches.length;
   }
 
+  /** How many have something else than gets and contains. */
+  get writing(): number {
+    let count = 0;
+    for (const batch of this.#batches) if (batch.isWriting) count++;
+    return count;
+  }
+
   add(batch: Batch): void {
     this.#batches.push(batch);
   }

@@ -1,13 +1,18 @@
 import type { EventLoop, LoopTimer } from "../core/event-loop.js";
+import type { BatchesInFlight } from "./batches-in-flight.js";
 import type { BatchCut } from "./request-queue.js";
 
 /** A batch of this share of a full one is not small, as `Capabilities.smallBatches` says. */
 const SMALL_SHARE = 4;
 const LONGEST_GATHERING_MS = 20;
+/** What a statement and its commit cost on PostgreSQL, in operations; so many are not few. */
+const FEW_WRITES = 16;
 
 export interface GatheringOptions {
   /** So many batches may be under way before a small one waits. */
   readonly smallBatches: number;
+  /** So many batches that write may be under way before a few writes wait; undefined: they never do. */
+  readonly writingBatches: number | undefined;
   /** Operations of a full batch. */
   readonly maxSize: number;
   /** What has waited for as long as it may is to leave. */
@@ -35,6 +40,15 @@ export class Gathering {
     if (inFlight < smallBatches || this.#isOver) return false;
     if (queued * SMALL_SHARE >= maxSize || lastCut === "bytes") return false;
     // Those under way may wait for what others have locked.
+    this.#timer ??= this.#loop.setTimer(LONGEST_GATHERING_MS, this.#end, false);
+    return true;
+  }
+
+  /** Whether writes among what is queued are to wait while reads may leave. */
+  holdsWrites(inFlight: BatchesInFlight, queued: number): boolean {
+    const { writingBatches } = this.#options;
+    if (writingBatches === undefined || queued >= FEW_WRITES || this.#isOver) return false;
+    if (inFlight.writing < writingBatches) return false;
     this.#timer ??= this.#loop.setTimer(LONGEST_GATHERING_MS, this.#end, false);
     return true;
   }

@@ -96,7 +96,8 @@ export class Pipeline implements BatchOwner {
     this.#maxInFlight = gathersBatches === true ? maxInFlight : Math.min(options.maxInFlight, maxInFlight);
     this.#eagerBatchSize = Math.min(options.maxSize, driver.capabilities.eagerBatchSize ?? options.maxSize);
     const smallBatches = driver.capabilities.smallBatches ?? this.#maxInFlight;
-    const gathering = { smallBatches, maxSize: options.maxSize, onOver: () => this.#dispatch() };
+    const { writingBatches } = driver.capabilities;
+    const gathering = { smallBatches, writingBatches, maxSize: options.maxSize, onOver: () => this.#dispatch() };
     this.#gathering = new Gathering(gathering, loop);
     this.#completion = new Completion(
       driver.name,
@@ -324,7 +325,8 @@ export class Pipeline implements BatchOwner {
       if (this.#queue.size === 0) return;
       if (this.#gathering.waits(this.#inFlight.count, this.#queue.size, this.#lastCut)) return;
       if (this.#driver.isWritable !== undefined && !this.#driver.isWritable()) return;
-      const batch = this.#queue.plan(this.#sequence);
+      const withoutWrites = this.#gathering.holdsWrites(this.#inFlight, this.#queue.size);
+      const batch = this.#queue.plan(this.#sequence, withoutWrites);
       if (batch === undefined) return;
       this.#sequence++;
       const { parts } = this.#completion;

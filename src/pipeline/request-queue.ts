@@ -1,5 +1,5 @@
 import type { Batch, BatchOwner } from "../backends/batch.js";
-import { detailUnits, Kind, type Request, type TransactionStep } from "../backends/request.js";
+import { detailUnits, Kind, keysOf, type Request, type TransactionStep } from "../backends/request.js";
 import type { CanonicalKey } from "../core/key.js";
 import { Ring } from "../core/ring.js";
 import { BatchPlanner, forgetPlan } from "./batch-planner.js";
@@ -99,9 +99,24 @@ export class RequestQueue {
   /**
    * The next batch; undefined: nothing may leave now.
    * @param sequence its place in the order of batches, from 1
+   * @param withoutWrites only reads are to leave, if what waits can be parted: it is looked at one by one
    */
-  plan(sequence: number): Batch | undefined {
+  plan(sequence: number, withoutWrites = false): Batch | undefined {
     this.#takeBack();
+    if (!withoutWrites || this.marks.waiting) return this.#planFirst(sequence);
+    const ring = this.#ring;
+    const waiting: Request[] = [];
+    while (ring.size > 0) waiting.push(ring.shift()!);
+    const aside = waiting.filter((request, index) => !isFreeRead(request, waiting, index));
+    for (const request of waiting) if (!aside.includes(request)) ring.push(request);
+    const batch = this.#planFirst(sequence);
+    const left = new Set(aside);
+    while (ring.size > 0) left.add(ring.shift()!);
+    ring.unshiftAll(waiting.filter((request) => left.has(request)));
+    return batch;
+  }
+
+  #planFirst(sequence: number): Batch | undefined {
     const ring = this.#ring;
     if (ring.size === 0) return undefined;
     const { maxSize, maxBytes, batchSize = maxSize } = this.#limits;
@@ -241,6 +256,20 @@ export class RequestQueue {
     while (ring.size > 0 && ring.peek()!.order !== 0) requests.push(ring.shift()!);
     ring.unshiftAll(inOrder(requests));
   }
+}
+
+/** A read of a key that nothing before it writes. */
+function isFreeRead(request: Request, waiting: readonly Request[], index: number): boolean {
+  if (!isPlainRead(request)) return false;
+  for (let i = 0; i < index; i++) {
+    const earlier = waiting[i]!;
+    if (!isPlainRead(earlier) && keysOf(earlier).includes(request.key)) return false;
+  }
+  return true;
+}
+
+function isPlainRead({ kind }: Request): boolean {
+  return kind === Kind.get || kind === Kind.contains;
 }
 
 function inOrder(requests: Request[]): Request[] {

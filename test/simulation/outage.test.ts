@@ -27,6 +27,7 @@ for (const circuitBreaker of [false, { failures: 10, resetMs: 1000 }] as const) 
       keysPerCommand: 128,
       eagerBatchSize: 32,
       smallBatches: undefined,
+      writingBatches: undefined,
       batchSize: undefined,
       silenceMs: OPERATION_MS,
       connectTimeoutMs: 100,

@@ -47,6 +47,7 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
       keysPerCommand: pick(random, [1, 2, 128]),
       eagerBatchSize: pick(random, [undefined, 2, 32]),
       smallBatches: pick(random, [undefined, undefined, 1, 2]),
+      writingBatches: pick(random, [undefined, undefined, 1, 2]),
       batchSize: pick(random, [undefined, undefined, 1, 5]),
       silenceMs: operationMs,
       connectTimeoutMs: 40,

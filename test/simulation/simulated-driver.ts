@@ -13,6 +13,7 @@ export interface SimulatedDriverOptions {
   readonly keysPerCommand: number;
   readonly eagerBatchSize: number | undefined;
   readonly smallBatches: number | undefined;
+  readonly writingBatches: number | undefined;
   readonly batchSize: number | undefined;
   readonly silenceMs: number;
   readonly connectTimeoutMs: number;
@@ -55,11 +56,12 @@ export class SimulatedDriver implements Driver {
     this.#server = server;
     this.#options = options;
     this.#random = seededRandom(options.seed);
-    const { eagerBatchSize, smallBatches, batchSize } = options;
+    const { eagerBatchSize, smallBatches, writingBatches, batchSize } = options;
     this.capabilities = {
       ...CAPABILITIES,
       ...(eagerBatchSize === undefined ? {} : { eagerBatchSize }),
       ...(smallBatches === undefined ? {} : { smallBatches }),
+      ...(writingBatches === undefined ? {} : { writingBatches }),
       ...(batchSize === undefined ? {} : { batchSize }),
     };
     this.#establish();

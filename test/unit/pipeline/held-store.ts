@@ -1,6 +1,6 @@
 import type { Batch } from "../../../src/backends/batch.js";
 import type { Capabilities, Driver } from "../../../src/backends/contract.js";
-import { Kind, Request } from "../../../src/backends/request.js";
+import { Kind, OPERATION_NAMES, Request } from "../../../src/backends/request.js";
 import { Pipeline } from "../../../src/pipeline/pipeline.js";
 import { VirtualLoop } from "../../support/virtual-loop.js";
 
@@ -26,8 +26,14 @@ export function heldStore(wishes: Partial<Capabilities>, options: { readonly lin
   } as unknown as Driver;
   const pipeline = new Pipeline(driver, { ...OPTIONS, ...options }, undefined, loop);
   let keys = 0;
-  const submit = (resolve: (result: unknown) => void, reject: (error: unknown) => void = () => {}): void => {
-    const request = new Request(Kind.get, `key ${keys++}`, undefined, 0, undefined, pipeline.nowUs(), 60_000);
+  const submit = (
+    resolve: (result: unknown) => void,
+    reject: (error: unknown) => void = () => {},
+    kind: Kind = Kind.get,
+    key = `key ${keys++}`,
+  ): void => {
+    const value = kind === Kind.put ? "value" : undefined;
+    const request = new Request(kind, key, value, 0, undefined, pipeline.nowUs(), 60_000);
     request.resolve = resolve;
     request.reject = reject;
     pipeline.submit(request);
@@ -50,6 +56,22 @@ export function heldStore(wishes: Partial<Capabilities>, options: { readonly lin
       }
       await turns();
     },
+    /** Calls of these keys in one go, such as `get a` or `put b`. */
+    calls: async (...calls: `${"get" | "put" | "delete" | "contains"} ${string}`[]): Promise<void> => {
+      for (const call of calls) {
+        const [name, key] = call.split(" ") as ["get" | "put" | "delete" | "contains", string];
+        submit(
+          () => scene.onAnswer(key),
+          () => scene.onFailure(key),
+          Kind[name],
+          key,
+        );
+      }
+      await turns();
+    },
+    /** What was sent, as `calls` has it. */
+    contents: (): string[][] =>
+      sent.map((batch) => batch.leaders().map(({ kind, key }) => `${OPERATION_NAMES[kind]} ${key}`)),
     /** One call and, when it is answered, so many in one go. */
     callAgain: async (operations = 1): Promise<void> => {
       await new Promise((resolve) => submit(resolve));
