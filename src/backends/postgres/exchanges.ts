@@ -58,8 +58,10 @@ abstract class StatementExchange implements Exchange {
     this.progress.exchangeEnded(failure);
   }
 
-  lost(cause: StateError): void {
-    for (const request of this.requests.slice(this.answered)) this.progress.failed(request, lostError(request, cause));
+  lost(cause: StateError, wasSent: boolean): void {
+    for (const request of this.requests.slice(this.answered)) {
+      this.progress.failed(request, lostError(request, cause, wasSent));
+    }
     this.progress.exchangeEnded();
   }
 
@@ -74,9 +76,9 @@ abstract class StatementExchange implements Exchange {
   }
 }
 
-/** Sent, and no answer will come: a write may have been applied. */
-export function lostError(request: Request, cause: StateError): StateError {
-  return locateError(cause, request, BACKEND, isReadOnly(request) ? "not-applied" : "unknown");
+/** No answer will come: a write that was sent may have been applied. */
+export function lostError(request: Request, cause: StateError, wasSent = true): StateError {
+  return locateError(cause, request, BACKEND, isReadOnly(request) || !wasSent ? "not-applied" : "unknown");
 }
 
 export function isReadOnly(request: Request): boolean {

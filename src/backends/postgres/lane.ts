@@ -44,12 +44,13 @@ export class Lane {
     this.advance();
   }
 
-  /** Sends what may be sent: nothing beside a dialog, which owns the connection's transaction. */
+  /** Sends what may be sent: nothing beside a dialog, which owns the connection's transaction, or what a pooler may forget. */
   advance(): void {
     for (;;) {
       const job = this.#waiting[0];
       const { session } = this;
       if (job === undefined || session?.isOpen !== true || this.#isInDialog()) return;
+      if (session.isOneByOne && this.#sent.length > 0) return;
       this.#waiting.shift();
       this.#sent.push(job);
       job.send(session);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { Client } from "pg";
 import { createEngine, type Engine } from "../../../src/index.js";
 import {
   findPgBouncer,
@@ -12,6 +14,7 @@ import {
 import { openConnections } from "../../support/connections.js";
 import { failureOf, nothingEscapes, settled } from "../../support/outcomes.js";
 import { postgresIsThere, type TestScope } from "../../support/stores.js";
+import { startTransactionRelay } from "../../support/transaction-relay.js";
 import { until } from "../../support/until.js";
 
 async function openServer(t: TestScope, options?: PostgresServerOptions) {
@@ -206,6 +209,84 @@ if (await postgresIsThere("connections to PostgreSQL")) {
       assert.deepEqual(values.map(String), keys);
     }
     assert.equal(await engines[0]!.bulkLoad(keys.map((key) => [`bulk ${key}`, key] as const)), keys.length);
+  });
+
+  test("a pooler is sent nothing on a connection before it has answered, a server is", { skip }, async (t) => {
+    const server = await openServer(t);
+    const pooler = await startPgBouncer(server, 2);
+    t.after(() => pooler.stop());
+    const sentAhead = async (url: string, port: number): Promise<number> => {
+      const relay = await startTransactionRelay(port);
+      t.after(() => relay.close());
+      const place = new URL(url);
+      place.port = String(relay.port);
+      const engine = await createEngine({ backend: place.href, keyPrefix: `${port}:`, pool: { max: 2 } });
+      try {
+        const keys = Array.from({ length: 2000 }, (_, i) => `k${i}`);
+        for (let round = 0; round < 3; round++) {
+          const calls = keys.flatMap((key, i) => [
+            engine.put(key, `${round}`),
+            engine.get(`k${(i * 7) % 2000}`),
+            engine.contains(`other ${key}`),
+            ...(i % 100 === 0 ? [engine.increment(`n${i}`), engine.delete(`other ${i}`)] : []),
+          ]);
+          await Promise.all(calls);
+        }
+        for (const key of keys) assert.equal(String(await engine.get(key)), "2");
+        assert.equal(await engine.increment("n0", 0), 3n);
+      } finally {
+        await engine.close();
+      }
+      return relay.overtaking();
+    };
+    assert.equal(await sentAhead(pooler.url, pooler.port), 0);
+    assert.ok((await sentAhead(server.url, server.port)) > 10);
+  });
+
+  test("a pooler under load hands on what it was sent", { skip }, async (t) => {
+    const server = await openServer(t);
+    const pooler = await startPgBouncer(server, 4);
+    t.after(() => pooler.stop());
+    const engine = await createEngine({ backend: pooler.url, timeouts: { operationMs: 20_000 } });
+    t.after(() => engine.close());
+    const keys = Array.from({ length: 20_000 }, (_, i) => `k${i}`);
+    const padding = "x".repeat(100);
+    await engine.batchPut(keys.map((key) => [key, `${key} ${padding}`]));
+    let made = 0;
+    const caller = async (): Promise<void> => {
+      for (let i = 0; i < 200; i++) {
+        const key = keys[(made++ * 7919) % keys.length]!;
+        if (made % 2 === 0) await engine.put(key, `${key} ${made} ${padding}`);
+        else assert.equal(String(await engine.get(key)).split(" ")[0], key);
+      }
+    };
+    await Promise.all(Array.from({ length: 1000 }, caller));
+    assert.equal(engine.stats().operationsFailed, 0);
+  });
+
+  test("what waits for a pooler's answer and is given up is never sent, and costs nobody the connection", {
+    skip,
+  }, async (t) => {
+    const server = await openServer(t);
+    const pooler = await startPgBouncer(server, 3);
+    t.after(() => pooler.stop());
+    const engine = await createEngine({ backend: pooler.url, timeouts: { operationMs: 20_000 } });
+    t.after(() => engine.close());
+    await engine.put("a", "1");
+    const other = new Client(server.url);
+    other.on("error", () => {});
+    await other.connect();
+    t.after(() => other.end());
+    await other.query("BEGIN");
+    await other.query("SELECT 1 FROM millrace_entries FOR UPDATE");
+    const first = engine.put("a", "2");
+    await delay(50);
+    const second = failureOf(engine.put("a", "3", { timeoutMs: 200 }));
+    assert.equal((await second).code, "TIMEOUT");
+    await other.query("COMMIT");
+    await first;
+    assert.equal(engine.stats().operationsFailed, 1);
+    assert.equal(String(await engine.get("a")), "2");
   });
 
   test("names of statements that a pooler loses cost no call its answer", { skip }, async (t) => {

@@ -31,6 +31,8 @@ export const SYNC = Buffer.from([0x53, 0, 0, 0, 4]);
 export class StatementSlab {
   bytes: Buffer;
   length = 0;
+  /** Where its Syncs end. */
+  readonly ends: number[] = [];
   readonly #codec: ValueCodec;
   readonly #prefix: Buffer;
   readonly #prefixChecksum: number;
@@ -55,6 +57,7 @@ export class StatementSlab {
 
   reset(): void {
     this.length = 0;
+    this.ends.length = 0;
     if (this.#spareRegion !== undefined) {
       this.#region = this.#spareRegion;
       this.#spareRegion = undefined;
@@ -107,6 +110,7 @@ export class StatementSlab {
   /** Ends a transaction, or what is one where none was begun. */
   sync(): void {
     this.constant(SYNC);
+    this.ends.push(this.length);
   }
 
   /**
