@@ -127,7 +127,8 @@ function goals(puts: Rows, news: Rows, gets: Rows): Target[] {
     });
   };
   return [
-    ratio("put-pool", "single puts against a pool of 10", 14, puts, POOL),
+    ratio("put-pool", "single puts of keys that are there against a pool of 10", 14, puts, POOL),
+    ratio("put-new-pool", "single puts of new keys against a pool of 10", 14, news, POOL),
     ratio("get-pool", "single gets against a pool of 10", 18, gets, POOL),
     ratio("put-copy", "single puts of new keys against binary COPY of the same rows", 0.7, news, COPY),
     ratio(

@@ -26,6 +26,8 @@ export interface Subject {
 const POOL_SIZE = 10;
 /** The table of those who write their statements themselves: what the engine's has, without what only the engine needs. */
 const TABLE = "bench_rows";
+/** The same for new rows. */
+const NEW_TABLE = "bench_new_rows";
 /** Where the engine's tables for new rows are. */
 export const NEW_SCHEMA = "bench_new";
 
@@ -80,18 +82,27 @@ async function engineSubject({ url, inFlight }: SubjectStart): Promise<Subject> 
 /** A pool of `pg` with a statement per operation, in its usual form. */
 async function poolSubject({ url, inFlight }: SubjectStart): Promise<Subject> {
   const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE });
-  await pool.query(`CREATE TABLE IF NOT EXISTS ${TABLE} (key bytea PRIMARY KEY, value bytea NOT NULL)`);
+  for (const table of [TABLE, NEW_TABLE]) {
+    await pool.query(`CREATE TABLE IF NOT EXISTS ${table} (key bytea PRIMARY KEY, value bytea NOT NULL)`);
+  }
   await pool.query(
     `INSERT INTO ${TABLE} SELECT ('key:' || i)::bytea, decode(repeat('61', ${VALUE_BYTES}), 'hex')
      FROM generate_series(${FIRST_KEY}, ${FIRST_KEY + KEY_COUNT - 1}) i ON CONFLICT DO NOTHING`,
   );
   await pool.query(`VACUUM ANALYZE ${TABLE}`);
-  const put = `INSERT INTO ${TABLE} VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`;
+  const putInto = (table: string): string =>
+    `INSERT INTO ${table} VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`;
+  const [put, putNew] = [putInto(TABLE), putInto(NEW_TABLE)];
+  const putNewRow = loop(inFlight, () => pool.query(putNew, [Buffer.from(newKey()), nextValue()]));
   const get = `SELECT value FROM ${TABLE} WHERE key = $1`;
   return {
     loads: {
       put: loop(inFlight, () => pool.query(put, [Buffer.from(anyKey()), nextValue()])),
       get: loop(inFlight, async () => (await pool.query(get, [Buffer.from(anyKey())])).rows[0]?.value ?? null),
+      "put-new": async (durationMs) => {
+        await pool.query(`TRUNCATE ${NEW_TABLE}`);
+        return putNewRow(durationMs);
+      },
     },
     close: () => pool.end(),
   };
