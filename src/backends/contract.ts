@@ -25,7 +25,7 @@ export interface Capabilities {
    */
   readonly smallBatches?: number;
   /**
-   * So many batches that write are wanted at once: while they are under way a few further writes wait, up to 20 ms, and
+   * So many batches that write are wanted at once: while they are under way, and for 20 ms at most, a few further writes wait, and
    * reads of other keys leave without them. For stores that sync a disk for each. Absent: as many as of any kind.
    */
   readonly writingBatches?: number;

@@ -27,10 +27,15 @@ export class BatchesInFlight {
     return this.#batches.length;
   }
 
-  /** How many have something else than gets and contains. */
-  get writing(): number {
+  /**
+   * How many have something else than gets and contains, and were planned less than so long ago.
+   * @param nowUs of the clock that their times are of
+   */
+  writingFor(nowUs: number, lessThanMs: number): number {
     let count = 0;
-    for (const batch of this.#batches) if (batch.isWriting) count++;
+    for (const batch of this.#batches) {
+      if (batch.isWriting && ((nowUs - batch.plannedAtUs) | 0) < lessThanMs * 1000) count++;
+    }
     return count;
   }
 

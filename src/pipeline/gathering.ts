@@ -1,3 +1,4 @@
+import type { BatchOwner } from "../backends/batch.js";
 import type { EventLoop, LoopTimer } from "../core/event-loop.js";
 import type { BatchesInFlight } from "./batches-in-flight.js";
 import type { BatchCut } from "./request-queue.js";
@@ -44,11 +45,11 @@ export class Gathering {
     return true;
   }
 
-  /** Whether writes among what is queued are to wait while reads may leave. */
-  holdsWrites(inFlight: BatchesInFlight, queued: number): boolean {
+  /** Whether writes among what is queued are to wait while reads may leave. What takes long is waited for once. */
+  holdsWrites(inFlight: BatchesInFlight, queued: number, clock: Pick<BatchOwner, "nowUs">): boolean {
     const { writingBatches } = this.#options;
     if (writingBatches === undefined || queued >= FEW_WRITES || this.#isOver) return false;
-    if (inFlight.writing < writingBatches) return false;
+    if (inFlight.writingFor(clock.nowUs(), LONGEST_GATHERING_MS) < writingBatches) return false;
     this.#timer ??= this.#loop.setTimer(LONGEST_GATHERING_MS, this.#end, false);
     return true;
   }

@@ -325,7 +325,7 @@ export class Pipeline implements BatchOwner {
       if (this.#queue.size === 0) return;
       if (this.#gathering.waits(this.#inFlight.count, this.#queue.size, this.#lastCut)) return;
       if (this.#driver.isWritable !== undefined && !this.#driver.isWritable()) return;
-      const withoutWrites = this.#gathering.holdsWrites(this.#inFlight, this.#queue.size);
+      const withoutWrites = this.#gathering.holdsWrites(this.#inFlight, this.#queue.size, this);
       const batch = this.#queue.plan(this.#sequence, withoutWrites);
       if (batch === undefined) return;
       this.#sequence++;

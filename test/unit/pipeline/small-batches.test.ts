@@ -93,6 +93,21 @@ test("many writes do not wait, and few no longer than 20 ms", async () => {
   assert.deepEqual(contents()[2], ["put c"]);
 });
 
+test("a batch that takes longer than 20 ms holds up other writes only once", async () => {
+  const { loop, call, calls, contents } = writing({ smallBatches: 8 });
+  await calls("put a");
+  await calls("put b");
+  loop.clock.advance(20);
+  await call(0);
+  await calls("put c");
+  loop.clock.advance(20);
+  await call(0);
+  assert.deepEqual(contents(), [["put a"], ["put b"], ["put c"]], "the second was young");
+  loop.clock.advance(20);
+  await calls("put d");
+  assert.deepEqual(contents()[3], ["put d"]);
+});
+
 test("what does not fit into the batch of reads keeps its place before the writes", async () => {
   const { sent, calls, answer, contents } = writing({ batchSize: 1, smallBatches: 2 });
   await calls("put x");

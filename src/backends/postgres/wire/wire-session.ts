@@ -70,8 +70,8 @@ export interface SessionOptions extends OpeningOptions {
  * row into an object, and knows no batch. Nothing is ever sent twice: when the session ends, all that was due is told
  * so.
  *
- * Behind a pooler each group waits for the answer to the one before. What follows a transaction's end on the same
- * connection some of them forget: PgBouncer 1.18 about once in 500,000 rows on a busy machine, Supavisor always
+ * Behind a pooler each group waits for the answer to the one before. What follows while a transaction is under way some
+ * of them lose: PgBouncer 1.18 now and then, or it sends the server the rest of another message; Supavisor always
  * (porsager/postgres#970).
  */
 export class WireSession {
