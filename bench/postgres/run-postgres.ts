@@ -3,7 +3,7 @@ import { median } from "../lib/median.js";
 import { type Comparison, judge, type Target } from "../lib/report.js";
 import { measureSyncs } from "../lib/sync-time.js";
 import { SubjectProcess } from "./subject-process.js";
-import type { Load, Round } from "./subject-protocol.js";
+import type { Load, OpenRound, Round } from "./subject-protocol.js";
 import { COPY, ENGINE, PGBENCH, POOL } from "./subjects.js";
 
 /** The workload: it runs only when asked for, on a server of its own. */
@@ -26,7 +26,8 @@ const QUICK_ROUND_MS = 500;
 const WARM_UP_MS = 2000;
 const QUICK_WARM_UP_MS = 700;
 const OPEN_RATE = 20_000;
-const OPEN_MS = 8000;
+const OPEN_ROUNDS = 3;
+const OPEN_MS = 5000;
 const OPEN_WARM_UP_MS = 2000;
 const SYNCS_MS = 500;
 
@@ -149,18 +150,25 @@ async function measureOpenLoop(engine: SubjectProcess, bench: PostgresBench): Pr
   const durationMs = bench.quick ? OPEN_MS / 4 : OPEN_MS;
   const order = { ratePerSec: OPEN_RATE, warmUpMs: OPEN_WARM_UP_MS, durationMs };
   const syncs = await measureSyncs(SYNCS_MS);
-  const { opsPerSec, errors, latencies } = await engine.ask("open", order);
+  const rounds: OpenRound[] = [];
+  for (let round = 0; round < (bench.quick ? 1 : OPEN_ROUNDS); round++) rounds.push(await engine.ask("open", order));
+  // The server's processes wait for the tick of a scheduler that has fewer processors for them than they are: seldom, and
+  // for as long as the goal. One round says little.
+  const byTail = rounds.toSorted((a, b) => a.latencies.p99Us - b.latencies.p99Us);
+  const { opsPerSec, latencies } = byTail[Math.floor(byTail.length / 2)]!;
   const { p50Us, p99Us, p999Us, meanUs, maxUs } = latencies;
+  const errors = rounds.reduce((sum, round) => sum + round.errors, 0);
   bench.measured(`get and put, 100 B, PostgreSQL, ${OPEN_RATE} ops/s offered`, [
     {
       workload: `postgres-mixed-100B@${OPEN_RATE}/s`,
       subject: ENGINE,
       ...{ opsPerSec, errors, p50Us, p99Us, p999Us, meanUs, maxUs },
       cpuUsPerOp: null,
-      rounds: [opsPerSec],
+      rounds: rounds.map((round) => round.opsPerSec),
     },
   ]);
-  const note = `a sync of this disk alone took ${milliseconds(syncs.p50Us)} ms, p99 ${milliseconds(syncs.p99Us)} ms`;
+  const tails = rounds.map((round) => milliseconds(round.latencies.p99Us)).join(", ");
+  const note = `rounds of ${tails}; a sync of this disk alone took ${milliseconds(syncs.p50Us)} ms, p99 ${milliseconds(syncs.p99Us)} ms`;
   const source = "E";
   const title = `PostgreSQL, get and put, ${OPEN_RATE.toLocaleString("en")}/s offered`;
   const rate = { id: "T10", title, source, bound: "at least", unit: "ops/s", goal: 10_000 } as const;
