@@ -289,6 +289,35 @@ if (await postgresIsThere("connections to PostgreSQL")) {
     assert.equal(String(await engine.get("a")), "2");
   });
 
+  test("what had not left for a pooler when its connection was lost was not applied, and is sent again", {
+    skip,
+  }, async (t) => {
+    const server = await openServer(t);
+    const pooler = await startPgBouncer(server, 3);
+    t.after(() => pooler.stop());
+    const engine = await createEngine({ backend: pooler.url, timeouts: { operationMs: 20_000 } });
+    t.after(() => engine.close());
+    await engine.put("a", "1");
+    const other = new Client(server.url);
+    other.on("error", () => {});
+    await other.connect();
+    t.after(() => other.end());
+    await other.query("BEGIN");
+    await other.query("SELECT 1 FROM millrace_entries FOR UPDATE");
+    // One batch, whose deletes go first.
+    const removal = failureOf(engine.delete("a"));
+    // Where it is not known, a put that may have ended by then is not sent again.
+    const put = engine.put("b", "2", { ttlMs: 15_000 });
+    const waiting = "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()";
+    await until("it waits", async () => (await other.query(`SELECT 1 ${waiting}`)).rows.length > 0);
+    await other.query(`SELECT pg_terminate_backend(pid) ${waiting}`);
+    assert.equal((await removal).outcome, "unknown");
+    await other.query("COMMIT");
+    await put;
+    assert.equal(String(await engine.get("b")), "2");
+    assert.equal(engine.stats().operationsFailed, 1);
+  });
+
   test("names of statements that a pooler loses cost no call its answer", { skip }, async (t) => {
     const server = await openServer(t);
     const pooler = await startPgBouncer(server, 2);
