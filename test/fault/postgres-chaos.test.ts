@@ -6,7 +6,7 @@ import { Probe } from "../../bench/chaos/probe.js";
 import { shuffledBag } from "../../bench/chaos/run-chaos.js";
 import { below, type Random, seededRandom } from "../../bench/lib/rng.js";
 import { createEngine, type Engine, type EngineOptions } from "../../src/index.js";
-import { createLedger, type LedgerEngine, type LedgerReport } from "../../src/testing/index.js";
+import { createLedger, findPgBouncer, type LedgerEngine, type LedgerReport } from "../../src/testing/index.js";
 import { nothingEscapes } from "../support/outcomes.js";
 import { openPostgresArena, POSTGRES_FAULTS, type PostgresArena } from "../support/postgres-arena.js";
 import { postgresIsThere } from "../support/stores.js";
@@ -29,6 +29,7 @@ interface Plan {
   readonly rounds: number;
   readonly pool?: NonNullable<EngineOptions["pool"]>;
   readonly faults?: readonly string[];
+  readonly isPooled?: boolean;
   /** Stands between the ledger and the engine. For tests that must be found out. */
   readonly tamper?: (engine: Engine) => LedgerEngine;
 }
@@ -39,7 +40,7 @@ async function violationsOf(t: TestContext, plan: Plan): Promise<Record<string, 
   const seed = Math.floor(Math.random() * 2 ** 31);
   t.diagnostic(`seed ${seed}`);
   const random = seededRandom(seed);
-  const arena = await openPostgresArena();
+  const arena = await openPostgresArena(plan.isPooled);
   t.after(() => arena.close());
   const engine = await createEngine({ ...ENGINE_OPTIONS, ...(plan.pool && { pool: plan.pool }), backend: arena.url });
   t.after(() => engine.close());
@@ -107,6 +108,12 @@ if (await postgresIsThere("chaos on PostgreSQL")) {
 
   test("postgres: keeps every promise while connections come and go besides", async (t) => {
     assertNone(await violationsOf(t, { rounds: 8, pool: { min: 0, max: 5, idleMs: 30 } }));
+  });
+
+  // What a pooler does with the server's process of a connection that is lost is not the engine's to say.
+  const skip = (await findPgBouncer()) === null ? "no PgBouncer" : false;
+  test("postgres: keeps every promise behind a pooler whose connections end", { skip }, async (t) => {
+    assertNone(await violationsOf(t, { rounds: 6, isPooled: true, faults: ["terminate", "cancel", "latency"] }));
   });
 
   test("postgres: increments that are sent again although their outcome is unknown would be found", async (t) => {

@@ -2,7 +2,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Client, type QueryResult } from "pg";
 import { below, type Random } from "../../bench/lib/rng.js";
 import { createEngine } from "../../src/index.js";
-import { type FaultProxy, type PostgresServer, startFaultProxy, startPostgres } from "../../src/testing/index.js";
+import {
+  type FaultProxy,
+  type PostgresServer,
+  startFaultProxy,
+  startPgBouncer,
+  startPostgres,
+} from "../../src/testing/index.js";
 
 /** What the sessions under test call themselves, so that faults can be aimed at them. */
 const SUBJECT = "subject";
@@ -22,9 +28,11 @@ export interface PostgresArena {
   close(): Promise<void>;
 }
 
-export async function openPostgresArena(): Promise<PostgresArena> {
+/** @param isPooled a pooler with a few connections stands between the proxy and the server */
+export async function openPostgresArena(isPooled = false): Promise<PostgresArena> {
   const server = await startPostgres();
-  const proxy = await startFaultProxy(server.port);
+  const pooler = isPooled ? await startPgBouncer(server, 4) : undefined;
+  const proxy = await startFaultProxy(pooler?.port ?? server.port);
   const url = server.url.replace(`:${server.port}/`, `:${proxy.port}/`);
   const direct = await createEngine({ backend: server.url, timeouts: { operationMs: 20_000 } });
   let admin: Client | undefined;
@@ -66,6 +74,7 @@ export async function openPostgresArena(): Promise<PostgresArena> {
       await admin?.end();
       await direct.close();
       await proxy.close();
+      await pooler?.stop();
       await server.stop();
     },
   };
