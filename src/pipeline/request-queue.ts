@@ -1,5 +1,5 @@
 import type { Batch, BatchOwner } from "../backends/batch.js";
-import { detailUnits, Kind, keysOf, type Request, type TransactionStep } from "../backends/request.js";
+import { detailUnits, Kind, type Request, type TransactionStep } from "../backends/request.js";
 import type { CanonicalKey } from "../core/key.js";
 import { Ring } from "../core/ring.js";
 import { BatchPlanner, forgetPlan } from "./batch-planner.js";
@@ -103,7 +103,11 @@ export class RequestQueue {
    */
   plan(sequence: number, withoutWrites = false): Batch | undefined {
     this.#takeBack();
-    if (!withoutWrites || this.marks.waiting) return this.#planFirst(sequence);
+    return withoutWrites && !this.marks.waiting ? this.#planReads(sequence) : this.#planFirst(sequence);
+  }
+
+  /** Plans reads as if nothing else waited, and puts back what did, in its order. */
+  #planReads(sequence: number): Batch | undefined {
     const ring = this.#ring;
     const waiting: Request[] = [];
     while (ring.size > 0) waiting.push(ring.shift()!);
@@ -263,9 +267,14 @@ function isFreeRead(request: Request, waiting: readonly Request[], index: number
   if (!isPlainRead(request)) return false;
   for (let i = 0; i < index; i++) {
     const earlier = waiting[i]!;
-    if (!isPlainRead(earlier) && keysOf(earlier).includes(request.key)) return false;
+    if (!isPlainRead(earlier) && concerns(earlier, request.key)) return false;
   }
   return true;
+}
+
+function concerns(request: Request, key: CanonicalKey): boolean {
+  if (request.kind !== Kind.transaction) return request.key === key;
+  return (request.detail as readonly TransactionStep[]).some((step) => step.key === key);
 }
 
 function isPlainRead({ kind }: Request): boolean {

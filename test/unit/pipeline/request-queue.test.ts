@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Kind, Request } from "../../../src/backends/request.js";
+import { Kind, Request, type TransactionStep } from "../../../src/backends/request.js";
 import { RequestQueue } from "../../../src/pipeline/request-queue.js";
 
 const OWNER = {
@@ -104,4 +104,19 @@ test("a batch is no larger than its driver finds worth while, until two such wai
   assert.deepEqual(sizesOf(10, 200).slice(0, 2), [40, 40]);
   assert.deepEqual(sizesOf(50, 60), [40, 20]);
   assert.deepEqual(sizesOf(undefined, 60), [40, 20]);
+});
+
+test("where only reads are to leave, those of a transaction's keys that waits do not, and it is overtaken by others", () => {
+  const queue = queueOf(512);
+  const steps: TransactionStep[] = [
+    { type: "delete", key: "a" },
+    { type: "delete", key: "b" },
+  ];
+  const transaction = new Request(Kind.transaction, "a", undefined, 0, steps, 0, 1000);
+  const [before, within, other] = [get("b"), get("b"), get("c")];
+  for (const call of [before, transaction, within, other]) queue.push(call);
+  assert.deepEqual(queue.plan(1, true)!.reads, [before, other]);
+  assert.equal(queue.plan(2, true), undefined);
+  assert.deepEqual(queue.plan(2)!.others, [transaction]);
+  assert.deepEqual(queue.plan(3)!.reads, [within]);
 });
