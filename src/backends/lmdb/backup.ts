@@ -1,10 +1,12 @@
-import { mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { link, mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { BackendError } from "../../core/errors.js";
 import { checkDataFile, DATA_FILE } from "./file-check.js";
 import type { LmdbStore } from "./lmdb-store.js";
 
 const UNFINISHED = ".unfinished";
+/** What file systems without them answer; some shares of other machines are such. */
+const NO_HARD_LINKS: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
 
 /**
  * Copies the store, as it is committed now, into a directory that is new or empty; an engine opens it as any other. The
@@ -26,9 +28,7 @@ export async function writeBackup(store: LmdbStore, directory: string): Promise<
     await store.copyTo(unfinished);
     await checkDataFile(unfinished);
     await sync(join(unfinished, DATA_FILE));
-    // Another one may have come to its end before this.
-    await leftovers(directory);
-    await rename(join(unfinished, DATA_FILE), join(directory, DATA_FILE));
+    await giveName(join(unfinished, DATA_FILE), join(directory, DATA_FILE));
     await remove(unfinished);
     await sync(directory);
   } catch (cause) {
@@ -40,6 +40,17 @@ export async function writeBackup(store: LmdbStore, directory: string): Promise<
       reason: "ERR_BACKUP",
       cause,
     });
+  }
+}
+
+/** Another backup may have come to its end before this one: unlike `rename`, `link` replaces nothing. */
+async function giveName(copy: string, path: string): Promise<void> {
+  try {
+    await link(copy, path);
+  } catch (error) {
+    if (!NO_HARD_LINKS.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    await leftovers(dirname(path));
+    await rename(copy, path);
   }
 }
 

@@ -93,14 +93,18 @@ test("a backup is refused where something lies already, and where no directory c
   assert.equal(existsSync(join(path, "live", "data.mdb")), true);
 });
 
-test("of two backups into one directory at once one is made, whole, and the other refused", async (t) => {
+test("of several backups into one directory at once one is made, whole, and the others refused", async (t) => {
   const path = await temporaryFolder(t);
   const engine = await open(t, `lmdb:${path}?name=live`);
   await engine.batchPut(Array.from({ length: 2000 }, (_, i) => [`key ${i}`, Buffer.alloc(500, i)] as const));
-  const ends = await Promise.allSettled([engine.backup(join(path, "copy")), engine.backup(join(path, "copy"))]);
-  assert.deepEqual(ends.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
-  assert.deepEqual(readdirSync(join(path, "copy")), ["data.mdb"]);
-  assert.equal(await (await open(t, `lmdb:${path}?name=copy`)).count(), 2000);
+  for (let round = 0; round < 25; round++) {
+    const copy = join(path, `copy${round}`);
+    const ends = await Promise.allSettled([engine.backup(copy), engine.backup(copy), engine.backup(copy)]);
+    assert.deepEqual(ends.map(({ status }) => status).sort(), ["fulfilled", "rejected", "rejected"], `round ${round}`);
+    for (const end of ends) if (end.status === "rejected") assert.equal(end.reason.reason, "ERR_BACKUP");
+    assert.deepEqual(readdirSync(copy), ["data.mdb"]);
+  }
+  assert.equal(await (await open(t, `lmdb:${path}?name=copy0`)).count(), 2000);
 });
 
 test("stores that cannot be copied while they work refuse a backup", async (t) => {
