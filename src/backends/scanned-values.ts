@@ -25,6 +25,10 @@ export function answerScanned(
   bytes: Buffer,
   end: number,
 ): void {
+  if (found === 1 && region.from(0) >= 0) {
+    batch.succeed(reads[first]!, copyOfRun(bytes, region.from(0), region.until(0)));
+    return;
+  }
   let memory: ArrayBufferLike | undefined;
   let shift = 0;
   let blockEnd = 0;

@@ -1,10 +1,10 @@
 import { Batch, type BatchOwner } from "../backends/batch.js";
 import { Kind, NO_ANSWER, type Request, type TransactionStep } from "../backends/request.js";
 import { FramedValue } from "../codec/value-codec.js";
-import type { KeyTable } from "./key-table.js";
+import { KeyTable } from "./key-table.js";
 
 /**
- * Fills one batch from requests offered in program order. Per key it keeps the request that decides what a later
+ * Fills one batch after the other from requests offered in program order. Per key it keeps the request that decides what a later
  * request of the same batch must look like:
  *
  *   read, then read         one fetch serves both
@@ -16,13 +16,26 @@ import type { KeyTable } from "./key-table.js";
  * Every result equals that of some one-at-a-time execution in the order of the calls.
  */
 export class BatchPlanner {
-  readonly batch: Batch;
+  #batch: Batch | undefined;
+  readonly #owner: BatchOwner;
   readonly #latest: KeyTable;
 
-  /** @param table empty, and cleared by whoever lent it when the batch is planned */
-  constructor(owner: BatchOwner, table: KeyTable) {
-    this.batch = new Batch(owner);
-    this.#latest = table;
+  constructor(owner: BatchOwner, expectedKeys: number) {
+    this.#owner = owner;
+    this.#latest = new KeyTable(expectedKeys);
+  }
+
+  /** A new batch, into which goes what is offered until `end`. */
+  begin(): Batch {
+    const batch = new Batch(this.#owner);
+    this.#batch = batch;
+    return batch;
+  }
+
+  /** Lets go of what was offered. */
+  end(): void {
+    this.#latest.clear();
+    this.#batch = undefined;
   }
 
   /** False: the request conflicts with one already in the batch and must begin the next one. */
@@ -33,19 +46,19 @@ export class BatchPlanner {
     if (latest === undefined) {
       switch (request.kind) {
         case Kind.get:
-          this.batch.reads.push(request);
+          this.#batch!.reads.push(request);
           break;
         case Kind.put:
           this.#pushPut(request);
           break;
         case Kind.delete:
-          this.batch.deletes.push(request);
+          this.#batch!.deletes.push(request);
           break;
         case Kind.contains:
-          this.batch.probes.push(request);
+          this.#batch!.probes.push(request);
           break;
         default:
-          this.batch.others.push(request);
+          this.#batch!.others.push(request);
       }
       this.#latest.put(slot, request.key, request);
       return true;
@@ -60,7 +73,7 @@ export class BatchPlanner {
         return this.#offerDelete(request, latest, slot);
       case Kind.increment:
         if (latest.kind !== Kind.increment) return false;
-        this.batch.others.push(request);
+        this.#batch!.others.push(request);
         return true;
       default:
         return false;
@@ -75,7 +88,7 @@ export class BatchPlanner {
         return true;
       case Kind.contains:
         if (wantsValue) {
-          this.batch.reads.push(request);
+          this.#batch!.reads.push(request);
           this.#latest.put(slot, request.key, request);
         } else {
           follow(latest, request);
@@ -133,7 +146,7 @@ export class BatchPlanner {
           follow(earlierDelete, request);
           this.#latest.put(slot, request.key, earlierDelete);
         } else {
-          this.batch.deletes.push(request);
+          this.#batch!.deletes.push(request);
           adopt(request, latest);
           this.#latest.put(slot, request.key, request);
         }
@@ -145,7 +158,7 @@ export class BatchPlanner {
         return true;
       case Kind.get:
       case Kind.contains:
-        this.batch.deletes.push(request);
+        this.#batch!.deletes.push(request);
         this.#latest.put(slot, request.key, request);
         return true;
       default:
@@ -158,18 +171,18 @@ export class BatchPlanner {
     if (steps.some((step) => this.#latest.at(this.#latest.slotOf(step.key, step.key.length)) !== undefined))
       return false;
     for (const step of steps) this.#latest.put(this.#latest.slotOf(step.key, step.key.length), step.key, request);
-    this.batch.others.push(request);
+    this.#batch!.others.push(request);
     return true;
   }
 
   #pushPut(request: Request): void {
-    const group = request.ttlMs > 0 ? this.batch.expiringPuts : this.batch.puts;
+    const group = request.ttlMs > 0 ? this.#batch!.expiringPuts : this.#batch!.puts;
     request.mark = group.length;
     group.push(request);
   }
 
   #removePut(request: Request): void {
-    const group = request.ttlMs > 0 ? this.batch.expiringPuts : this.batch.puts;
+    const group = request.ttlMs > 0 ? this.#batch!.expiringPuts : this.#batch!.puts;
     const last = group.pop()!;
     if (last === request) return;
     group[request.mark] = last;

@@ -45,9 +45,14 @@ export class BatchesInFlight {
 
   /** Takes out a batch that is completed; gives the sequence of the oldest that is not, Infinity if there is none. */
   remove(batch: Batch): number {
-    const index = this.#batches.indexOf(batch);
-    if (index >= 0) this.#batches.splice(index, 1);
-    const oldest = this.#batches[0]?.sequence ?? Number.POSITIVE_INFINITY;
+    const batches = this.#batches;
+    const index = batches.indexOf(batch);
+    // Not by `splice`, which makes an array of what it takes out.
+    if (index >= 0) {
+      for (let at = index + 1; at < batches.length; at++) batches[at - 1] = batches[at]!;
+      batches.pop();
+    }
+    const oldest = batches[0]?.sequence ?? Number.POSITIVE_INFINITY;
     if (oldest < batch.sequence) this.#remember(batch);
     if (index === 0 && this.#completedAhead.length > 0) this.#forgetUpTo(oldest);
     return oldest;

@@ -4,7 +4,6 @@ import type { CanonicalKey } from "../core/key.js";
 import { Ring } from "../core/ring.js";
 import { BatchPlanner, forgetPlan } from "./batch-planner.js";
 import { HeldKeys } from "./held-keys.js";
-import { KeyTable } from "./key-table.js";
 import { OrderMarks } from "./order-marks.js";
 
 export interface QueueLimits {
@@ -28,12 +27,11 @@ const BATCHES_APART = 256;
  */
 export class RequestQueue {
   readonly marks = new OrderMarks();
-  readonly #owner: BatchOwner;
   readonly #limits: QueueLimits;
   readonly #onCut: (cut: BatchCut) => void;
   readonly #ring = new Ring<Request>(4096);
   readonly #held = new HeldKeys();
-  readonly #keys: KeyTable;
+  readonly #planner: BatchPlanner;
   #returning: Request[] = [];
   /** Of those that wait, which may share a command with so few others only. */
   readonly #apart = new Map<Request, number>();
@@ -46,10 +44,9 @@ export class RequestQueue {
   #ordinal = 0;
 
   constructor(owner: BatchOwner, limits: QueueLimits, onCut: (cut: BatchCut) => void) {
-    this.#owner = owner;
     this.#limits = limits;
     this.#onCut = onCut;
-    this.#keys = new KeyTable(limits.maxSize);
+    this.#planner = new BatchPlanner(owner, limits.maxSize);
   }
 
   /** Requests that wait and are not held by another. */
@@ -125,8 +122,8 @@ export class RequestQueue {
     if (ring.size === 0) return undefined;
     const { maxSize, maxBytes, batchSize = maxSize } = this.#limits;
     const size = Math.min(maxSize, Math.max(batchSize, Math.floor(ring.size / WAITING_BATCHES)));
-    const planner = new BatchPlanner(this.#owner, this.#keys);
-    const batch = planner.batch;
+    const planner = this.#planner;
+    const batch = planner.begin();
     batch.sequence = sequence;
     let cut: BatchCut = "turn";
     const mayBeApart = this.#apart.size > 0;
@@ -161,7 +158,7 @@ export class RequestQueue {
         break;
       }
     }
-    this.#keys.clear();
+    planner.end();
     if (batch.size === 0) return undefined;
     if (this.#batchesApart > 0) this.#batchesApart--;
     this.#onCut(cut);
@@ -175,13 +172,13 @@ export class RequestQueue {
       if (!request.settled) requests.push(request);
       else if (request.kind === Kind.compareAndSwap) this.#letGo(request.key);
     });
-    const planner = new BatchPlanner(this.#owner, this.#keys);
+    const planner = this.#planner;
+    const batch = planner.begin();
     for (const request of inOrder(requests)) {
       forgetPlan(request);
       planner.offer(request);
     }
-    this.#keys.clear();
-    const batch = planner.batch;
+    planner.end();
     batch.sequence = stale.sequence;
     batch.size = requests.length;
     batch.bytes = stale.bytes;

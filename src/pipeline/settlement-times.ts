@@ -128,7 +128,10 @@ export class SettlementTimes {
   #recordPart(batch: Batch, from: number, to: number): void {
     const { latency, phases } = this.meters;
     const operations = this.#operations;
-    const { codecUs, storeUs, decodeUs } = phasesOf(batch, this.#endOf((from + to) >>> 1));
+    const endedAtUs = this.#endOf((from + to) >>> 1);
+    const codecUs = codecUsOf(batch);
+    const storeUs = storeUsOf(batch, endedAtUs);
+    const decodeUs = decodeUsOf(batch, endedAtUs);
     let isAnySlow = false;
     let at = from;
     while (at < to) {
@@ -184,11 +187,29 @@ export class SettlementTimes {
 }
 
 export function phasesOf(batch: Batch, endedAtUs: number): BatchPhases {
-  const handedOverAtUs = batch.writtenAtUs === 0 ? batch.sentAtUs : batch.writtenAtUs;
-  const answeredAtUs = batch.resultsAtUs === 0 ? endedAtUs : batch.resultsAtUs;
   return {
-    codecUs: (handedOverAtUs - batch.plannedAtUs) | 0,
-    storeUs: (answeredAtUs - handedOverAtUs) | 0,
-    decodeUs: (endedAtUs - answeredAtUs) | 0,
+    codecUs: codecUsOf(batch),
+    storeUs: storeUsOf(batch, endedAtUs),
+    decodeUs: decodeUsOf(batch, endedAtUs),
   };
+}
+
+function codecUsOf(batch: Batch): number {
+  return (handedOverAtUs(batch) - batch.plannedAtUs) | 0;
+}
+
+function storeUsOf(batch: Batch, endedAtUs: number): number {
+  return (answeredAtUs(batch, endedAtUs) - handedOverAtUs(batch)) | 0;
+}
+
+function decodeUsOf(batch: Batch, endedAtUs: number): number {
+  return (endedAtUs - answeredAtUs(batch, endedAtUs)) | 0;
+}
+
+function handedOverAtUs({ writtenAtUs, sentAtUs }: Batch): number {
+  return writtenAtUs === 0 ? sentAtUs : writtenAtUs;
+}
+
+function answeredAtUs({ resultsAtUs }: Batch, endedAtUs: number): number {
+  return resultsAtUs === 0 ? endedAtUs : resultsAtUs;
 }

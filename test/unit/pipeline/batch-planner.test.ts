@@ -3,7 +3,6 @@ import { test } from "node:test";
 import type { Batch, BatchOwner } from "../../../src/backends/batch.js";
 import { Kind, NO_ANSWER, OPERATION_NAMES, Request, type TransactionStep } from "../../../src/backends/request.js";
 import { BatchPlanner } from "../../../src/pipeline/batch-planner.js";
-import { KeyTable } from "../../../src/pipeline/key-table.js";
 
 const OWNER: BatchOwner = {
   nowUs: () => 0,
@@ -29,18 +28,17 @@ const GROUPS = ["reads", "probes", "deletes", "puts", "expiringPuts", "others"] 
 /** What the batch sends, `refused` last if the last line did not fit. */
 function planned(lines: readonly string[]): string[] {
   const requests = lines.map(requestOf);
-  const planner = new BatchPlanner(OWNER, new KeyTable(16));
+  const planner = new BatchPlanner(OWNER, 16);
+  const batch = planner.begin();
   const fits = requests.map((request) => planner.offer(request));
   assert.ok(
     fits.slice(0, -1).every((fit) => fit),
     "only the last line may not fit",
   );
   const sent = GROUPS.flatMap((group) =>
-    planner.batch[group].map(
-      (leader) => `${group}: ${lines[requests.indexOf(leader)]}${followersOf(leader, requests, lines)}`,
-    ),
+    batch[group].map((leader) => `${group}: ${lines[requests.indexOf(leader)]}${followersOf(leader, requests, lines)}`),
   );
-  assertEachOnce(planner.batch, requests.slice(0, fits.at(-1) ? undefined : -1));
+  assertEachOnce(batch, requests.slice(0, fits.at(-1) ? undefined : -1));
   return fits.at(-1) ? sent : [...sent, "refused"];
 }
 
