@@ -1,4 +1,5 @@
 import { YARDSTICK } from "../peers/all-peers.js";
+import { roundsOf } from "./goals.js";
 import { OFFERED_LOAD_UNITS } from "./offered-load.js";
 import { OPEN_AROUND_MS } from "./open-cell.js";
 import type { Workload } from "./workload.js";
@@ -33,7 +34,7 @@ export interface Durations {
 
 const ROUND_MS = 100;
 const QUICK_ROUND_MS = 50;
-const SPARE_MS = 30_000;
+const SPARE_MS = 20_000;
 const MIN_ROUND_MS = 20;
 const OPEN_MS = 3000;
 const QUICK_OPEN_MS = 1000;
@@ -52,7 +53,7 @@ const OBJECTIVE_SHARE = 0.1;
  */
 const CLIENT_MS = 2000;
 const OPEN_CLIENT_MS = 1000;
-const CELL_MS = 500;
+const CELL_MS = 350;
 const TRACE_MS = 1700;
 const TARGETS_MS = 6000;
 
@@ -106,8 +107,10 @@ function traceMs({ hasTrace }: TimedParts): number {
 }
 
 function cellUnits(workload: Workload, names: readonly string[]): number {
-  const clients = names.filter((name) => name !== YARDSTICK).length;
-  const yardstick =
-    workload.inFlight >= 1000 && names.includes(YARDSTICK) ? (workload.operation === "mixed" ? 2 : 1) : 0;
-  return workload.rounds * workload.roundShare * (clients * 1.5 + yardstick);
+  const { roundShare, warmUpShare, rounds, inFlight, operation } = workload;
+  const clients = names.filter((name) => name !== YARDSTICK);
+  const clientRounds = clients.reduce((sum, name) => sum + roundsOf(workload, name), 0);
+  const hasYardstick = inFlight >= 1000 && names.includes(YARDSTICK);
+  const yardstickRounds = hasYardstick ? rounds * (operation === "mixed" ? 2 : 1) : 0;
+  return roundShare * (clientRounds * (1 + warmUpShare) + yardstickRounds);
 }

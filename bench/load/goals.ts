@@ -1,6 +1,7 @@
 import { pairedInterval, pairedRatio, type Rounds } from "../lib/paired.js";
 import { type Comparison, isOpenLoop, judge, type Target } from "../lib/report.js";
 import { MILLRACE, YARDSTICK } from "../peers/all-peers.js";
+import type { Workload } from "./workload.js";
 
 const SOURCE = "side by side in this run";
 const TOO_CLOSE = "too close to tell";
@@ -15,6 +16,15 @@ const FASTER = [
   { id: "M1.put-ttl-auto", workload: "put-ttl-100B@1000", other: "iovalkey-auto", goal: 3.5 },
   { id: "M1.mixed", workload: "mixed-zipf-100B@1000", other: YARDSTICK, goal: 1.4 },
 ] as const;
+const PLAIN = "ioredis";
+/** By which factor its median latency is to be that of plain ioredis at most. */
+const LATENCY_CELLS = [1, 10, 100].flatMap((inFlight) =>
+  ["get", "put"].map((operation) => ({
+    id: `M1.p50-${operation}-${inFlight}`,
+    name: `${operation}-100B@${inFlight}`,
+    goal: inFlight === 100 ? 0.35 : 1.05,
+  })),
+);
 /** Values of these sizes: ahead of every other client in every cell. */
 const EVERY_CELL_OF = ["1KiB", "16KiB"] as const;
 
@@ -28,6 +38,13 @@ function factorAskedFor(workload: string, other: string): number | undefined {
 /** Whether a goal asks how millrace stands beside this subject here. */
 export function hasGoal(workload: string, other: string): boolean {
   return other !== MILLRACE && factorAskedFor(workload, other) !== undefined;
+}
+
+/** Those that no goal is about are in the table alone, for which fewer rounds will do. */
+export function roundsOf({ name, rounds, tableRounds }: Workload, subject: string): number {
+  return subject === MILLRACE || hasGoal(name, subject) || isLatencyPeer(name, subject)
+    ? rounds
+    : Math.min(rounds, tableRounds);
 }
 
 /** Whether the rounds of both do not tell on which side of a goal they lie. */
@@ -61,16 +78,11 @@ export function measureGoals(comparisons: readonly Comparison[]): Target[] {
     const isClose = ratio !== null && isTooCloseToTell(workload, own!, theirs!, other);
     add(id, `${workload}: ops/s against ${other}`, goal, ratio, "at least", isClose);
   }
-  for (const inFlight of [1, 10, 100]) {
-    for (const operation of ["get", "put"]) {
-      const workload = `${operation}-100B@${inFlight}`;
-      const goal = inFlight === 100 ? 0.35 : 1.05;
-      const title = `${workload}: p50 against plain ioredis`;
-      const own = find(workload, MILLRACE)?.p50Us ?? null;
-      const theirs = find(workload, "ioredis")?.p50Us ?? null;
-      const ratio = own === null || theirs === null || theirs === 0 ? null : own / theirs;
-      add(`M1.p50-${operation}-${inFlight}`, title, goal, ratio, "at most");
-    }
+  for (const { id, name, goal } of LATENCY_CELLS) {
+    const own = find(name, MILLRACE)?.p50Us ?? null;
+    const theirs = find(name, PLAIN)?.p50Us ?? null;
+    const ratio = own === null || theirs === null || theirs === 0 ? null : own / theirs;
+    add(id, `${name}: p50 against plain ioredis`, goal, ratio, "at most");
   }
   for (const size of EVERY_CELL_OF) {
     const closest = closestRace(comparisons, size);
@@ -129,4 +141,8 @@ function closestRace(comparisons: readonly Comparison[], size: string): Race | n
     closest = { ratio, workload, subject, isClose: isTooCloseToTell(workload, own, row, subject) };
   }
   return closest;
+}
+
+function isLatencyPeer(workload: string, subject: string): boolean {
+  return subject === PLAIN && LATENCY_CELLS.some(({ name }) => name === workload);
 }

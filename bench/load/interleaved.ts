@@ -2,7 +2,7 @@ import type { Comparison } from "../lib/report.js";
 import type { SpareTime } from "../lib/spare-time.js";
 import { MILLRACE, YARDSTICK } from "../peers/all-peers.js";
 import { ClientRounds, type Contestant, YardstickRounds } from "./contestants.js";
-import { hasGoal, isTooCloseToTell } from "./goals.js";
+import { hasGoal, isTooCloseToTell, roundsOf } from "./goals.js";
 import type { RoundOrder } from "./subject-protocol.js";
 import type { Subjects } from "./subjects.js";
 import type { Workload } from "./workload.js";
@@ -11,11 +11,7 @@ import type { Workload } from "./workload.js";
 const SEPARATE_ROUNDS_FROM = 1000;
 const TIMED_SHARE = 0.5;
 const TIMED_ROUNDS = 3;
-/**
- * A round runs for this share of its length before it counts, for every subject alike: after the rounds of the others
- * processor caches are theirs, and V8, which has seen an idle process, begins with a full collection.
- */
-const WARM_UP_SHARE = 0.5;
+
 export interface CellOptions {
   readonly roundMs: number;
   readonly names: readonly string[];
@@ -36,7 +32,8 @@ export async function measureCell(workload: Workload, subjects: Subjects, option
   if (workload.operation !== "put-ttl") await subjects.load(workload.input, options.names);
   for (const client of clients) await client.begin();
   for (let round = 0; round < workload.rounds; round++) {
-    const rotated = clients.map((_, turn) => clients[(round + turn) % clients.length]!);
+    const taking = clients.filter(({ name }) => round < roundsOf(workload, name));
+    const rotated = taking.map((_, turn) => taking[(round + turn) % taking.length]!);
     const label = `${workload.name}  round ${round + 1}/${workload.rounds}`;
     await roundOf(yardstick === null ? rotated : [...rotated, yardstick], label, options);
   }
@@ -85,5 +82,5 @@ export async function roundsOfClose(
 
 function roundOrder(workload: Workload, usualMs: number): RoundOrder {
   const durationMs = usualMs * workload.roundShare;
-  return { durationMs, warmUpMs: durationMs * WARM_UP_SHARE, isTimed: workload.inFlight < SEPARATE_ROUNDS_FROM };
+  return { durationMs, warmUpMs: durationMs * workload.warmUpShare, isTimed: workload.inFlight < SEPARATE_ROUNDS_FROM };
 }

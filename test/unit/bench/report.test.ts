@@ -8,8 +8,9 @@ import { type BenchReport, type Comparison, hasFailed, judge } from "../../../be
 import { judgeSlo, parseSlo } from "../../../bench/lib/slo.js";
 import { SpareTime } from "../../../bench/lib/spare-time.js";
 import type { Contestant } from "../../../bench/load/contestants.js";
-import { isTooCloseToTell, measureGoals } from "../../../bench/load/goals.js";
+import { isTooCloseToTell, measureGoals, roundsOf } from "../../../bench/load/goals.js";
 import { roundsOfClose } from "../../../bench/load/interleaved.js";
+import { workloadNamed } from "../../../bench/load/workload.js";
 import { parseCsv } from "../../../bench/peers/redis-benchmark.js";
 
 function row(workload: string, subject: string, opsPerSec: number, p50Us = 100): Comparison {
@@ -108,6 +109,19 @@ describe("goals", () => {
     assert.equal(goals.find(({ id }) => id === "M1.1KiB")?.measured, 2);
     const close = measureGoals([rounds("millrace", 200, 90), rounds("ioredis", 100, 100)]);
     assert.equal(close.find(({ id }) => id === "M1.1KiB")?.note, "too close to tell");
+  });
+
+  test("all rounds of a cell are of millrace and of those that a goal holds it against", () => {
+    const rounds = (cell: string, ...subjects: string[]): number[] =>
+      subjects.map((subject) => roundsOf(workloadNamed(cell), subject));
+    const { rounds: all, tableRounds: fewer } = workloadNamed("put-ttl-100B@1000");
+    assert.ok(fewer < all);
+    const inTurn = ["millrace", "iovalkey-auto", "redis-benchmark", "ioredis-auto", "node-redis"];
+    assert.deepEqual(rounds("put-ttl-100B@1000", ...inTurn), [all, all, all, fewer, fewer]);
+    assert.deepEqual(rounds("get-100B@10", "millrace", "ioredis", "ioredis-auto"), [10, 10, 6]);
+    assert.deepEqual(rounds("get-16KiB@1", "millrace", "ioredis", "valkey-glide"), [6, 6, 6]);
+    const quick = { ...workloadNamed("get-100B@10"), rounds: 2 };
+    assert.equal(roundsOf(quick, "ioredis-auto"), 2);
   });
 
   test("the closest race of a value size decides it", () => {
