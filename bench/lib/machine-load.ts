@@ -23,7 +23,7 @@ export class MachineLoad {
 
   /**
    * null where it cannot be told: another system, or a server whose process is not known.
-   * @param pids processes that this one started, and that are still there when it ends
+   * @param pids processes that this one started; the time of one that has ended counts as this one's
    */
   static async start(serverPid: number | null, pids: readonly number[]): Promise<MachineLoad | null> {
     if (serverPid === null) return null;
@@ -43,12 +43,13 @@ export class MachineLoad {
 async function readTicks(pids: readonly number[]): Promise<Ticks | null> {
   const files = ["/proc/stat", "/proc/self/stat", ...pids.map((pid) => `/proc/${pid}/stat`)];
   const texts = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => null)));
-  const [machine, ...processes] = texts;
-  if (typeof machine !== "string" || processes.some((text) => text === null)) return null;
+  const [machine, itself, ...others] = texts;
+  if (typeof machine !== "string" || typeof itself !== "string") return null;
+  const processes = [itself, ...others.filter((text) => text !== null)];
   const fields = (machine.split("\n")[0] ?? "").trim().split(/\s+/).slice(1, 9).map(Number);
   const total = fields.reduce((sum, field) => sum + field, 0);
   const idle = (fields[3] ?? 0) + (fields[4] ?? 0);
-  const own = processes.reduce((sum, text) => sum + processTicks(text!), 0);
+  const own = processes.reduce((sum, text) => sum + processTicks(text), 0);
   return { total, busy: total - idle, own };
 }
 

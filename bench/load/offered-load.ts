@@ -10,8 +10,12 @@ const ROUNDS = 5;
 const ROUND_LENGTH = 3;
 /** Rounds' worth of time that this target takes, warming up aside. */
 export const OFFERED_LOAD_UNITS = ROUNDS * ROUND_LENGTH;
-/** Loops that turn all the time make small batches; the compiler knew large ones, and learns for a second. */
-const FIRST_WARM_UP_MS = 1500;
+/**
+ * Loops that turn all the time make small batches; the compiler knew large ones, and learns for a second. It does that
+ * beside the server, which then waits for milliseconds; and it learns something of each loop that is new.
+ */
+const WARM_UPS = 4;
+const FIRST_WARM_UPS_MS = 500;
 const WARM_UP_MS = 50;
 
 /**
@@ -22,10 +26,13 @@ export async function measureOfferedLoad(
   issue: () => Promise<unknown>,
   roundMs: number,
 ): Promise<{ target: Target; comparison: Comparison }> {
+  for (let round = 0; round < WARM_UPS; round++) {
+    await runOpenLoop({ issue, ratePerSec: RATE, durationMs: FIRST_WARM_UPS_MS });
+  }
   const rounds: (OpenLoopResult & LatencySummary)[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const warmUpMs = round === 0 ? FIRST_WARM_UP_MS : WARM_UP_MS;
-    const result = await runOpenLoop({ issue, ratePerSec: RATE, durationMs: roundMs * ROUND_LENGTH, warmUpMs });
+    const durationMs = roundMs * ROUND_LENGTH;
+    const result = await runOpenLoop({ issue, ratePerSec: RATE, durationMs, warmUpMs: WARM_UP_MS });
     rounds.push({ ...result, ...result.recorder.summary() });
   }
   const middle = (read: (round: (typeof rounds)[number]) => number): number => median(rounds.map(read));

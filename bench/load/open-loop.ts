@@ -23,22 +23,6 @@ export interface OpenLoopResult {
 const DRAIN_MS = 10_000;
 
 /**
- * An operation under way. Taken again for the next one: an asynchronous function for each, with all that it leaves behind,
- * made a fifth of the garbage of this process, and so of the pauses to collect it, which are the subject's latencies.
- */
-class Offer {
-  counts = false;
-  dueAt = 0;
-  readonly answered: (result: unknown) => void;
-  readonly failed: () => void;
-
-  constructor(ended: (offer: Offer, hasFailed: boolean) => void) {
-    this.answered = (result) => ended(this, result === null);
-    this.failed = () => ended(this, true);
-  }
-}
-
-/**
  * Operations begin by the clock, whether or not those before have come back. Each counts from the moment at which
  * it should have begun: when subject, store or this very loop is held up, all that was due meanwhile waited, and that
  * wait is in the percentiles (there is no coordinated omission).
@@ -46,64 +30,110 @@ class Offer {
  * The loop turns without sleeping, because timers of a millisecond are coarser than what is measured.
  */
 export async function runOpenLoop(options: OpenLoopOptions): Promise<OpenLoopResult> {
-  const { issue } = options;
-  const recorder = new LatencyRecorder();
-  const intervalMs = 1000 / options.ratePerSec;
-  const warmUp = Math.floor((options.warmUpMs ?? 0) / intervalMs);
-  const total = warmUp + Math.max(1, Math.round(options.durationMs / intervalMs));
-  let settled = 0;
-  let measured = 0;
-  let errors = 0;
-  let lastSettledAt = 0;
+  const load = new OfferedLoad(options);
+  await load.run();
+  return load.result();
+}
 
-  const free: Offer[] = [];
-  const ended = (offer: Offer, hasFailed: boolean): void => {
-    settled++;
-    free.push(offer);
+/**
+ * An operation under way. Taken again for the next one: an asynchronous function for each, with all that it leaves behind,
+ * made a fifth of the garbage of this process, and so of the pauses to collect it, which are the subject's latencies.
+ */
+class Offer {
+  readonly #load: OfferedLoad;
+  counts = false;
+  /** Never a small integer, for which the compiler would make room first. */
+  dueAt = Number.NaN;
+
+  constructor(load: OfferedLoad) {
+    this.#load = load;
+  }
+
+  readonly answered = (result: unknown): void => this.#load.ended(this, result === null);
+  readonly failed = (): void => this.#load.ended(this, true);
+}
+
+/**
+ * One load, from its first operation to its last. Functions of a class: those made anew for each load were compiled anew
+ * for each, on the processor that the server needs, for milliseconds at a time.
+ */
+class OfferedLoad {
+  readonly #issue: () => Promise<unknown>;
+  readonly #intervalMs: number;
+  readonly #warmUp: number;
+  readonly #total: number;
+  readonly #recorder = new LatencyRecorder();
+  readonly #free: Offer[] = [];
+  #start = Number.NaN;
+  #next = 0;
+  #settled = 0;
+  #measured = 0;
+  #errors = 0;
+  #lastSettledAt = Number.NaN;
+  #allOffered: () => void = () => {};
+
+  constructor({ issue, ratePerSec, durationMs, warmUpMs = 0 }: OpenLoopOptions) {
+    this.#issue = issue;
+    this.#intervalMs = 1000 / ratePerSec;
+    this.#warmUp = Math.floor(warmUpMs / this.#intervalMs);
+    this.#total = this.#warmUp + Math.max(1, Math.round(durationMs / this.#intervalMs));
+  }
+
+  async run(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#allOffered = resolve;
+      this.#start = performance.now();
+      this.#turn();
+    });
+    const drainUntil = performance.now() + DRAIN_MS;
+    while (this.#settled < this.#total && performance.now() < drainUntil) await new Promise(setImmediate);
+  }
+
+  result(): OpenLoopResult {
+    const intended = this.#total - this.#warmUp;
+    const operations = this.#measured;
+    const measuredFrom = this.#start + this.#warmUp * this.#intervalMs;
+    // What never came back is the worst latency there is, not one that is left out.
+    const lost = intended - operations;
+    for (let i = 0; i < lost; i++) this.#recorder.record(performance.now() - measuredFrom);
+    const untilMs = operations === 0 ? measuredFrom : this.#lastSettledAt;
+    const elapsedMs = Math.max(this.#intervalMs, untilMs - measuredFrom);
+    return {
+      recorder: this.#recorder,
+      intended,
+      operations,
+      elapsedMs,
+      opsPerSec: (operations * 1000) / elapsedMs,
+      errors: this.#errors + lost,
+    };
+  }
+
+  ended(offer: Offer, hasFailed: boolean): void {
+    this.#settled++;
+    this.#free.push(offer);
     if (!offer.counts) return;
-    lastSettledAt = performance.now();
-    recorder.record(lastSettledAt - offer.dueAt);
-    measured++;
-    if (hasFailed) errors++;
+    const now = performance.now();
+    this.#lastSettledAt = now;
+    this.#recorder.record(now - offer.dueAt);
+    this.#measured++;
+    if (hasFailed) this.#errors++;
+  }
+
+  readonly #turn = (): void => {
+    const due = Math.min(this.#total, Math.floor((performance.now() - this.#start) / this.#intervalMs) + 1);
+    while (this.#next < due) this.#offer(this.#next++);
+    if (this.#next < this.#total) setImmediate(this.#turn);
+    else this.#allOffered();
   };
-  const one = (index: number, dueAt: number): void => {
-    const offer = free.pop() ?? new Offer(ended);
-    offer.counts = index >= warmUp;
-    offer.dueAt = dueAt;
+
+  #offer(index: number): void {
+    const offer = this.#free.pop() ?? new Offer(this);
+    offer.counts = index >= this.#warmUp;
+    offer.dueAt = this.#start + index * this.#intervalMs;
     try {
-      issue().then(offer.answered, offer.failed);
+      this.#issue().then(offer.answered, offer.failed);
     } catch {
       offer.failed();
     }
-  };
-
-  const start = performance.now();
-  let next = 0;
-  const measuredFrom = start + warmUp * intervalMs;
-  await new Promise<void>((resolve) => {
-    const turn = (): void => {
-      const due = Math.min(total, Math.floor((performance.now() - start) / intervalMs) + 1);
-      for (; next < due; next++) {
-        one(next, start + next * intervalMs);
-      }
-      if (next < total) setImmediate(turn);
-      else resolve();
-    };
-    turn();
-  });
-  const drainUntil = performance.now() + DRAIN_MS;
-  while (settled < total && performance.now() < drainUntil) await new Promise(setImmediate);
-
-  // What never came back is the worst latency there is, not one that is left out.
-  const lost = total - warmUp - measured;
-  for (let i = 0; i < lost; i++) recorder.record(performance.now() - measuredFrom);
-  const elapsedMs = Math.max(intervalMs, lastSettledAt - measuredFrom);
-  return {
-    recorder,
-    intended: total - warmUp,
-    operations: measured,
-    elapsedMs,
-    opsPerSec: (measured * 1000) / elapsedMs,
-    errors: errors + lost,
-  };
+  }
 }

@@ -167,6 +167,7 @@ class BenchRun {
       const title = trace.kind === "llm" ? "LLM requests folded into windows of a minute" : "cache trace";
       this.#add(title, await measureTrace(trace, this.#subjects.clients, this.#progress));
     }
+    await this.#subjects.keepOnly(MILLRACE);
     if (extras.includes("targets")) await this.#measureTargets();
     if (extras.includes("soak")) await this.#soak();
     this.#targets.push(...measureGoals(this.#comparisons));

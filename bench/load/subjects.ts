@@ -89,6 +89,14 @@ export class Subjects {
     for (const writer of writers) await this.#loadOnce(writer, shape, "own");
   }
 
+  /**
+   * Ends all but this one, for what measures it alone: even idle processes collect garbage now and then, beside the server
+   * and on its processor. At 100,000 operations a second offered those of five made a p99 of 0.8 ms one of 0.7 to 4 ms.
+   */
+  async keepOnly(name: string): Promise<void> {
+    await Promise.allSettled(this.#all().flatMap((subject) => (subject.name === name ? [] : [subject.close()])));
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled(this.#all().map((subject) => subject.close()));
   }
