@@ -9,7 +9,7 @@ export const batching = group(
       min: KIB,
       max: 256 * MIB,
       default: MIB,
-      doc: "Keys and values in one batch; a larger value travels alone.",
+      doc: "Keys and values in one batch, of gets the values that they brought lately; a larger value travels alone.",
     }),
     maxInFlight: integer({
       min: 1,

@@ -19,6 +19,7 @@ import type { OperationCounters } from "./operation-counters.js";
 import { bytesOf, PendingWork } from "./pending-work.js";
 import type { PipelineOptions } from "./pipeline-options.js";
 import type { ReadObserver } from "./read-observer.js";
+import { ReadSizes } from "./read-sizes.js";
 import { circuitOpen, queueFull } from "./refusals.js";
 import { type BatchCut, RequestQueue } from "./request-queue.js";
 import { RequestsUnderWay } from "./requests-under-way.js";
@@ -48,6 +49,7 @@ export class Pipeline implements BatchOwner {
   readonly #reads: ReadObserver | undefined;
   readonly #queue: RequestQueue;
   readonly #inFlight = new BatchesInFlight();
+  readonly #readSizes: ReadSizes;
   readonly #codec: PipelineCodec | undefined;
   readonly #stage: CodecStage | undefined;
   readonly #failed: FailedRequests;
@@ -118,6 +120,7 @@ export class Pipeline implements BatchOwner {
       options.failedReads,
       driver.capabilities.eagerBatchSize === undefined || options.lingerMs > 0 ? undefined : () => this.#partGiven(),
     );
+    this.#readSizes = new ReadSizes(this.#completion.counters);
     if (options.circuitBreaker !== false) {
       this.#breaker = new CircuitBreaker(options.circuitBreaker, loop, (from, to) => {
         options.watcher?.circuitChanged(from, to);
@@ -326,7 +329,7 @@ export class Pipeline implements BatchOwner {
       if (this.#gathering.waits(this.#inFlight.count, this.#queue.size, this.#lastCut)) return;
       if (this.#driver.isWritable !== undefined && !this.#driver.isWritable()) return;
       const withoutWrites = this.#gathering.holdsWrites(this.#inFlight, this.#queue.size, this);
-      const batch = this.#queue.plan(this.#sequence, withoutWrites);
+      const batch = this.#queue.plan(this.#sequence, withoutWrites, this.#readSizes.meanBytes);
       if (batch === undefined) return;
       this.#sequence++;
       const { parts } = this.#completion;

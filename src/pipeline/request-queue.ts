@@ -97,27 +97,29 @@ export class RequestQueue {
    * The next batch; undefined: nothing may leave now.
    * @param sequence its place in the order of batches, from 1
    * @param withoutWrites only reads are to leave, if what waits can be parted: it is looked at one by one
+   * @param readBytes what the answer to a get is taken to bring
    */
-  plan(sequence: number, withoutWrites = false): Batch | undefined {
+  plan(sequence: number, withoutWrites = false, readBytes = 0): Batch | undefined {
     this.#takeBack();
-    return withoutWrites && !this.marks.waiting ? this.#planReads(sequence) : this.#planFirst(sequence);
+    const isParted = withoutWrites && !this.marks.waiting;
+    return isParted ? this.#planReads(sequence, readBytes) : this.#planFirst(sequence, readBytes);
   }
 
   /** Plans reads as if nothing else waited, and puts back what did, in its order. */
-  #planReads(sequence: number): Batch | undefined {
+  #planReads(sequence: number, readBytes: number): Batch | undefined {
     const ring = this.#ring;
     const waiting: Request[] = [];
     while (ring.size > 0) waiting.push(ring.shift()!);
     const aside = waiting.filter((request, index) => !isFreeRead(request, waiting, index));
     for (const request of waiting) if (!aside.includes(request)) ring.push(request);
-    const batch = this.#planFirst(sequence);
+    const batch = this.#planFirst(sequence, readBytes);
     const left = new Set(aside);
     while (ring.size > 0) left.add(ring.shift()!);
     ring.unshiftAll(waiting.filter((request) => left.has(request)));
     return batch;
   }
 
-  #planFirst(sequence: number): Batch | undefined {
+  #planFirst(sequence: number, readBytes: number): Batch | undefined {
     const ring = this.#ring;
     if (ring.size === 0) return undefined;
     const { maxSize, maxBytes, batchSize = maxSize } = this.#limits;
@@ -126,6 +128,7 @@ export class RequestQueue {
     const batch = planner.begin();
     batch.sequence = sequence;
     let cut: BatchCut = "turn";
+    let answersBytes = 0;
     const mayBeApart = this.#apart.size > 0;
     if (this.#batchesApart > 0) batch.mostTogether = 1;
     while (ring.size > 0) {
@@ -139,7 +142,8 @@ export class RequestQueue {
       }
       let bytes = request.keyUnits + request.valueUnits;
       if (request.detail !== undefined) bytes += detailUnits(request.kind, request.detail);
-      if (batch.size > 0 && batch.bytes + bytes > maxBytes) {
+      const answerBytes = request.kind === Kind.get ? readBytes : 0;
+      if (batch.size > 0 && batch.bytes + answersBytes + bytes + answerBytes > maxBytes) {
         cut = "bytes";
         break;
       }
@@ -152,6 +156,7 @@ export class RequestQueue {
       if (mayBeApart) this.#leaveApart(request, batch);
       batch.size++;
       batch.bytes += bytes;
+      answersBytes += answerBytes;
       if (request.kind === Kind.compareAndSwap) this.#held.hold(request.key);
       if (batch.size >= size) {
         cut = "size";

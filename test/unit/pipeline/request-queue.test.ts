@@ -120,3 +120,21 @@ test("where only reads are to leave, those of a transaction's keys that waits do
   assert.deepEqual(queue.plan(2)!.others, [transaction]);
   assert.deepEqual(queue.plan(3)!.reads, [within]);
 });
+
+test("gets count with what they are taken to bring, so that few large answers make a batch", () => {
+  const cuts: string[] = [];
+  const queue = new RequestQueue(OWNER, { maxSize: 512, maxBytes: 10_000 }, (cut) => cuts.push(cut));
+  const put = new Request(Kind.put, "put", "v".repeat(2000), 0, undefined, 0, 1000);
+  for (let i = 0; i < 12; i++) queue.push(get(`k${i}`));
+  queue.push(put);
+  const sizes = [0, 3000, 20_000, 0].map((readBytes) => queue.plan(1, false, readBytes)?.size);
+  assert.deepEqual([sizes, cuts], [[13, undefined, undefined, undefined], ["turn"]]);
+  for (let i = 0; i < 12; i++) queue.push(get(`k${i}`));
+  queue.push(put);
+  const some = queue.plan(1, false, 3000)!;
+  const one = queue.plan(2, false, 20_000)!;
+  const rest = queue.plan(3, false, 990)!;
+  assert.deepEqual([some.reads.length, one.reads.length, rest.reads.length, rest.puts.length], [3, 1, 8, 1]);
+  assert.deepEqual(cuts.slice(1), ["bytes", "bytes", "turn"]);
+  assert.equal(some.bytes, 6, "its own bytes are what it sends");
+});
