@@ -28,6 +28,7 @@ export class ReadSizes {
       this.#reads += fresh;
       this.#bytes = bytesRead;
     }
-    return Math.round(this.#mean);
+    // An integer also for the compiler.
+    return Math.round(this.#mean) | 0;
   }
 }
