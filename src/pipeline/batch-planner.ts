@@ -4,8 +4,8 @@ import { FramedValue } from "../codec/value-codec.js";
 import { KeyTable } from "./key-table.js";
 
 /**
- * Fills one batch after the other from requests offered in program order. Per key it keeps the request that decides what a later
- * request of the same batch must look like:
+ * Fills one batch after the other from requests offered in program order. Per key it keeps the request that decides
+ * what a later request of the same batch must look like:
  *
  *   read, then read         one fetch serves both
  *   write, then read        the read is answered from the write once that is acknowledged
