@@ -40,12 +40,13 @@ export class MachineLoad {
   }
 }
 
+/** @param pids the server's first, which has to be there */
 async function readTicks(pids: readonly number[]): Promise<Ticks | null> {
   const files = ["/proc/stat", "/proc/self/stat", ...pids.map((pid) => `/proc/${pid}/stat`)];
   const texts = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => null)));
-  const [machine, itself, ...others] = texts;
-  if (typeof machine !== "string" || typeof itself !== "string") return null;
-  const processes = [itself, ...others.filter((text) => text !== null)];
+  const [machine, itself, server, ...others] = texts;
+  if (typeof machine !== "string" || typeof itself !== "string" || typeof server !== "string") return null;
+  const processes = [itself, server, ...others.filter((text) => text !== null)];
   const fields = (machine.split("\n")[0] ?? "").trim().split(/\s+/).slice(1, 9).map(Number);
   const total = fields.reduce((sum, field) => sum + field, 0);
   const idle = (fields[3] ?? 0) + (fields[4] ?? 0);
