@@ -153,15 +153,16 @@ async function followPrimary(run: Run, data: string, { host, port }: PostgresSer
 
 /** The server writes its state on the eighth line of this file; a file left by a crash names another process. */
 function isReady(data: string): boolean {
-  const file = join(data, "postmaster.pid");
-  if (!existsSync(file)) return false;
-  const lines = readFileSync(file, "utf8").split("\n");
-  if (!["ready", "standby"].includes(lines[7]?.trim() ?? "")) return false;
   try {
+    const lines = readFileSync(join(data, "postmaster.pid"), "utf8").split("\n");
+    if (!["ready", "standby"].includes(lines[7]?.trim() ?? "")) return false;
     process.kill(Number(lines[0]), 0);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // No file yet, or one left by a crash: its process is gone, or its number another user's by now.
+    if (code === "ENOENT" || code === "ESRCH" || code === "EPERM") return false;
+    throw error;
   }
 }
 

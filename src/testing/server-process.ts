@@ -90,8 +90,12 @@ export class ServerProcess {
   async kill(): Promise<void> {
     const child = this.#child;
     if (child === null) return;
+    // Frozen, so that it starts no process that is not in the list, and would live on for a moment beside its successor.
+    if (isRunning(child)) signalIfAlive(child.pid, "SIGSTOP");
     const started = child.pid === undefined ? [] : childrenOf(child.pid);
-    await this.#end(child, "SIGKILL");
+    const ended = this.#end(child, "SIGKILL");
+    for (const pid of started) signalIfAlive(pid, "SIGKILL");
+    await ended;
     for (const pid of started) {
       while (isAlive(pid)) await delay(5);
     }
@@ -99,11 +103,9 @@ export class ServerProcess {
 
   async #end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
     child.ref();
-    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
+    if (isRunning(child)) {
       const exited = once(child, "exit");
-      const others = signal === "SIGKILL" ? childrenOf(child.pid) : [];
       child.kill(signal);
-      for (const pid of others) signalIfAlive(pid, signal);
       await exited;
     }
     this.#child = null;
@@ -120,6 +122,10 @@ export class ServerProcess {
     if (this.#child?.pid === undefined) throw new Error(`${this.#options.command} does not run`);
     return this.#child;
   }
+}
+
+function isRunning(child: ChildProcess): child is ChildProcess & { readonly pid: number } {
+  return child.exitCode === null && child.signalCode === null && child.pid !== undefined;
 }
 
 /** Processes whose parent this is; none where there is no /proc. */

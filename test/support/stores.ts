@@ -95,10 +95,14 @@ function redisStore(server: UsedRedis): Store {
  * are required, and else says by name that it was left out.
  */
 export async function onRedis(suite: string, run: (store: Store, server: UsedRedis) => void): Promise<void> {
-  if (!(await redisIsThere(suite))) return;
-  const server = await useRedis();
+  const server = await redisToShare(suite);
+  if (server === null) return;
   after(() => server.stop());
   run(redisStore(server), server);
+}
+
+async function redisToShare(suite: string): Promise<UsedRedis | null> {
+  return (await redisIsThere(suite)) ? useRedis() : null;
 }
 
 /** For suites that start servers of their own: whether they can. Says so, or fails, if not. */
@@ -118,10 +122,15 @@ function postgresStore(server: UsedPostgres): Store {
 
 /** As `onRedis`, with PostgreSQL. */
 export async function onPostgres(suite: string, run: (store: Store, server: UsedPostgres) => void): Promise<void> {
-  if ((process.env.MILLRACE_POSTGRES_URL ?? "") === "" && !(await postgresIsThere(suite))) return;
-  const server = await usePostgres();
+  const server = await postgresToShare(suite);
+  if (server === null) return;
   after(() => server.stop());
   run(postgresStore(server), server);
+}
+
+async function postgresToShare(suite: string): Promise<UsedPostgres | null> {
+  if ((process.env.MILLRACE_POSTGRES_URL ?? "") === "" && !(await postgresIsThere(suite))) return null;
+  return usePostgres();
 }
 
 /** As `redisIsThere`, for suites that start PostgreSQL servers of their own. */
@@ -141,10 +150,16 @@ function leaveOut(suite: string, message: string): false {
   return false;
 }
 
-/** Runs a suite on every store; each test file with one store alone has its own process. */
+/**
+ * Runs a suite on every store; each test file with one store alone has its own process. All servers are there before
+ * the first test is: the runner stops them as soon as no test is left, which it also is between two that are awaited.
+ */
 export async function onEveryStore(suite: string, run: (store: Store) => void): Promise<void> {
+  const [redis, postgres] = await Promise.all([redisToShare(suite), postgresToShare(suite)]);
+  if (redis !== null) after(() => redis.stop());
+  if (postgres !== null) after(() => postgres.stop());
   run(memoryStore);
   run(lmdbStore);
-  await onRedis(suite, run);
-  await onPostgres(suite, run);
+  if (redis !== null) run(redisStore(redis));
+  if (postgres !== null) run(postgresStore(postgres));
 }
