@@ -36,7 +36,7 @@ const LEARNED_HOP_WEIGHT = 0.05;
 const INLINE_PRIORS: Record<CompressorName, Record<CodecDirection, CostPrior>> = {
   lz4: { encode: { perValueNs: 700, perByteNs: 1.5 }, decode: { perValueNs: 500, perByteNs: 0.7 } },
   zstd: { encode: { perValueNs: 10_000, perByteNs: 4 }, decode: { perValueNs: 3000, perByteNs: 2 } },
-  snappy: { encode: { perValueNs: 900, perByteNs: 1.2 }, decode: { perValueNs: 700, perByteNs: 0.6 } },
+  snappy: { encode: { perValueNs: 1100, perByteNs: 0.8 }, decode: { perValueNs: 2000, perByteNs: 0.25 } },
 };
 const HANDING_PRIORS: Record<CodecDirection, CostPrior> = {
   encode: { perValueNs: 250, perByteNs: 0.15 },

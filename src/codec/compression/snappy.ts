@@ -9,6 +9,14 @@ type SnappyPackage = typeof import("snappy");
 /** The densest element, a copy, gives 64 bytes for three. */
 const MAX_EXPANSION = 64 / 3;
 
+/**
+ * Results in memory of JavaScript's own. The binding's comes back to it only when V8 has collected the buffer around it,
+ * so under load every result took memory that the system had to clear first, two megabytes at a time. By turns, with the
+ * memory store and in thousands a second: 11 and 17 puts of 64 KiB at 256 in flight, 5.8 and 7.4 gets of 256 KiB at 16.
+ */
+const COPIED = { copyOutputData: true };
+const COPIED_BYTES = { asBuffer: true, copyOutputData: true };
+
 /** Raw Snappy blocks by the native binding of the `snappy` package. */
 export class SnappyCompressor implements Compressor {
   readonly name = "snappy";
@@ -22,7 +30,7 @@ export class SnappyCompressor implements Compressor {
   compressInto(value: Value, target: Buffer, at: number, limit: number): number {
     this.lastRawBytes = oversizeBytes(value);
     if (this.lastRawBytes >= 0) return -1;
-    const body = this.#package().compressSync(value);
+    const body = this.#package().compressSync(value, COPIED);
     this.lastRawBytes = snappyRawBytes(body, 0, body.length);
     if (body.length >= limit) return -1;
     target.set(body, at);
@@ -38,7 +46,7 @@ export class SnappyCompressor implements Compressor {
     const snappy = this.#package();
     let raw: Buffer;
     try {
-      raw = snappy.uncompressSync(source.subarray(start, end), { asBuffer: true }) as Buffer;
+      raw = snappy.uncompressSync(source.subarray(start, end), COPIED_BYTES) as Buffer;
     } catch (cause) {
       if (cause instanceof RangeError) throw cause; // The caller's stack ran out: no fault of the block.
       throw corruptBody("snappy", "not a Snappy block", cause);

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { SubjectProcess } from "../../../bench/load/subject-process.js";
+import { Subjects } from "../../../bench/load/subjects.js";
 import { shapeOf } from "../../../bench/load/workload.js";
 import { freePort } from "../../../src/testing/free-port.js";
 import { startRedis } from "../../../src/testing/index.js";
@@ -92,5 +93,24 @@ describe("the process of a bench subject", () => {
     } finally {
       await subject.close();
     }
+  });
+
+  test("is left alone with the store when it is to be measured alone", async (t) => {
+    const redis = await startRedis();
+    t.after(() => redis.stop());
+    const subjects = await Subjects.open({
+      names: ["ioredis", "millrace", "iovalkey-auto"],
+      ...{ millraceUrl: redis.url, redisUrl: redis.url, engine: {}, seed: SEED },
+      ...{ progress: ignore, note: ignore },
+    });
+    t.after(() => subjects.close());
+    assert.deepEqual(subjects.pids.map(isAlive), [true, true, true]);
+    await subjects.keepOnly("millrace");
+    const alive = subjects.clients.filter(({ pid }) => isAlive(pid));
+    assert.deepEqual(
+      alive.map(({ name }) => name),
+      ["millrace"],
+    );
+    assert.equal(await alive[0]!.ask("load", { shape: shapeOf("put-100B@1000"), keys: "own" }), 0);
   });
 });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
+import { collectGarbage } from "../../../../bench/lib/garbage.js";
 import { SnappyCompressor, snappyRawBytes } from "../../../../src/codec/compression/snappy.js";
 import { decompressed, describeCompressor } from "./compressor-suite.js";
 
@@ -34,3 +36,25 @@ test("snappy refuses a length no block of that size can have before its decoder 
   const refusal = { name: "CorruptValueError", message: /: a block of 9 bytes cannot hold 33554431$/ };
   assert.throws(() => new SnappyCompressor().decompress(block, 0, block.length, 2 ** 25 - 1), refusal);
 });
+
+test("snappy's results are in memory of JavaScript's own, not in the binding's", () => {
+  const bytes = 1 << 20;
+  const raw = randomBytes(bytes);
+  const target = Buffer.alloc(2 * bytes);
+  const snappy = new SnappyCompressor();
+  const end = snappy.compressInto(raw, target, 0, target.length);
+  assert.ok(growth(() => snappy.compressInto(raw, target, 0, target.length)) >= bytes);
+  assert.ok(growth(() => snappy.decompress(target, 0, end, bytes)) >= bytes);
+});
+
+/** By how many bytes the memory of array buffers grew, at most: what others left may be collected in between. */
+function growth(work: () => unknown): number {
+  let most = 0;
+  for (let round = 0; round < 8; round++) {
+    collectGarbage();
+    const before = process.memoryUsage().arrayBuffers;
+    work();
+    most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+  }
+  return most;
+}
