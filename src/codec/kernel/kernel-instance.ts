@@ -38,9 +38,10 @@ const CHECKSUM_AT = 2;
 const COVERED_FROM = 6;
 /** From here on zlib is faster than the kernel's tables, the call into it included (`bench/micro`). */
 const CHECKSUM_UP_TO_BYTES = 1536;
-/** Longer strings are measured rather than given room for three bytes a character. */
-const MEASURED_FROM_LENGTH = 65_536;
+/** Longer strings are not given room for three bytes a unit before it shows that they need it. */
+const LONG_TEXT_UNITS = 65_536;
 const MAX_UTF8_BYTES_PER_UNIT = 3;
+const MAX_UTF8_BYTES_PER_CHARACTER = 4;
 
 let compiled: { readonly module: WasmModule | undefined } | undefined;
 
@@ -118,15 +119,26 @@ export class KernelInstance implements Lz4Instance {
   /** Puts the value's bytes at INPUT, leaves their number in `lastRawBytes`, and returns where the result may go. */
   #takeValue(value: Value): number {
     if (typeof value === "string") {
-      const isShort = value.length <= MEASURED_FROM_LENGTH;
-      this.#reserveForResult(isShort ? value.length * MAX_UTF8_BYTES_PER_UNIT : Buffer.byteLength(value));
-      this.lastRawBytes = this.#bytes.write(value, INPUT);
+      this.lastRawBytes = this.#takeText(value);
     } else {
       this.#reserveForResult(value.length);
       this.#bytes.set(value, INPUT);
       this.lastRawBytes = value.length;
     }
     return regionAfter(INPUT + this.lastRawBytes);
+  }
+
+  /** Returns its bytes. To measure long text first takes a tenth of the time that compressing it does. */
+  #takeText(text: string): number {
+    if (text.length <= LONG_TEXT_UNITS) {
+      this.#reserveForResult(text.length * MAX_UTF8_BYTES_PER_UNIT);
+      return this.#bytes.write(text, INPUT);
+    }
+    this.#reserveForResult(text.length);
+    const bytes = this.#bytes.write(text, INPUT);
+    const isWhole = this.#bytes.length - INPUT - bytes >= MAX_UTF8_BYTES_PER_CHARACTER;
+    this.#reserveForResult(isWhole ? bytes : Buffer.byteLength(text));
+    return isWhole ? bytes : this.#bytes.write(text, INPUT);
   }
 
   /** Room for so many bytes and the longest frame they can become, were none of them found again. */
