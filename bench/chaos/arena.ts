@@ -53,6 +53,8 @@ export interface Arena {
   readonly replicas: readonly string[];
   /** Commands that read, which followers have served since the last question; those before a restart are not counted. */
   replicaReads(): Promise<number>;
+  /** Resolves when every replica has its link to the server. */
+  replicasFollow(): Promise<void>;
   /** Resolves when nothing that was sent earlier, on whatever connection, can still reach the data. */
   settled(): Promise<void>;
   /** Removes all data, and the log of it when that has grown. */
@@ -83,6 +85,9 @@ export async function openArena(followerCount = 0): Promise<Arena> {
         await follower.admin.config("RESETSTAT");
       }
       return sum;
+    },
+    async replicasFollow() {
+      await Promise.all(followers.map(({ admin }) => untilLinked(admin)));
     },
     async settled() {
       await readBack.read(["-"]);
@@ -122,8 +127,14 @@ async function openFollower({ port }: RedisServer): Promise<Follower> {
   const follow = ["--replicaof", `127.0.0.1 ${link.port}`, "--masterauth", PASSWORD];
   const server = await startRedis({ args: ["--requirepass", PASSWORD, ...follow] });
   const admin = adminClient(server.port);
-  await waitUntil("it has the data", async () => (await admin.info("replication")).includes("master_link_status:up"));
+  await untilLinked(admin);
   return { server, link, admin, proxy: await startFaultProxy(server.port) };
+}
+
+function untilLinked(admin: Redis): Promise<void> {
+  return waitUntil("a replica has its link", async () =>
+    (await admin.info("replication")).includes("master_link_status:up"),
+  );
 }
 
 function urlOf(proxy: FaultProxy): string {

@@ -68,7 +68,18 @@ export const OPERATION_MS = 500;
 const LATE_BUDGET_MS = 100;
 const FAULTS_PER_ROUND = 6;
 const PAIRED_SHARE = 0.5;
-const LOAD = { callers: 128, burst: 16, registers: 2000, counters: 400, passing: 300, transacted: 600, shelves: 20 };
+/** Faults follow so soon on each other that replicas would hardly be read in between. */
+const READ_FROM_REPLICAS_MS = 200;
+const LOAD = {
+  callers: 128,
+  burst: 16,
+  registers: 2000,
+  seldom: 50,
+  counters: 400,
+  passing: 300,
+  transacted: 600,
+  shelves: 20,
+};
 const MAX_EXAMPLES = 20;
 const CIRCUIT_REFUSAL = "CIRCUIT_OPEN ERR_CIRCUIT_OPEN";
 
@@ -157,6 +168,10 @@ async function runRound(
   const load = new Load(ledger, `${round}:`, seededRandom(below(schedule, 2 ** 31)), LOAD);
   const log: string[] = [];
   try {
+    if (arena.followers.length > 0) {
+      await arena.replicasFollow();
+      await delay(READ_FROM_REPLICAS_MS);
+    }
     for (const together of paired(kinds, schedule)) {
       await delay(20 + below(schedule, 80));
       const fromMs = performance.now();
