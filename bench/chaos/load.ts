@@ -9,8 +9,6 @@ export interface LoadOptions {
   readonly burst: number;
   /** Keys of values without lifetimes, of counters, of values with lifetimes, and of what transactions write. */
   readonly registers: number;
-  /** Keys that are read often and written seldom, so that a replica mostly has what was written. */
-  readonly seldom: number;
   readonly counters: number;
   readonly passing: number;
   readonly transacted: number;
@@ -41,9 +39,7 @@ export class Load {
     [50, () => this.#ledger.getAndDelete(this.#register())],
     [70, () => this.#setIfNotExists()],
     [90, () => this.#compareAndSwap()],
-    [150, () => this.#put(this.#register())],
-    [1, () => this.#put(this.#seldom())],
-    [60, () => this.#ledger.get(this.#seldom())],
+    [150, () => this.#put()],
     [10, () => this.#ledger.batchGet(this.#some(() => this.#register()))],
     [12, () => this.#batchPut()],
     [10, () => this.#ledger.batchDelete(this.#some(() => this.#register()))],
@@ -99,7 +95,7 @@ export class Load {
       dice -= share;
       if (dice < 0) return call();
     }
-    return this.#put(this.#register());
+    return this.#put();
   }
 
   #increment(): Promise<unknown> {
@@ -108,7 +104,8 @@ export class Load {
     return this.#ledger.increment(this.#key("n", this.#options.counters), by);
   }
 
-  #put(key: string): Promise<unknown> {
+  #put(): Promise<unknown> {
+    const key = this.#register();
     return this.#ledger.put(key, this.#latest(key));
   }
 
@@ -170,10 +167,6 @@ export class Load {
 
   #register(): string {
     return this.#key("k", this.#options.registers);
-  }
-
-  #seldom(): string {
-    return this.#key("q", this.#options.seldom);
   }
 
   #passing(): string {

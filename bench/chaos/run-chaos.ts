@@ -74,7 +74,7 @@ const LOAD = {
   callers: 128,
   burst: 16,
   registers: 2000,
-  seldom: 50,
+
   counters: 400,
   passing: 300,
   transacted: 600,
