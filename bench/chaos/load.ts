@@ -9,6 +9,8 @@ export interface LoadOptions {
   readonly burst: number;
   /** Keys of values without lifetimes, of counters, of values with lifetimes, and of what transactions write. */
   readonly registers: number;
+  /** Keys that are read often and written seldom, so that a replica mostly has what was written. */
+  readonly seldom: number;
   readonly counters: number;
   readonly passing: number;
   readonly transacted: number;
@@ -39,7 +41,9 @@ export class Load {
     [50, () => this.#ledger.getAndDelete(this.#register())],
     [70, () => this.#setIfNotExists()],
     [90, () => this.#compareAndSwap()],
-    [150, () => this.#put()],
+    [150, () => this.#put(this.#register())],
+    [1, () => this.#putSeldom()],
+    [60, () => this.#ledger.get(this.#seldom())],
     [10, () => this.#ledger.batchGet(this.#some(() => this.#register()))],
     [12, () => this.#batchPut()],
     [10, () => this.#ledger.batchDelete(this.#some(() => this.#register()))],
@@ -95,7 +99,7 @@ export class Load {
       dice -= share;
       if (dice < 0) return call();
     }
-    return this.#put();
+    return this.#put(this.#register());
   }
 
   #increment(): Promise<unknown> {
@@ -104,9 +108,14 @@ export class Load {
     return this.#ledger.increment(this.#key("n", this.#options.counters), by);
   }
 
-  #put(): Promise<unknown> {
-    const key = this.#register();
+  #put(key: string): Promise<unknown> {
     return this.#ledger.put(key, this.#latest(key));
+  }
+
+  #putSeldom(): Promise<unknown> {
+    const key = this.#seldom();
+    if (this.#random() < 0.3) return this.#put(key);
+    return this.#ledger.put(key, this.#latest(key), { ttlMs: 200 + below(this.#random, 1500) });
   }
 
   #setIfNotExists(): Promise<unknown> {
@@ -167,6 +176,10 @@ export class Load {
 
   #register(): string {
     return this.#key("k", this.#options.registers);
+  }
+
+  #seldom(): string {
+    return this.#key("q", this.#options.seldom);
   }
 
   #passing(): string {

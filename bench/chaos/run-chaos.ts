@@ -70,7 +70,16 @@ const FAULTS_PER_ROUND = 6;
 const PAIRED_SHARE = 0.5;
 /** Faults follow so soon on each other that replicas would hardly be read in between. */
 const READ_FROM_REPLICAS_MS = 200;
-const LOAD = { callers: 128, burst: 16, registers: 2000, counters: 400, passing: 300, transacted: 600, shelves: 20 };
+const LOAD = {
+  callers: 128,
+  burst: 16,
+  registers: 2000,
+  seldom: 50,
+  counters: 400,
+  passing: 300,
+  transacted: 600,
+  shelves: 20,
+};
 const MAX_EXAMPLES = 20;
 const CIRCUIT_REFUSAL = "CIRCUIT_OPEN ERR_CIRCUIT_OPEN";
 

@@ -18,7 +18,16 @@ const LATE_BUDGET_MS = 250;
 /** After a fault has ended. */
 const LONGEST_OUTAGE_MS = 30_000;
 const FAULTS_PER_ROUND = 5;
-const LOAD = { callers: 64, burst: 16, registers: 1000, counters: 200, passing: 150, transacted: 300, shelves: 10 };
+const LOAD = {
+  callers: 64,
+  burst: 16,
+  registers: 1000,
+  seldom: 50,
+  counters: 200,
+  passing: 150,
+  transacted: 300,
+  shelves: 10,
+};
 const ENGINE_OPTIONS = {
   timeouts: { connectMs: 1000, operationMs: OPERATION_MS },
   retry: { retries: 3, baseDelayMs: 10, maxDelayMs: 100, jitter: 0.3 },

@@ -2,8 +2,8 @@ import type { ConnectionError, StateError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
 import { keyHash } from "../../core/key-hash.js";
 import type { Batch } from "../batch.js";
+import { DividedBatch } from "../divided-batch.js";
 import { keysOf, type Request } from "../request.js";
-import { DividedBatch } from "./divided-batch.js";
 import { failAll, type Lane } from "./lane.js";
 
 /** Sends a batch, or the part of one that concerns the lane. */

@@ -142,6 +142,16 @@ export class Lane {
     return this.#connection.isIdle;
   }
 
+  /** As `WireConnection.sent`. */
+  get sent(): number {
+    return this.#connection.sent;
+  }
+
+  /** As `WireConnection.hasAnswered`. */
+  hasAnswered(sent: number): boolean {
+    return this.#connection.hasAnswered(sent);
+  }
+
   get hasUnsentBytes(): boolean {
     return this.#connection.hasUnsentBytes;
   }

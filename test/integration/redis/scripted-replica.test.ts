@@ -358,6 +358,33 @@ if (await redisIsThere("what a replica says of itself")) {
     });
   }
 
+  test("a read behind one whose value a replica sent damaged is asked of the primary behind that", async (t) => {
+    const scene = await openScene(t);
+    const { engine, primary, replica } = scene;
+    const writer = await createEngine(`redis://127.0.0.1:${primary.options.port}`);
+    t.after(() => writer.close());
+    await writer.put("a", "behind");
+    const behind = (await primary.getBuffer("state:a"))!;
+    await writer.put("a", "of the primary");
+    await until("it is read", () => isRead(scene));
+    const damaged = Buffer.from(behind);
+    damaged[damaged.length - 1]! ^= 1;
+    replica.data.set("state:a", damaged.toString("latin1"));
+    const held: (() => void)[] = [];
+    const { deliver } = replica;
+    replica.deliver = (reply, socket) => held.push(() => socket.write(reply));
+    const asked = (): number => replica.commands.filter((command) => command.includes("state:a")).length;
+    const first = engine.get("a");
+    await until("it has arrived there", () => asked() === 1);
+    replica.data.set("state:a", behind.toString("latin1"));
+    const second = engine.get("a");
+    await until("it has arrived there too", () => asked() === 2);
+    replica.deliver = deliver;
+    for (const send of held) send();
+    assert.deepEqual((await Promise.all([first, second])).map(String), ["of the primary", "of the primary"]);
+    assert.equal(engine.stats().operationsFailed, 0);
+  });
+
   test("options that name replicas of another kind or database are refused", async () => {
     const refused = async (backend: string, replicas: string[], message: RegExp): Promise<void> => {
       await assert.rejects(createEngine({ backend, replicas }), { code: "CONFIG", message });

@@ -1,19 +1,21 @@
 import type { ValueCodec } from "../../../codec/value-codec.js";
 import { type StateError, TimeoutError } from "../../../core/errors.js";
 import type { CanonicalKey } from "../../../core/key.js";
-import type { Batch, BatchOwner, UndecodedRead } from "../../batch.js";
+import type { Batch } from "../../batch.js";
+import { DividedBatch } from "../../divided-batch.js";
 import { LateAnswers } from "../../replicas/late-answers.js";
 import { Kind, keysOf, type Request } from "../../request.js";
 import { laneOf } from "../batch-spread.js";
-import { DividedBatch } from "../divided-batch.js";
 import { failAll, hostPortOf, type Lane } from "../lane.js";
+import { keysReadBy, ReadsAtPrimary } from "./reads-at-primary.js";
+import { ReadsElsewhere } from "./reads-elsewhere.js";
 import type { ChosenReplica, ReplicaSet } from "./replica-set.js";
 
 /** Hears of a batch's end where nothing waits for it. */
 const NOBODY = (): void => {};
 
 export interface ReplicaReadsOptions {
-  readonly replicas: Pick<ReplicaSet, "choose" | "writes" | "patienceMs">;
+  readonly replicas: Pick<ReplicaSet, "choose" | "over" | "writes" | "patienceMs">;
   /** Of the primary. */
   readonly lanes: () => readonly Lane[];
   readonly notConnected: () => StateError;
@@ -24,15 +26,20 @@ export interface ReplicaReadsOptions {
 /**
  * Sends reads to replicas, and everything else over the lane that it is for.
  *
- * A replica knows no order with the lanes. Reads of what this engine wrote and a replica may not have go over the lane. A
- * write of a key that is being read from a replica takes the read with it: it is sent over the lane in front of the write,
- * and what the replica answers does not count. So no write waits for a read, and a read never sees a later write. A
- * replica that has not answered in time is left, and the primary asked.
+ * A replica knows no order with the lanes, nor with another replica. Reads of what this engine wrote and a replica may not
+ * have go over the lane. A read of a key that is being read goes the same way as the one before it, to the same replica or
+ * over the lane. Whatever goes over the lane takes a read of its key that is with a replica with it: that is sent in front
+ * of it, and what the replica answers does not count. So no write waits for a read, a read never sees a later write, and
+ * the second of two reads never what was there before the first. A replica that has not answered in time is left, and the
+ * primary asked.
  */
 export class ReplicaReads {
   readonly #options: ReplicaReadsOptions;
-  /** Under way. */
+  /** Under way, in the order in which they were sent. */
   readonly #reads = new Set<ReadsElsewhere>();
+  readonly #atPrimary = new ReadsAtPrimary();
+  /** The replica that was asked last. */
+  #current: Lane | undefined;
   readonly #late: LateAnswers<Lane>;
 
   constructor(options: ReplicaReadsOptions) {
@@ -47,30 +54,8 @@ export class ReplicaReads {
 
   send(lane: Lane, batch: Batch, isPart: boolean): void {
     this.#noteWrites(batch, lane);
-    const replica = batch.reads.length === 0 ? undefined : this.#options.replicas.choose();
-    if (replica === undefined || !this.#divide(replica, batch, lane, isPart)) lane.send(batch, isPart);
-  }
-
-  /** False: the replica may be asked for none of its keys, and nothing was sent. */
-  #divide(replica: ChosenReplica, batch: Batch, lane: Lane, isPart: boolean): boolean {
-    const there: Request[] = [];
-    const here: Request[] = [];
-    for (const request of batch.reads) (replica.mayLack(request.key) ? here : there).push(request);
-    if (there.length === 0) return false;
-    const whole = new DividedBatch(batch, NOBODY);
-    const answered = this.#late.begin(replica.lane);
-    const elsewhere = new ReadsElsewhere(whole, there, this.#options.codec, (unanswered) => {
-      answered();
-      this.#reads.delete(elsewhere);
-      this.#askPrimary(unanswered, whole);
-    });
-    this.#reads.add(elsewhere);
-    const rest = withoutReads(batch, here, whole);
-    replica.lane.send(elsewhere.part, true);
-    if (rest !== undefined) lane.send(rest, isPart);
-    else if (!isPart) this.#options.onBatchEnded();
-    batch.stampWritten();
-    return true;
+    const replica = batch.reads.length === 0 ? undefined : this.#choose();
+    if (replica === undefined || !this.#divide(replica, batch, lane, isPart)) this.#takeAlong(lane, batch, isPart);
   }
 
   /** Whether this read is with a replica alone. */
@@ -83,7 +68,61 @@ export class ReplicaReads {
     this.#late.close();
   }
 
-  /** No write of their keys has been sent since: it would have taken them with it. */
+  /** The same one while it has something to answer: reads of the same keys follow each other there without a question. */
+  #choose(): ChosenReplica | undefined {
+    const { replicas } = this.#options;
+    const current = this.#reads.size > 0 ? this.#current : undefined;
+    return (current === undefined ? undefined : replicas.over(current)) ?? replicas.choose();
+  }
+
+  /** False: no replica may be asked for any of its keys, and nothing was sent. */
+  #divide(chosen: ChosenReplica, batch: Batch, lane: Lane, isPart: boolean): boolean {
+    const here: Request[] = [];
+    const there = new Map<Lane, Request[]>();
+    const probed = new Set(batch.probes.map(({ key }) => key));
+    this.#atPrimary.forgetAnswered();
+    for (const request of batch.reads) {
+      const replica = probed.has(request.key) ? undefined : this.#replicaFor(request.key, chosen);
+      const reads = replica === undefined ? here : there.get(replica);
+      if (reads === undefined) there.set(replica!, [request]);
+      else reads.push(request);
+    }
+    if (there.size === 0) return false;
+    const whole = new DividedBatch(batch, NOBODY);
+    const elsewhere = [...there].map(([replica, reads]) => this.#begin(replica, reads, whole));
+    const rest = withoutReads(batch, here, whole);
+    for (const { lane: replica, part } of elsewhere) replica.send(part, true);
+    if (rest !== undefined) this.#takeAlong(lane, rest, isPart);
+    else if (!isPart) this.#options.onBatchEnded();
+    batch.stampWritten();
+    return true;
+  }
+
+  /** The connection of the replica that may be asked for this key; undefined: the primary has to be. */
+  #replicaFor(key: CanonicalKey, chosen: ChosenReplica): Lane | undefined {
+    if (this.#atPrimary.has(key)) return undefined;
+    let replica: ChosenReplica | undefined = chosen;
+    for (const elsewhere of this.#reads) {
+      if (elsewhere.lane === chosen.lane || !elsewhere.isReading(key)) continue;
+      replica = this.#options.replicas.over(elsewhere.lane);
+      break;
+    }
+    return replica === undefined || replica.mayLack(key) ? undefined : replica.lane;
+  }
+
+  #begin(replica: Lane, reads: readonly Request[], whole: DividedBatch): ReadsElsewhere {
+    this.#current = replica;
+    const answered = this.#late.begin(replica);
+    const elsewhere = new ReadsElsewhere(replica, whole, reads, this.#options.codec, (unanswered) => {
+      answered();
+      this.#reads.delete(elsewhere);
+      this.#askPrimary(unanswered, whole);
+    });
+    this.#reads.add(elsewhere);
+    return elsewhere;
+  }
+
+  /** Nothing about their keys has been sent over a lane since: it would have taken them with it. */
   #askPrimary(unanswered: readonly Request[], whole: DividedBatch): void {
     const lanes = this.#options.lanes();
     const parts = new Map<Lane | undefined, Batch>();
@@ -95,8 +134,13 @@ export class ReplicaReads {
     }
     for (const [lane, part] of parts) {
       part.size = part.reads.length;
-      if (lane === undefined) failAll(part, this.#options.notConnected());
-      else lane.send(part, true);
+      if (lane === undefined) {
+        failAll(part, this.#options.notConnected());
+        continue;
+      }
+      const keys = this.#sendOver(lane, part, true);
+      // Reads of the same keys behind them at the same replica, which has answered in part only.
+      this.#recall(keys, lane);
     }
   }
 
@@ -109,105 +153,32 @@ export class ReplicaReads {
     };
     for (const group of [batch.deletes, batch.puts, batch.expiringPuts]) for (const { key } of group) note(key);
     for (const request of batch.others) if (request.kind !== Kind.ttl) for (const key of keysOf(request)) note(key);
-    for (const elsewhere of reads) {
+    this.#sendRecalled(lane);
+  }
+
+  #takeAlong(lane: Lane, batch: Batch, isPart: boolean): void {
+    if (this.#reads.size > 0) this.#recall(keysReadBy(batch), lane);
+    this.#sendOver(lane, batch, isPart);
+  }
+
+  #recall(keys: Iterable<CanonicalKey>, lane: Lane): void {
+    for (const key of keys) for (const elsewhere of this.#reads) elsewhere.recall(key);
+    this.#sendRecalled(lane);
+  }
+
+  #sendRecalled(lane: Lane): void {
+    for (const elsewhere of this.#reads) {
       const recalled = elsewhere.takeRecalled();
-      if (recalled !== undefined) lane.send(recalled, true);
+      if (recalled !== undefined) this.#sendOver(lane, recalled, true);
     }
   }
-}
 
-/** Reads that are with a replica. */
-class ReadsElsewhere implements BatchOwner {
-  readonly part: Batch;
-  readonly #whole: DividedBatch;
-  readonly #codec: Pick<ValueCodec, "isIntact">;
-  readonly #onEnded: (unanswered: readonly Request[]) => void;
-  /** Made at the first question: where nothing is written nobody asks. */
-  #indexes: Map<CanonicalKey, number> | undefined;
-  /** Sent to the primary meanwhile, or about to be. */
-  readonly #recalled = new Set<Request>();
-  #toBeSent: Request[] = [];
-  /** Answered are so many from the first on, and those that came before their turn. */
-  #inOrder = 0;
-  readonly #early = new Set<Request>();
-  readonly #failed: Request[] = [];
-
-  constructor(
-    whole: DividedBatch,
-    reads: readonly Request[],
-    codec: Pick<ValueCodec, "isIntact">,
-    onEnded: (unanswered: readonly Request[]) => void,
-  ) {
-    this.#whole = whole;
-    this.#codec = codec;
-    this.#onEnded = onEnded;
-    this.part = whole.newPart(this);
-    for (const request of reads) this.part.reads.push(request);
-    this.part.size = reads.length;
-  }
-
-  has(request: Request): boolean {
-    return this.#find(request.key) === request;
-  }
-
-  /** A write of this key is about to be sent: a read of it counts as the primary answers it. */
-  recall(key: CanonicalKey): void {
-    const request = this.#find(key);
-    if (request === undefined) return;
-    this.#recalled.add(request);
-    this.#toBeSent.push(request);
-  }
-
-  /** The read of this key, if the replica's answer to it counts and has not come. */
-  #find(key: CanonicalKey): Request | undefined {
-    const { reads } = this.part;
-    this.#indexes ??= new Map(reads.map((request, index) => [request.key, index]));
-    const index = this.#indexes.get(key);
-    if (index === undefined || index < this.#inOrder) return undefined;
-    const request = reads[index]!;
-    return this.#recalled.has(request) || this.#early.has(request) ? undefined : request;
-  }
-
-  takeRecalled(): Batch | undefined {
-    if (this.#toBeSent.length === 0) return undefined;
-    const batch = this.#whole.newPart();
-    batch.reads.push(...this.#toBeSent);
-    batch.size = this.#toBeSent.length;
-    this.#toBeSent = [];
-    return batch;
-  }
-
-  nowUs(): number {
-    return this.#whole.nowUs();
-  }
-
-  requestSucceeded(part: Batch, leader: Request, result: unknown): void {
-    if (this.#recalled.size > 0 && this.#recalled.has(leader)) return;
-    if (part.reads[this.#inOrder] === leader) this.#inOrder++;
-    else this.#early.add(leader);
-    this.#whole.requestSucceeded(part, leader, result);
-  }
-
-  requestFailed(_part: Batch, leader: Request, _error: StateError): void {
-    this.#failed.push(leader);
-  }
-
-  defersDecoding(part: Batch, rawBytes: number): boolean {
-    return this.#whole.defersDecoding(part, rawBytes);
-  }
-
-  batchCompleted(part: Batch): void {
-    if (part.undecoded !== undefined) part.undecoded = part.undecoded.filter((read) => this.#counts(read));
-    this.#onEnded(this.#failed.filter((leader) => !this.#recalled.has(leader)));
-    this.#whole.batchCompleted(part);
-  }
-
-  /** What is damaged must be known here: once it is decompressed the replica is out of the matter. */
-  #counts({ leader, stored, keyChecksum }: UndecodedRead): boolean {
-    if (this.#recalled.has(leader)) return false;
-    const isIntact = this.#codec.isIntact(stored, keyChecksum);
-    if (!isIntact) this.#failed.push(leader);
-    return isIntact;
+  /** @returns the keys of which it reads something */
+  #sendOver(lane: Lane, batch: Batch, isPart: boolean): ReadonlySet<CanonicalKey> {
+    const keys = keysReadBy(batch);
+    lane.send(batch, isPart);
+    this.#atPrimary.add(keys, lane);
+    return keys;
   }
 }
 

@@ -56,6 +56,8 @@ export class ReplicaSet {
     this.patienceMs = patienceFor(maxLagMs, context.operationTimeoutMs);
     const settings = { ...options, silenceMs: this.patienceMs };
     this.#replicas = addresses.map((address) => new Replica(address, settings));
+    // Under load an engine stays with one of them; many engines do not stay with the same.
+    this.#turn = Math.floor(Math.random() * addresses.length);
     const ask = (question: () => Promise<void>): RepeatedQuestion => new RepeatedQuestion(question, POSITION_POLL_MS);
     this.#questions = [
       ask(() => this.#askPrimary()),
@@ -83,14 +85,23 @@ export class ReplicaSet {
   choose(): ChosenReplica | undefined {
     const count = this.#replicas.length;
     for (let i = 0; i < count; i++) {
-      const replica = this.#replicas[this.#turn++ % count]!;
-      const { lane, progress } = replica;
-      if (lane === undefined || !this.#freshness.isFresh(progress)) continue;
-      const { writes } = this;
-      const { reached } = progress;
-      return { lane, mayLack: (key) => writes.mayLack(key, reached) };
+      const chosen = this.#readable(this.#replicas[this.#turn++ % count]!);
+      if (chosen !== undefined) return chosen;
     }
     return undefined;
+  }
+
+  /** The one that is read over this connection; undefined: it is not fresh enough any more. */
+  over(lane: Lane): ChosenReplica | undefined {
+    const replica = this.#replicas.find((other) => other.lane === lane);
+    return replica === undefined ? undefined : this.#readable(replica);
+  }
+
+  #readable({ lane, progress }: Replica): ChosenReplica | undefined {
+    if (lane === undefined || !this.#freshness.isFresh(progress)) return undefined;
+    const { writes } = this;
+    const { reached } = progress;
+    return { lane, mayLack: (key) => writes.mayLack(key, reached) };
   }
 
   async close(): Promise<void> {

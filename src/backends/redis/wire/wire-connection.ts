@@ -77,6 +77,8 @@ export class WireConnection {
   readonly #socket: Socket;
   readonly #slab = new ReadSlab();
   readonly #due = new Ring<Expectation>(64);
+  /** Expectations that there ever were. */
+  #sent = 0;
   readonly #freeSlabs: CommandSlab[] = [];
   /** Given to the socket, which says of one after the other that it has left. */
   readonly #leaving = new Ring<CommandSlab>(64);
@@ -129,6 +131,16 @@ export class WireConnection {
   /** Whether no reply is due: nothing would show that the peer has gone. */
   get isIdle(): boolean {
     return this.#state === "ready" && this.#due.size === 0;
+  }
+
+  /** How much was sent so far, for `hasAnswered`. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Whether nothing is due any more of what had been sent when `sent` was so much. */
+  hasAnswered(sent: number): boolean {
+    return this.#sent - this.#due.size >= sent;
   }
 
   /** Whether bytes still wait in this process. */
@@ -222,6 +234,7 @@ export class WireConnection {
 
   #expect(expectation: Expectation): void {
     if (this.#due.size === 0 && this.#state === "ready") this.#silence.begin();
+    this.#sent++;
     this.#due.push(expectation);
   }
 

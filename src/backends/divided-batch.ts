@@ -1,6 +1,6 @@
-import type { StateError } from "../../core/errors.js";
-import { Batch, type BatchOwner } from "../batch.js";
-import type { Request } from "../request.js";
+import type { StateError } from "../core/errors.js";
+import { Batch, type BatchOwner } from "./batch.js";
+import type { Request } from "./request.js";
 
 /** Answers for a batch whose parts are under way, each over a connection of its own. */
 export class DividedBatch implements BatchOwner {
