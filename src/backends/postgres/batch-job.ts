@@ -1,22 +1,18 @@
 import { ConnectionError, type StateError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
+import { keyHash } from "../../core/key-hash.js";
 import type { Batch } from "../batch.js";
 import { locateError, takeOutLost } from "../located-error.js";
 import { Kind, type PutDetail, type Request, type TransactionStep } from "../request.js";
 import { MAX_SCANNED_VALUE_BYTES } from "../scanned-values.js";
+import { askLifetimes, askWhetherThere } from "./asked-keys.js";
 import { Dialogs } from "./dialogs.js";
+import { dividedReads } from "./divided-reads.js";
 import { BACKEND } from "./errors.js";
-import {
-  type BatchProgress,
-  PositionalExchange,
-  PutExchange,
-  RemoveExchange,
-  ReplicaExchange,
-  ValuesExchange,
-} from "./exchanges.js";
+import { type BatchProgress, PutExchange, RemoveExchange, ReplicaExchange, ValuesExchange } from "./exchanges.js";
 import type { ChosenReplica, JobSurroundings } from "./job-surroundings.js";
+import { ReadKeys } from "./read-keys.js";
 import { valueAnswers } from "./value-answers.js";
-import { ProtocolError } from "./wire/message-reader.js";
 import { StatementSlab } from "./wire/statement-slab.js";
 import type { Exchange, WireSession } from "./wire/wire-session.js";
 
@@ -38,6 +34,8 @@ export interface JobOwner {
  */
 export class BatchJob implements BatchProgress {
   readonly batch: Batch;
+  /** The batch, or the one of which it is a part. */
+  readonly whole: Batch;
   readonly #surroundings: JobSurroundings;
   #others: readonly Request[];
   readonly #lifetimes: readonly Request[];
@@ -45,8 +43,7 @@ export class BatchJob implements BatchProgress {
   #session: WireSession | undefined;
   #open = 0;
   #stampedChunk = -1;
-  #reading: readonly (readonly Request[])[];
-  #readKeys: Set<CanonicalKey> | undefined;
+  #reading: ReadKeys;
   /** Reads that are with a replica, or that it has left unanswered. */
   #elsewhere: readonly Request[] = NONE;
   #isUnanswered = false;
@@ -57,15 +54,17 @@ export class BatchJob implements BatchProgress {
   /** Some of its reads are with a replica, which knows no order with the connection that it has. */
   readsElsewhere = false;
 
-  constructor(batch: Batch, surroundings: JobSurroundings, owner: JobOwner) {
+  /** @param whole of which the batch is a part */
+  constructor(batch: Batch, surroundings: JobSurroundings, owner: JobOwner, whole = batch) {
     this.batch = batch;
+    this.whole = whole;
     this.#surroundings = surroundings;
     this.#owner = owner;
     const { others } = batch;
     const hasLifetimes = others.some((request) => request.kind === Kind.ttl);
     this.#lifetimes = hasLifetimes ? others.filter((request) => request.kind === Kind.ttl) : NONE;
     this.#others = hasLifetimes ? others.filter((request) => request.kind !== Kind.ttl) : others;
-    this.#reading = [batch.reads, batch.probes, this.#lifetimes];
+    this.#reading = new ReadKeys(batch.reads, batch.probes, this.#lifetimes);
   }
 
   /** Nothing else may run on its connection meanwhile. */
@@ -79,7 +78,7 @@ export class BatchJob implements BatchProgress {
   }
 
   get hasReads(): boolean {
-    return this.#reading.some((group) => group.length > 0);
+    return !this.#reading.isEmpty;
   }
 
   /** Whether it has been sent, in part at least. */
@@ -99,18 +98,38 @@ export class BatchJob implements BatchProgress {
   }
 
   forEachReadKey(visit: (key: CanonicalKey) => void): void {
-    for (const group of this.#reading) {
-      for (let i = 0; i < group.length; i++) visit(group[i]!.key);
-    }
+    this.#reading.forEach(visit);
   }
 
   reads(key: CanonicalKey): boolean {
-    if (this.#readKeys === undefined) {
-      const keys = new Set<CanonicalKey>();
-      this.forEachReadKey((read) => keys.add(read));
-      this.#readKeys = keys;
-    }
-    return this.#readKeys.has(key);
+    return this.#reading.has(key);
+  }
+
+  /**
+   * Whether the primary is being asked for something of this key, or may be.
+   * @param hash of the key
+   */
+  readsAtPrimary(key: CanonicalKey, hash: number): boolean {
+    if (!this.#reading.hashes.has(hash)) return false;
+    return !this.readsElsewhere || !this.#elsewhere.some((request) => request.key === key);
+  }
+
+  /** Whether the primary is being asked there for something of a key that this one reads as well, or may be. */
+  readsWith(other: BatchJob): boolean {
+    if (!this.hasReads || !other.hasReads) return false;
+    if (!this.#reading.hashes.shareOneWith(other.#reading.hashes)) return false;
+    return !other.readsElsewhere || this.#reading.some((key) => other.readsAtPrimary(key, keyHash(key)));
+  }
+
+  /** As `dividedReads`; undefined also of one that does more than get values. */
+  divided(placeOf: (key: CanonicalKey) => object | undefined): readonly BatchJob[] | undefined {
+    const { batch } = this;
+    if (this.#hasLeftPrimary || this.hasWrites || batch.probes.length + this.#lifetimes.length > 0) return undefined;
+    return dividedReads(batch, placeOf)?.map((part) => {
+      const job = new BatchJob(part, this.#surroundings, this.#owner, batch);
+      job.isStale = this.isStale;
+      return job;
+    });
   }
 
   send(session: WireSession): void {
@@ -164,8 +183,7 @@ export class BatchJob implements BatchProgress {
       this.#end();
     } else if (!this.#hasLeftPrimary) {
       this.#hasLeftPrimary = true;
-      this.#reading = [this.#elsewhere];
-      this.#readKeys = undefined;
+      this.#reading = new ReadKeys(this.#elsewhere);
       this.#owner.leftPrimary(this);
       if (this.#isUnanswered) this.#askAgain();
     }
@@ -182,8 +200,7 @@ export class BatchJob implements BatchProgress {
 
   /** Until now whoever writes one of these keys has waited; from now on its place keeps the order. */
   #askAgain(): void {
-    this.#reading = [this.#elsewhere];
-    this.#readKeys = undefined;
+    this.#reading = new ReadKeys(this.#elsewhere);
     this.readsElsewhere = false;
     this.#owner.unanswered(this);
   }
@@ -208,9 +225,10 @@ export class BatchJob implements BatchProgress {
 
   #encode(slab: StatementSlab, session: WireSession, exchanges: Exchange[]): void {
     const { batch } = this;
-    this.#probe(slab, session, this.#kept(batch.probes), exchanges);
+    const { probe, timeToLive } = this.#surroundings.statements();
+    askWhetherThere(this, slab, session, probe, this.#kept(batch.probes), exchanges);
     this.#read(slab, session, this.#readHere(this.#kept(batch.reads)), exchanges);
-    this.#askLifetimes(slab, session, this.#kept(this.#lifetimes), exchanges);
+    askLifetimes(this, slab, session, timeToLive, this.#kept(this.#lifetimes), exchanges);
     for (const run of this.#statements(batch.deletes)) this.#remove(slab, session, run, exchanges);
     if (batch.mostTogether < batch.puts.length + batch.expiringPuts.length) {
       for (const run of this.#statements([...batch.puts, ...batch.expiringPuts])) {
@@ -238,14 +256,15 @@ export class BatchJob implements BatchProgress {
 
   /** Sends to a replica what it has for sure, and gives back the rest; undefined: nothing was sent. */
   #readReplica(reads: readonly Request[]): readonly Request[] | undefined {
-    const { replicas, isBeingWritten } = this.#surroundings;
+    const { replicas, isBeingWritten, isBeingRead } = this.#surroundings;
     const replica = reads.length === 0 ? undefined : replicas?.choose();
     if (replica === undefined) return undefined;
     const { session } = replica;
     const rest: Request[] = [];
     const there: Request[] = [];
     for (const request of reads) {
-      (isBeingWritten(request.key) || replica.mayLack(request.key) ? rest : there).push(request);
+      const { key } = request;
+      (isBeingWritten(key) || isBeingRead(key, this) || replica.mayLack(key) ? rest : there).push(request);
     }
     if (there.length === 0) return undefined;
     const slab = session.takeSlab(() => this.#newSlab());
@@ -291,34 +310,6 @@ export class BatchJob implements BatchProgress {
       new ReplicaExchange(this, reads, scanned, answer, uncertain, (unanswered) => {
         answered();
         this.#replicaEnded(unanswered);
-      }),
-    );
-  }
-
-  #probe(slab: StatementSlab, session: WireSession, probes: readonly Request[], exchanges: Exchange[]): void {
-    if (probes.length === 0) return;
-    slab.begin(this.#surroundings.statements().probe, 1, session.prepared);
-    slab.keys(probes);
-    slab.execute();
-    slab.sync();
-    exchanges.push(
-      new PositionalExchange(this, probes, (request, _index, _bytes, _at, length) => {
-        this.batch.succeed(request, length === 1);
-      }),
-    );
-  }
-
-  #askLifetimes(slab: StatementSlab, session: WireSession, asked: readonly Request[], exchanges: Exchange[]): void {
-    if (asked.length === 0) return;
-    slab.begin(this.#surroundings.statements().timeToLive, 1, session.prepared);
-    slab.keys(asked);
-    slab.execute();
-    slab.sync();
-    exchanges.push(
-      new PositionalExchange(this, asked, (request, _index, bytes, at, length) => {
-        if (length >= 0 && length !== 8) throw new ProtocolError("a column of another length");
-        const leftMs = length < 0 ? null : bytes.readDoubleBE(at);
-        this.batch.succeed(request, leftMs !== null && leftMs < 0 ? Number.POSITIVE_INFINITY : roundedUp(leftMs));
       }),
     );
   }
@@ -389,8 +380,4 @@ function isWanted(leader: Request): boolean {
     if (!request.settled) return true;
   }
   return false;
-}
-
-function roundedUp(ms: number | null): number | null {
-  return ms === null ? null : Math.ceil(ms);
 }

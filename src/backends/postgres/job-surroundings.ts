@@ -29,4 +29,6 @@ export interface JobSurroundings extends ValueLimits {
   statements(): Statements;
   /** Whether a batch that writes this key is on its way. */
   isBeingWritten(key: CanonicalKey): boolean;
+  /** Whether a batch that came before this job is asking the primary for something of this key. */
+  isBeingRead(key: CanonicalKey, job: object): boolean;
 }

@@ -16,9 +16,10 @@ interface Writer {
 }
 
 /**
- * Which connection a batch takes. Batches that have a key in common, one of which writes it, go over the same
- * connection, one behind the other; where that is impossible the later one waits, and all after it. So the order of
- * each key is that of the calls, and everything else runs side by side.
+ * Which connection a batch takes. Batches that have a key in common go over the same connection, one behind the other;
+ * where that is impossible the later one waits, and all after it. So the order of each key is that of the calls, and
+ * everything else runs side by side. That is for batches that only read it as well: of two reads side by side the first
+ * may wait, for a lock of the batch in front of it, until after another program's write that the second did not see.
  */
 export class Placement {
   readonly #lanes: readonly Lane[];
@@ -51,6 +52,16 @@ export class Placement {
     return this.#writers.find(key, keyHash(key)) !== undefined;
   }
 
+  /** Whether one that came before this job is asking the primary for something of this key. */
+  isBeingRead(key: CanonicalKey, job: object): boolean {
+    const hash = keyHash(key);
+    for (const { job: other } of this.#placed) {
+      if (other === job) return false;
+      if (other.readsAtPrimary(key, hash)) return true;
+    }
+    return false;
+  }
+
   laneOf(job: BatchJob): Lane | undefined {
     return this.#placed.find((placed) => placed.job === job)?.lane;
   }
@@ -81,6 +92,12 @@ export class Placement {
     while (this.#held.length > 0 && !this.#isBarred()) {
       const job = this.#held[0]!;
       const lane = this.#choose(job);
+      if (lane === "several") {
+        const parts = job.divided((key) => this.#laneOfKey(key));
+        if (parts === undefined) return;
+        this.#held.splice(0, 1, ...parts);
+        continue;
+      }
       if (lane === undefined) return;
       this.#held.shift();
       const placed = { job, lane };
@@ -97,10 +114,10 @@ export class Placement {
     return jobs;
   }
 
-  /** undefined: it has to wait. */
-  #choose(job: BatchJob): Lane | undefined {
+  /** undefined: it has to wait, and so it has for several, unless it can be divided. */
+  #choose(job: BatchJob): Lane | "several" | undefined {
     const needed = this.#placed.length === 0 ? undefined : this.#laneBefore(job);
-    if (needed === "several") return undefined;
+    if (needed === "several") return needed;
     if (needed !== undefined) return needed.isOpen ? needed : undefined;
     let best: Lane | undefined;
     const count = this.#lanes.length;
@@ -127,6 +144,12 @@ export class Placement {
       job.forEachReadKey(meetWriter);
       job.forEachWrittenKey(meetWriter);
     }
+    if (job.hasReads) {
+      for (const placed of this.#placed) {
+        if (found === "several") break;
+        if (placed.lane !== found && job.readsWith(placed.job)) meet(placed);
+      }
+    }
     if (!job.hasWrites) return found;
     for (const placed of this.#placed) {
       const other = placed.job;
@@ -140,6 +163,14 @@ export class Placement {
       else meet(placed);
     }
     return found;
+  }
+
+  /** Where something is asked of this key; all that is goes over one. */
+  #laneOfKey(key: CanonicalKey): Lane | undefined {
+    const hash = keyHash(key);
+    const writer = this.#writers.find(key, hash);
+    if (writer !== undefined) return writer.placed.lane;
+    return this.#placed.find(({ job }) => job.readsAtPrimary(key, hash))?.lane;
   }
 
   #noteWriter(key: CanonicalKey, placed: Placed): void {

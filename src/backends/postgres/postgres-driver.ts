@@ -161,7 +161,7 @@ export class PostgresDriver implements Driver {
   abandon(batch: Batch): void {
     const placement = this.#opened?.placement;
     placement?.forEachJob((job) => {
-      if (job.batch !== batch) return;
+      if (job.whole !== batch) return;
       if (job.isSent) placement.laneOf(job)?.abandon(job);
       else job.isStale = true;
     });
@@ -302,6 +302,7 @@ export class PostgresDriver implements Driver {
         maxSentBytes: this.#options.maxSentBytes,
         statements: cachedStatements(tables, now),
         isBeingWritten: (key) => placement.isBeingWritten(key),
+        isBeingRead: (key, job) => placement.isBeingRead(key, job),
         ...(replicas === undefined ? {} : { replicas }),
       },
       scans: new TableScans(calls, context, tables, now, maxStoredBytes),

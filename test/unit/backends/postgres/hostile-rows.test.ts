@@ -30,7 +30,8 @@ function exchangeOf(request: Request): Exchange {
   const statements = cachedStatements(tableNames(undefined), () => "now()");
   const limits = { codec, keyPrefix: "p:", maxValueBytes: LIMIT, maxStoredBytes: LIMIT };
   const owner = { leftPrimary() {}, unanswered() {}, ended() {} };
-  new BatchJob(batch, { ...limits, statements, isBeingWritten: () => false }, owner).send(session);
+  const order = { isBeingWritten: () => false, isBeingRead: () => false };
+  new BatchJob(batch, { ...limits, ...order, statements }, owner).send(session);
   assert.equal(sent.length, 1);
   return sent[0]!;
 }
