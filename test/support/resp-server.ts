@@ -120,6 +120,8 @@ export class RespServer {
       case "INFO":
         return bulk("# Server\r\nredis_version:5.0.0\r\n");
       case "CLIENT":
+        if (rest[0] === "KILL") return ":0\r\n";
+        return rest[0] === "ID" ? "-ERR unknown subcommand 'ID'\r\n" : "+OK\r\n";
       case "AUTH":
       case "SELECT":
       case "MULTI":

@@ -10,9 +10,9 @@ import { isOfReplica, isPassing } from "./redis-errors.js";
 import { type EncodedBatch, encodeBatch, encodeSwap } from "./wire/batch-encoder.js";
 import { BatchReader } from "./wire/batch-reader.js";
 import { CommandSlab, encodedCommand } from "./wire/command-slab.js";
-import { type ConnectionIdentity, type ServerFacts, shakeHands } from "./wire/handshake.js";
+import { type ConnectionIdentity, isCountOrRefusal, type ServerFacts, shakeHands } from "./wire/handshake.js";
 import type { TlsMaterial } from "./wire/open-socket.js";
-import type { ErrorReply } from "./wire/protocol-error.js";
+import { ErrorReply } from "./wire/protocol-error.js";
 import type { ReaderContext } from "./wire/reader-context.js";
 import { type Reply, ReplyParser } from "./wire/reply-parser.js";
 import { type Expectation, WireConnection } from "./wire/wire-connection.js";
@@ -211,7 +211,9 @@ export class Lane {
     this.#isUsed = true;
     const slab = this.#connection.takeSlab(this.#newSlab);
     slab.constant(PING);
-    this.#sendForReply(slab, () => {});
+    this.#sendForReply(slab, (reply) => {
+      if (!(reply instanceof StateError || reply instanceof ErrorReply)) this.#mustFit("PING", reply === "PONG");
+    });
   }
 
   /**
@@ -225,7 +227,7 @@ export class Lane {
     this.#sendForReply(slab, (reply) => {
       if (reply instanceof StateError) return;
       if (isPassing(reply)) setTimeout(() => this.end(connection, done), ASK_AGAIN_MS).unref();
-      else done();
+      else if (this.#mustFit("CLIENT KILL", isCountOrRefusal(reply))) done();
     });
   }
 
@@ -243,6 +245,14 @@ export class Lane {
 
   destroy(cause: StateError): void {
     this.#connection.destroy(cause);
+  }
+
+  /** One reply too many, and each is taken for the answer to another question. */
+  #mustFit(question: string, fits: boolean): boolean {
+    if (fits) return true;
+    const message = `${hostPortOf(this.address)}: the replies cannot be trusted any more: not the answer to ${question}`;
+    this.destroy(new ConnectionError(message, { backend: "redis", reason: "ERR_CONNECTION", retryable: true }));
+    return false;
   }
 
   #closed(cause: StateError): void {

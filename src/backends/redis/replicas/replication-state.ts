@@ -1,6 +1,7 @@
 import { ConnectionError } from "../../../core/errors.js";
 import { type ClockDistance, clockDistance } from "../../replicas/clock-distance.js";
 import { hostPortOf, type Lane } from "../lane.js";
+import { INFO_HEAD } from "../wire/handshake.js";
 import { ErrorReply } from "../wire/protocol-error.js";
 import type { Reply } from "../wire/reply-parser.js";
 
@@ -15,9 +16,6 @@ export interface ReplicationState {
   readonly offset: bigint;
   readonly clock: ClockDistance;
 }
-
-/** In RESP3 the kind of text stands before it. Servers that know no sections give others, or all of them. */
-const INFO_HEAD = /^(?:txt:)?# [A-Z]\w*\r\n/;
 
 /**
  * Behind all that was sent over the lane before, so that a primary's offset is at least that of the writes among it.

@@ -25,6 +25,9 @@ export interface ServerFacts extends ConnectionIdentity {
 
 type Ask = (...args: string[]) => Promise<Reply>;
 
+/** In RESP3 the kind of text stands before it. Servers that know no sections give others, or all of them. */
+export const INFO_HEAD = /^(?:txt:)?# [A-Z]\w*\r\n/;
+
 /** First words of refusals that last until somebody changes the server's or our settings. */
 const LASTING = new Set(["WRONGPASS", "NOAUTH", "NOPERM", "DENIED"]);
 
@@ -82,7 +85,7 @@ export async function shakeHands(
   ended: readonly ConnectionIdentity[] = [],
 ): Promise<ServerFacts> {
   const greeting = await logIn(ask, login, 3);
-  const [ping, msetex, info, clientId] = await Promise.all([
+  const [ping, msetex, info, clientId, ...named] = await Promise.all([
     ask("PING"),
     ask("COMMAND", "INFO", "MSETEX"),
     ask("INFO", "server"),
@@ -92,12 +95,15 @@ export async function shakeHands(
     ask("CLIENT", "SETINFO", "LIB-VER", libraryVersion),
   ]);
   accept("PING", ping);
+  for (const reply of named) mustFit("CLIENT SETINFO", reply === "OK" || reply instanceof ErrorReply);
   const identity = identityOf(info, clientId);
   const { runId } = identity;
   for (const previous of ended) {
     // The id of a connection to another run of the server may be somebody else's by now.
     if (previous.clientId === undefined || runId === undefined || previous.runId !== runId) continue;
-    refuseForNow("CLIENT KILL", await ask("CLIENT", "KILL", "ID", String(previous.clientId)));
+    const reply = await ask("CLIENT", "KILL", "ID", String(previous.clientId));
+    refuseForNow("CLIENT KILL", reply);
+    mustFit("CLIENT KILL", isCountOrRefusal(reply));
   }
   const facts = greeting ?? infoLines(info);
   return {
@@ -119,8 +125,9 @@ export async function askIdentity(ask: Ask): Promise<ConnectionIdentity> {
 function identityOf(info: Reply, clientId: Reply): ConnectionIdentity {
   refuseForNow("INFO", info);
   refuseForNow("CLIENT ID", clientId);
-  if (!(Buffer.isBuffer(info) || typeof info === "string" || info instanceof ErrorReply))
-    throw new ProtocolError("INFO: not a text");
+  const isText = Buffer.isBuffer(info) || typeof info === "string";
+  mustFit("INFO", info instanceof ErrorReply || (isText && INFO_HEAD.test(String(info))));
+  mustFit("CLIENT ID", isCountOrRefusal(clientId));
   return {
     clientId: typeof clientId === "number" ? clientId : undefined,
     runId: infoLines(info).get("run_id"),
@@ -134,6 +141,16 @@ function accept(step: string, reply: Reply): void {
 /** A server that will not at all is taken as it is, one that will soon is asked again. */
 function refuseForNow(step: string, reply: Reply): void {
   if (isPassing(reply)) throw new HandshakeRefused(step, reply);
+}
+
+/** How many there are, or which one; or that the server does not tell, or do it. */
+export function isCountOrRefusal(reply: Reply): boolean {
+  return typeof reply === "number" || reply instanceof ErrorReply;
+}
+
+/** After one reply too many each is taken for the answer to another question, and the last for that to the first batch. */
+function mustFit(step: string, fits: boolean): void {
+  if (!fits) throw new ProtocolError(`${step}: not its answer`);
 }
 
 function pairs(reply: readonly Reply[]): Map<string, string> {
