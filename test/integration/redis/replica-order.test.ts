@@ -3,23 +3,21 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { createEngine, type Engine } from "../../../src/index.js";
-import { type FaultProxy, startFaultProxy, startRedis } from "../../../src/testing/index.js";
+import { startRedis } from "../../../src/testing/index.js";
 import { nothingEscapes } from "../../support/outcomes.js";
+import { type StallingRelay, startStallingRelay } from "../../support/stalling-relay.js";
 import { redisIsThere, type TestScope } from "../../support/stores.js";
 import { until } from "../../support/until.js";
-
-/** Longer than anything that is to happen before what is late arrives. */
-const LATE_MS = 800;
 
 interface Scene {
   readonly engine: Engine;
   /** Another program, at the primary itself. */
   readonly other: Redis;
   /** On the way of the engine to the primary, and to each replica. */
-  readonly toPrimary: FaultProxy;
-  readonly toReplicas: readonly FaultProxy[];
+  readonly toPrimary: StallingRelay;
+  readonly toReplicas: readonly StallingRelay[];
   /** Over them the replicas follow. */
-  readonly links: readonly FaultProxy[];
+  readonly links: readonly StallingRelay[];
   readonly replicas: readonly Redis[];
 }
 
@@ -32,25 +30,20 @@ async function openScene(t: TestScope, replicaCount: number): Promise<Scene> {
     t.after(() => redis.disconnect());
     return redis;
   };
-  const proxyTo = async (port: number): Promise<FaultProxy> => {
-    const proxy = await startFaultProxy(port);
-    t.after(() => proxy.close());
-    return proxy;
-  };
   const primary = await startRedis({ args: ["--repl-diskless-sync-delay", "0"] });
   t.after(() => primary.stop());
-  const links: FaultProxy[] = [];
-  const toReplicas: FaultProxy[] = [];
+  const links: StallingRelay[] = [];
+  const toReplicas: StallingRelay[] = [];
   const replicas: Redis[] = [];
   for (let i = 0; i < replicaCount; i++) {
-    const link = await proxyTo(primary.port);
+    const link = await startStallingRelay(t, primary.port);
     const replica = await startRedis({ args: ["--replicaof", `127.0.0.1 ${link.port}`] });
     t.after(() => replica.stop());
     links.push(link);
-    toReplicas.push(await proxyTo(replica.port));
+    toReplicas.push(await startStallingRelay(t, replica.port));
     replicas.push(client(replica.port));
   }
-  const toPrimary = await proxyTo(primary.port);
+  const toPrimary = await startStallingRelay(t, primary.port);
   const engine = await createEngine({
     backend: `redis://127.0.0.1:${toPrimary.port}`,
     replicas: toReplicas.map(({ port }) => `redis://127.0.0.1:${port}`),
@@ -89,15 +82,16 @@ if (await redisIsThere("the order of reads from replicas")) {
     await allAreRead(scene, "a");
     // They take turns, so that the first read goes to the slower one in one of two rounds.
     for (const slower of toReplicas) {
-      await slower.set({ toServer: { delayMs: LATE_MS } });
+      slower.stall("questions");
       const first = text(engine.get("a"));
       await delay(20);
       const second = text(engine.get("a"));
       await delay(100);
       await other.set("a", "new");
+      await replicasHave(scene, "a", "new");
+      slower.resume();
       const seen = `${await first}, ${await second}`;
       assert.ok(["old, old", "old, new", "new, new"].includes(seen), seen);
-      await slower.clear();
       await other.set("a", "old");
       await replicasHave(scene, "a", "old");
     }
@@ -108,18 +102,21 @@ if (await redisIsThere("the order of reads from replicas")) {
     const { engine, other, toPrimary, links, replicas } = scene;
     await allAreRead(scene, "a");
     const before = await readsServed(replicas[0]!);
-    await links[0]!.set({ toClient: { delayMs: 200 } });
+    links[0]!.stall();
     await engine.put("a", "old");
     // The primary is asked where it is.
-    await delay(120);
-    await toPrimary.set({ toServer: { delayMs: LATE_MS } });
+    await delay(300);
+    toPrimary.stall("questions");
     const first = text(engine.get("a"));
-    await replicasHave(scene, "a", await other.get("a").then(String));
+    await delay(20);
+    links[0]!.resume();
+    await replicasHave(scene, "a", String(await other.get("a")));
     // The replica is asked where it is.
-    await delay(150);
+    await delay(200);
     const second = text(engine.get("a"));
     await delay(50);
     await other.set("a", "new");
+    toPrimary.resume();
     const seen = `${await first}, ${await second}`;
     assert.ok(["old, old", "old, new", "new, new"].includes(seen), seen);
     assert.equal(await readsServed(replicas[0]!), before, "the second went behind the first");
@@ -131,16 +128,18 @@ if (await redisIsThere("the order of reads from replicas")) {
   ] as const) {
     test(`${name}, which the primary answers, does not overtake a read that is with a replica`, async (t) => {
       const scene = await openScene(t, 1);
-      const { engine, other, toReplicas } = scene;
+      const { engine, other, toReplicas, replicas } = scene;
       await other.set("a", "old");
       await replicasHave(scene, "a", "old");
       await allAreRead(scene, "a");
-      await toReplicas[0]!.set({ toServer: { delayMs: LATE_MS } });
+      toReplicas[0]!.stall("questions");
       const first = text(engine.get("a"));
       await delay(20);
       const second = ask(engine);
-      await delay(100);
+      await delay(50);
       await other.del("a");
+      await until("the replica knows", async () => (await replicas[0]!.exists("a")) === 0);
+      toReplicas[0]!.resume();
       const seen = `${await first}, ${await second}`;
       assert.ok(["old, true", "old, false", "undefined, false"].includes(seen), seen);
     });
@@ -154,12 +153,13 @@ if (await redisIsThere("the order of reads from replicas")) {
         await replicasHave(scene, "a", "old");
         await allAreRead(scene, "a");
         const before = await readsServed(replicas[0]!);
-        await toPrimary.set({ toServer: { delayMs: LATE_MS } });
+        toPrimary.stall("questions");
         const first = ask(engine);
         if (!isTogether) await delay(20);
         const second = text(engine.get("a"));
         await delay(100);
         await other.del("a");
+        toPrimary.resume();
         const seen = `${await first}, ${await second}`;
         assert.ok(["true, old", "true, undefined", "false, undefined"].includes(seen), seen);
         assert.equal(await readsServed(replicas[0]!), before, "it was asked of the primary alone");
