@@ -3,7 +3,7 @@ const WORDS = 256;
 
 /**
  * Hashes of the keys of a batch, for the question whether another has one of them. Where hashes are equal keys are taken
- * to be; so the answer may be yes for one pair of batches in some ten thousand that have none in common.
+ * to be; so the answer is yes for one in some hundred thousand pairs of batches of 128 that have none in common.
  */
 export class KeyHashes {
   readonly #hashes: Int32Array;
