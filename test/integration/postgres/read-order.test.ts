@@ -20,19 +20,25 @@ async function connected(t: TestScope, url: string): Promise<Client> {
   return client;
 }
 
+/** An engine, and another program at the same server. */
+async function openScene(t: TestScope) {
+  nothingEscapes(t);
+  const server = await startPostgres();
+  t.after(() => server.stop());
+  const engine = await createEngine({ backend: server.url, timeouts: { operationMs: 60_000 } });
+  t.after(() => engine.close());
+  const other = await createEngine({ backend: server.url });
+  t.after(() => other.close());
+  return { server, engine, other };
+}
+
 if (await postgresIsThere("the order of reads on PostgreSQL")) {
   for (const order of [
     [0, 1, 2],
     [2, 1, 0],
   ]) {
     test(`reads of a key see another program's writes in their order, each behind a lock of its own (released ${order})`, async (t) => {
-      nothingEscapes(t);
-      const server = await startPostgres();
-      t.after(() => server.stop());
-      const engine = await createEngine({ backend: server.url, timeouts: { operationMs: 60_000 } });
-      t.after(() => engine.close());
-      const other = await createEngine({ backend: server.url });
-      t.after(() => other.close());
+      const { server, engine, other } = await openScene(t);
       for (const row of order) await other.put(`row ${row}`, "");
       await other.put("read", "0");
       const holders: Client[] = [];
@@ -71,13 +77,7 @@ if (await postgresIsThere("the order of reads on PostgreSQL")) {
     { others: 300_000, share: 0.01 },
   ]) {
     test(`reads of a key, called in many batches at once, never go back behind what another program has written (${others} keys beside)`, async (t) => {
-      nothingEscapes(t);
-      const server = await startPostgres();
-      t.after(() => server.stop());
-      const engine = await createEngine({ backend: server.url, timeouts: { operationMs: 60_000 } });
-      t.after(() => engine.close());
-      const other = await createEngine({ backend: server.url });
-      t.after(() => other.close());
+      const { engine, other } = await openScene(t);
       const written = Array.from({ length: 50 }, (_, i) => `written ${i}`);
       await other.batchPut(written.map((key) => [key, "0"] as const));
       let isOver = false;
