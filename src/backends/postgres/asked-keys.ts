@@ -1,58 +1,50 @@
+import type { Batch } from "../batch.js";
 import type { Request } from "../request.js";
 import { type BatchProgress, PositionalExchange } from "./exchanges.js";
 import type { Statements } from "./statements.js";
 import { ProtocolError } from "./wire/message-reader.js";
 import type { StatementSlab } from "./wire/statement-slab.js";
-import type { Exchange, WireSession } from "./wire/wire-session.js";
+import type { WireSession } from "./wire/wire-session.js";
 
-/** contains: one statement for all of them. */
-export function askWhetherThere(
-  progress: BatchProgress,
-  slab: StatementSlab,
-  session: WireSession,
-  statement: Statements["probe"],
-  probes: readonly Request[],
-  exchanges: Exchange[],
-): void {
-  if (probes.length === 0) return;
-  askAbout(probes, slab, session, statement);
-  exchanges.push(
-    new PositionalExchange(progress, probes, (request, _index, _bytes, _at, length) => {
-      progress.batch.succeed(request, length === 1);
-    }),
-  );
+/** `length` -1: null */
+type AnswerKey = (batch: Batch, request: Request, bytes: Buffer, at: number, length: number) => void;
+
+/** What one statement asks about keys, of which each is answered by a row. */
+export interface Question {
+  readonly statement: (statements: Statements) => Statements["probe" | "timeToLive"];
+  readonly answer: AnswerKey;
 }
 
-/** ttl: one statement for all of them. */
-export function askLifetimes(
-  progress: BatchProgress,
-  slab: StatementSlab,
-  session: WireSession,
-  statement: Statements["timeToLive"],
-  asked: readonly Request[],
-  exchanges: Exchange[],
-): void {
-  if (asked.length === 0) return;
-  askAbout(asked, slab, session, statement);
-  exchanges.push(
-    new PositionalExchange(progress, asked, (request, _index, bytes, at, length) => {
-      if (length >= 0 && length !== 8) throw new ProtocolError("a column of another length");
-      const leftMs = length < 0 ? null : bytes.readDoubleBE(at);
-      progress.batch.succeed(request, leftMs !== null && leftMs < 0 ? Number.POSITIVE_INFINITY : roundedUp(leftMs));
-    }),
-  );
-}
+export const CONTAINS: Question = {
+  statement: ({ probe }) => probe,
+  answer: (batch, request, _bytes, _at, length) => batch.succeed(request, length === 1),
+};
 
-function askAbout(
+export const TTL: Question = {
+  statement: ({ timeToLive }) => timeToLive,
+  answer: (batch, request, bytes, at, length) => {
+    if (length >= 0 && length !== 8) throw new ProtocolError("a column of another length");
+    const leftMs = length < 0 ? null : bytes.readDoubleBE(at);
+    batch.succeed(request, leftMs !== null && leftMs < 0 ? Number.POSITIVE_INFINITY : roundedUp(leftMs));
+  },
+};
+
+/** Writes the statement; the result takes its answer. */
+export function ask(
+  { statement, answer }: Question,
   requests: readonly Request[],
+  progress: BatchProgress,
   slab: StatementSlab,
-  session: WireSession,
-  statement: Statements["probe" | "timeToLive"],
-): void {
-  slab.begin(statement, 1, session.prepared);
+  { prepared }: WireSession,
+  statements: Statements,
+): PositionalExchange {
+  slab.begin(statement(statements), 1, prepared);
   slab.keys(requests);
   slab.execute();
   slab.sync();
+  return new PositionalExchange(progress, requests, (request, _index, bytes, at, length) => {
+    answer(progress.batch, request, bytes, at, length);
+  });
 }
 
 function roundedUp(ms: number | null): number | null {

@@ -5,7 +5,7 @@ import type { Batch } from "../batch.js";
 import { locateError, takeOutLost } from "../located-error.js";
 import { Kind, type PutDetail, type Request, type TransactionStep } from "../request.js";
 import { MAX_SCANNED_VALUE_BYTES } from "../scanned-values.js";
-import { askLifetimes, askWhetherThere } from "./asked-keys.js";
+import { ask, CONTAINS, type Question, TTL } from "./asked-keys.js";
 import { Dialogs } from "./dialogs.js";
 import { dividedReads } from "./divided-reads.js";
 import { BACKEND } from "./errors.js";
@@ -225,10 +225,9 @@ export class BatchJob implements BatchProgress {
 
   #encode(slab: StatementSlab, session: WireSession, exchanges: Exchange[]): void {
     const { batch } = this;
-    const { probe, timeToLive } = this.#surroundings.statements();
-    askWhetherThere(this, slab, session, probe, this.#kept(batch.probes), exchanges);
+    this.#ask(CONTAINS, this.#kept(batch.probes), slab, session, exchanges);
     this.#read(slab, session, this.#readHere(this.#kept(batch.reads)), exchanges);
-    askLifetimes(this, slab, session, timeToLive, this.#kept(this.#lifetimes), exchanges);
+    this.#ask(TTL, this.#kept(this.#lifetimes), slab, session, exchanges);
     for (const run of this.#statements(batch.deletes)) this.#remove(slab, session, run, exchanges);
     if (batch.mostTogether < batch.puts.length + batch.expiringPuts.length) {
       for (const run of this.#statements([...batch.puts, ...batch.expiringPuts])) {
@@ -312,6 +311,17 @@ export class BatchJob implements BatchProgress {
         this.#replicaEnded(unanswered);
       }),
     );
+  }
+
+  #ask(
+    question: Question,
+    requests: readonly Request[],
+    slab: StatementSlab,
+    session: WireSession,
+    exchanges: Exchange[],
+  ): void {
+    if (requests.length === 0) return;
+    exchanges.push(ask(question, requests, this, slab, session, this.#surroundings.statements()));
   }
 
   #remove(slab: StatementSlab, session: WireSession, deletes: readonly Request[], exchanges: Exchange[]): void {

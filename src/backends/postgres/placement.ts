@@ -17,9 +17,10 @@ interface Writer {
 
 /**
  * Which connection a batch takes. Batches that have a key in common go over the same connection, one behind the other;
- * where that is impossible the later one waits, and all after it. So the order of each key is that of the calls, and
- * everything else runs side by side. That is for batches that only read it as well: of two reads side by side the first
- * may wait, for a lock of the batch in front of it, until after another program's write that the second did not see.
+ * where that is impossible the later one is divided, if all it does is to get values, or waits, and all after it. So the
+ * order of each key is that of the calls, and everything else runs side by side. That is for batches that only read it as
+ * well: of two reads side by side the first may wait, for a lock of the batch in front of it, until after another
+ * program's write that the second did not see.
  */
 export class Placement {
   readonly #lanes: readonly Lane[];

@@ -14,7 +14,7 @@ export class ReadsElsewhere implements BatchOwner {
   readonly #whole: DividedBatch;
   readonly #codec: Pick<ValueCodec, "isIntact">;
   readonly #onEnded: (unanswered: readonly Request[]) => void;
-  /** Made at the first question: where nothing is written nobody asks. */
+  /** Made at the first question: while nothing goes to the primary nobody asks. */
   #indexes: Map<CanonicalKey, number> | undefined;
   /** Sent to the primary meanwhile, or about to be. */
   readonly #recalled = new Set<Request>();
