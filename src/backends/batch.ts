@@ -19,6 +19,15 @@ export interface UndecodedRead {
   readonly keyChecksum: number;
 }
 
+/** Which keys the next batch had better have, for a driver that works on several batches side by side. */
+export interface BatchChoice {
+  /**
+   * False: requests of this key had better wait for another batch.
+   * @param hash of the key: equal for equal keys, a signed integer of 32 bits
+   */
+  suits(key: CanonicalKey, hash: number): boolean;
+}
+
 /**
  * One flush: requests that travel together. No key stands in two groups, with two exceptions: a key may be in
  * `probes` and in `reads`, and in these and one of the write groups, and then the read must not see the write. A store that
@@ -53,6 +62,8 @@ export class Batch {
   writtenAtUs = 0;
   /** Marks of the pipeline: position in the order of batches. */
   sequence = 0;
+  /** Said of each of its keys that it suits; undefined: there was none, or not all were asked about. */
+  choice: BatchChoice | undefined = undefined;
   /** So many requests may share a command: fewer, where one that some of them shared was refused for one perhaps. */
   mostTogether = Number.POSITIVE_INFINITY;
   /** Were in a group, until it showed that they cannot be written down. */

@@ -1,7 +1,8 @@
 import type { ValueCodec } from "../codec/value-codec.js";
 import type { StateError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
-import type { Batch } from "./batch.js";
+import type { Batch, BatchChoice } from "./batch.js";
+import type { Request } from "./request.js";
 import type { BulkLoading, MetadataAccess, TableMaintenance } from "./row-store.js";
 
 export interface Capabilities {
@@ -141,6 +142,13 @@ export interface Driver {
    * there is one, or none because none was needed, or it is not known. Absent: the store cannot be away.
    */
   outage?(): StateError | undefined;
+  /**
+   * Asked before a batch is planned, with the request that waits in front. Requests that do not suit stay in front of those
+   * behind them, until a batch that they suit. Transactions are not asked about, and nothing is while a flush waits: what
+   * comes does not always suit. Asked again when a batch has ended: with none under way everything must suit.
+   * Undefined, or absent: everything does.
+   */
+  nextBatch?(first: Request): BatchChoice | undefined;
   /**
    * Has the driver tell of changes made by others, from `open` on. Called before `open` or not at all. Absent: it
    * cannot, and what is kept in this process is as old as its time allows.

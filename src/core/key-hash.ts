@@ -12,5 +12,10 @@ export function hashOfKey(key: CanonicalKey, units: number): number {
 
 /** Never 0, and even: the lowest bit is to spare. */
 export function keyHash(key: CanonicalKey): number {
-  return hashOfKey(key, key.length) << 1 || 2;
+  return evenHash(hashOfKey(key, key.length));
+}
+
+/** @param hash as `hashOfKey` makes it; the result is what `keyHash` makes of the key */
+export function evenHash(hash: number): number {
+  return hash << 1 || 2;
 }

@@ -1,6 +1,8 @@
 import { Batch, type BatchOwner } from "../backends/batch.js";
 import { Kind, NO_ANSWER, type Request, type TransactionStep } from "../backends/request.js";
 import { FramedValue } from "../codec/value-codec.js";
+import type { CanonicalKey } from "../core/key.js";
+import { hashOfKey } from "../core/key-hash.js";
 import { KeyTable } from "./key-table.js";
 
 /**
@@ -38,10 +40,13 @@ export class BatchPlanner {
     this.#batch = undefined;
   }
 
-  /** False: the request conflicts with one already in the batch and must begin the next one. */
-  offer(request: Request): boolean {
+  /**
+   * False: the request conflicts with one already in the batch and must begin the next one.
+   * @param hash of its key, as `hashOfKey` makes it
+   */
+  offer(request: Request, hash: number): boolean {
     if (request.kind === Kind.transaction) return this.#offerTransaction(request);
-    const slot = this.#latest.slotOf(request.key, request.keyUnits);
+    const slot = this.#latest.slotOf(request.key, hash);
     const latest = this.#latest.at(slot);
     if (latest === undefined) {
       switch (request.kind) {
@@ -168,11 +173,14 @@ export class BatchPlanner {
 
   #offerTransaction(request: Request): boolean {
     const steps = request.detail as readonly TransactionStep[];
-    if (steps.some((step) => this.#latest.at(this.#latest.slotOf(step.key, step.key.length)) !== undefined))
-      return false;
-    for (const step of steps) this.#latest.put(this.#latest.slotOf(step.key, step.key.length), step.key, request);
+    if (steps.some(({ key }) => this.#latest.at(this.#slotOf(key)) !== undefined)) return false;
+    for (const { key } of steps) this.#latest.put(this.#slotOf(key), key, request);
     this.#batch!.others.push(request);
     return true;
+  }
+
+  #slotOf(key: CanonicalKey): number {
+    return this.#latest.slotOf(key, hashOfKey(key, key.length));
   }
 
   #pushPut(request: Request): void {

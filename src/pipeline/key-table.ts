@@ -24,9 +24,11 @@ export class KeyTable {
     this.#used = new Int32Array(capacity);
   }
 
-  /** Where the key (of so many UTF-16 units) is or belongs. Holds until something is put elsewhere. */
-  slotOf(key: CanonicalKey, units: number): number {
-    const hash = hashOfKey(key, units);
+  /**
+   * Where the key is or belongs. Holds until something is put elsewhere.
+   * @param hash as `hashOfKey` makes it
+   */
+  slotOf(key: CanonicalKey, hash: number): number {
     const mask = this.#mask;
     let slot = hash & mask;
     for (;;) {
@@ -44,7 +46,7 @@ export class KeyTable {
     return this.#requests[slot];
   }
 
-  /** @param slot what `slotOf(key)` returned, with nothing put in between */
+  /** @param slot what `slotOf` returned, with nothing put in between */
   put(slot: number, key: CanonicalKey, request: Request): void {
     this.#requests[slot] = request;
     if (this.#keys[slot] !== undefined) return;
@@ -76,7 +78,7 @@ export class KeyTable {
     this.#size = 0;
     for (const slot of used) {
       const key = keys[slot]!;
-      this.put(this.slotOf(key, key.length), key, requests[slot]!);
+      this.put(this.slotOf(key, hashOfKey(key, key.length)), key, requests[slot]!);
     }
   }
 }

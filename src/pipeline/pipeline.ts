@@ -90,10 +90,12 @@ export class Pipeline implements BatchOwner {
     this.pendingWork = new PendingWork(options);
     const { maxSize, maxBytes } = options;
     const limits = { maxSize, maxBytes, batchSize: driver.capabilities.batchSize };
-    this.#queue = new RequestQueue(this, limitsOf(limits, codec?.codec), (cut) => {
+    const onCut = (cut: BatchCut): void => {
       this.counters.cuts[cut]++;
       this.#lastCut = cut;
-    });
+    };
+    const choose = driver.nextBatch?.bind(driver);
+    this.#queue = new RequestQueue(this, limitsOf(limits, codec?.codec), onCut, choose);
     const { maxInFlight, gathersBatches } = driver.capabilities;
     this.#maxInFlight = gathersBatches === true ? maxInFlight : Math.min(options.maxInFlight, maxInFlight);
     this.#eagerBatchSize = Math.min(options.maxSize, driver.capabilities.eagerBatchSize ?? options.maxSize);

@@ -1,6 +1,7 @@
-import type { Batch, BatchOwner } from "../backends/batch.js";
+import type { Batch, BatchChoice, BatchOwner } from "../backends/batch.js";
 import { detailUnits, Kind, type Request, type TransactionStep } from "../backends/request.js";
 import type { CanonicalKey } from "../core/key.js";
+import { evenHash, hashOfKey } from "../core/key-hash.js";
 import { Ring } from "../core/ring.js";
 import { BatchPlanner, forgetPlan } from "./batch-planner.js";
 import { HeldKeys } from "./held-keys.js";
@@ -29,6 +30,7 @@ export class RequestQueue {
   readonly marks = new OrderMarks();
   readonly #limits: QueueLimits;
   readonly #onCut: (cut: BatchCut) => void;
+  readonly #choose: ((first: Request) => BatchChoice | undefined) | undefined;
   readonly #ring = new Ring<Request>(4096);
   readonly #held = new HeldKeys();
   readonly #planner: BatchPlanner;
@@ -43,9 +45,16 @@ export class RequestQueue {
   #answered = 0;
   #ordinal = 0;
 
-  constructor(owner: BatchOwner, limits: QueueLimits, onCut: (cut: BatchCut) => void) {
+  /** @param choose as `Driver.nextBatch` */
+  constructor(
+    owner: BatchOwner,
+    limits: QueueLimits,
+    onCut: (cut: BatchCut) => void,
+    choose?: (first: Request) => BatchChoice | undefined,
+  ) {
     this.#limits = limits;
     this.#onCut = onCut;
+    this.#choose = choose;
     this.#planner = new BatchPlanner(owner, limits.maxSize);
   }
 
@@ -131,13 +140,26 @@ export class RequestQueue {
     let answersBytes = 0;
     const mayBeApart = this.#apart.size > 0;
     if (this.#batchesApart > 0) batch.mostTogether = 1;
+    // Marks count what stands before them: nothing may go past what stays.
+    const choice = this.marks.waiting ? undefined : this.#choose?.(ring.peek()!);
+    batch.choice = choice;
+    let staying: Request[] | undefined;
     while (ring.size > 0) {
       if (this.marks.waiting && this.marks.blocks(this.#taken)) break;
       const request = ring.peek()!;
-      // A transaction parked on one key would be overtaken on its others, so everything waits behind it.
-      if (request.kind === Kind.transaction && this.#held.touches(request.detail as readonly TransactionStep[])) break;
+      if (request.kind === Kind.transaction) {
+        // Parked on one key it would be overtaken on its others, so everything waits behind it.
+        if (staying !== undefined || this.#held.touches(request.detail as readonly TransactionStep[])) break;
+        batch.choice = undefined;
+      }
       if (request.settled || (!this.#held.isEmpty && this.#held.park(request))) {
         this.#take();
+        continue;
+      }
+      const hash = hashOfKey(request.key, request.keyUnits);
+      if (choice !== undefined && request.kind !== Kind.transaction && !choice.suits(request.key, evenHash(hash))) {
+        staying ??= [];
+        staying.push(ring.shift()!);
         continue;
       }
       let bytes = request.keyUnits + request.valueUnits;
@@ -147,7 +169,7 @@ export class RequestQueue {
         cut = "bytes";
         break;
       }
-      if (!planner.offer(request)) {
+      if (!planner.offer(request, hash)) {
         cut = "hazard";
         break;
       }
@@ -164,6 +186,7 @@ export class RequestQueue {
       }
     }
     planner.end();
+    if (staying !== undefined) ring.unshiftAll(staying);
     if (batch.size === 0) return undefined;
     if (this.#batchesApart > 0) this.#batchesApart--;
     this.#onCut(cut);
@@ -181,7 +204,7 @@ export class RequestQueue {
     const batch = planner.begin();
     for (const request of inOrder(requests)) {
       forgetPlan(request);
-      planner.offer(request);
+      planner.offer(request, hashOfKey(request.key, request.keyUnits));
     }
     planner.end();
     batch.sequence = stale.sequence;

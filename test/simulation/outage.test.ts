@@ -29,6 +29,7 @@ for (const circuitBreaker of [false, { failures: 10, resetMs: 1000 }] as const) 
       smallBatches: undefined,
       writingBatches: undefined,
       batchSize: undefined,
+      keyGroups: undefined,
       silenceMs: OPERATION_MS,
       connectTimeoutMs: 100,
       reconnectMs: 10,

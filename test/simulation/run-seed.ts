@@ -49,6 +49,7 @@ export function runSeed(seed: number, options: SeedOptions = {}): SeedResult {
       smallBatches: pick(random, [undefined, undefined, 1, 2]),
       writingBatches: pick(random, [undefined, undefined, 1, 2]),
       batchSize: pick(random, [undefined, undefined, 1, 5]),
+      keyGroups: pick(random, [undefined, undefined, 2, 3]),
       silenceMs: operationMs,
       connectTimeoutMs: 40,
       reconnectMs: pick(random, [1, 10]),

@@ -1,5 +1,5 @@
 import { below, type Random, seededRandom } from "../../bench/lib/rng.js";
-import type { Batch } from "../../src/backends/batch.js";
+import type { Batch, BatchChoice } from "../../src/backends/batch.js";
 import type { Capabilities, Driver, DriverContext, Health, ScanPage } from "../../src/backends/contract.js";
 import { type CompareAndSwapDetail, Kind, OPERATION_NAMES, type Request } from "../../src/backends/request.js";
 import { ConnectionError, type StateError, TimeoutError } from "../../src/core/errors.js";
@@ -15,6 +15,8 @@ export interface SimulatedDriverOptions {
   readonly smallBatches: number | undefined;
   readonly writingBatches: number | undefined;
   readonly batchSize: number | undefined;
+  /** While something is under way the next batch is to have no keys of one of so many groups. */
+  readonly keyGroups: number | undefined;
   readonly silenceMs: number;
   readonly connectTimeoutMs: number;
   readonly reconnectMs: number;
@@ -69,6 +71,14 @@ export class SimulatedDriver implements Driver {
 
   isWritable(): boolean {
     return this.#connection !== undefined && !this.#server.troubles.isClogged;
+  }
+
+  nextBatch(): BatchChoice | undefined {
+    const { keyGroups } = this.#options;
+    if (keyGroups === undefined || this.#connection === undefined || this.#connection.due.length === 0)
+      return undefined;
+    const unwanted = below(this.#random, keyGroups);
+    return { suits: (_key, hash) => (hash >>> 1) % keyGroups !== unwanted };
   }
 
   /** Bytes leave the process again. */

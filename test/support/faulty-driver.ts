@@ -1,4 +1,4 @@
-import { Batch } from "../../src/backends/batch.js";
+import { Batch, type BatchChoice } from "../../src/backends/batch.js";
 import type { Capabilities, Driver, DriverContext, Health, ScanPage } from "../../src/backends/contract.js";
 import { Kind, OPERATION_NAMES, type Request } from "../../src/backends/request.js";
 import { BackendError, ConnectionError, type StateError } from "../../src/core/errors.js";
@@ -57,6 +57,10 @@ export class FaultyDriver implements Driver {
 
   outage(): StateError | undefined {
     return this.#inner.outage?.();
+  }
+
+  nextBatch(first: Request): BatchChoice | undefined {
+    return this.#inner.nextBatch?.(first);
   }
 
   execute(batch: Batch): void {

@@ -7,10 +7,10 @@ import { Kind, type PutDetail, type Request, type TransactionStep } from "../req
 import { MAX_SCANNED_VALUE_BYTES } from "../scanned-values.js";
 import { ask, CONTAINS, type Question, TTL } from "./asked-keys.js";
 import { Dialogs } from "./dialogs.js";
-import { dividedReads } from "./divided-reads.js";
 import { BACKEND } from "./errors.js";
 import { type BatchProgress, PutExchange, RemoveExchange, ReplicaExchange, ValuesExchange } from "./exchanges.js";
 import type { ChosenReplica, JobSurroundings } from "./job-surroundings.js";
+import type { KeyFilter } from "./key-filter.js";
 import { ReadKeys } from "./read-keys.js";
 import { valueAnswers } from "./value-answers.js";
 import { StatementSlab } from "./wire/statement-slab.js";
@@ -34,8 +34,6 @@ export interface JobOwner {
  */
 export class BatchJob implements BatchProgress {
   readonly batch: Batch;
-  /** The batch, or the one of which it is a part. */
-  readonly whole: Batch;
   readonly #surroundings: JobSurroundings;
   #others: readonly Request[];
   readonly #lifetimes: readonly Request[];
@@ -54,10 +52,8 @@ export class BatchJob implements BatchProgress {
   /** Some of its reads are with a replica, which knows no order with the connection that it has. */
   readsElsewhere = false;
 
-  /** @param whole of which the batch is a part */
-  constructor(batch: Batch, surroundings: JobSurroundings, owner: JobOwner, whole = batch) {
+  constructor(batch: Batch, surroundings: JobSurroundings, owner: JobOwner) {
     this.batch = batch;
-    this.whole = whole;
     this.#surroundings = surroundings;
     this.#owner = owner;
     const { others } = batch;
@@ -101,6 +97,11 @@ export class BatchJob implements BatchProgress {
     this.#reading.forEach(visit);
   }
 
+  /** Adds what it reads, wherever. */
+  addReadKeys(filter: KeyFilter): void {
+    if (this.hasReads) filter.addAll(this.#reading.hashes.filter);
+  }
+
   reads(key: CanonicalKey): boolean {
     return this.#reading.has(key);
   }
@@ -110,7 +111,7 @@ export class BatchJob implements BatchProgress {
    * @param hash of the key
    */
   readsAtPrimary(key: CanonicalKey, hash: number): boolean {
-    if (!this.#reading.hashes.has(hash)) return false;
+    if (!this.hasReads || !this.#reading.hashes.has(hash)) return false;
     return !this.readsElsewhere || !this.#elsewhere.some((request) => request.key === key);
   }
 
@@ -119,17 +120,6 @@ export class BatchJob implements BatchProgress {
     if (!this.hasReads || !other.hasReads) return false;
     if (!this.#reading.hashes.shareOneWith(other.#reading.hashes)) return false;
     return !other.readsElsewhere || this.#reading.some((key) => other.readsAtPrimary(key, keyHash(key)));
-  }
-
-  /** As `dividedReads`; undefined also of one that does more than get values. */
-  divided(placeOf: (key: CanonicalKey) => object | undefined): readonly BatchJob[] | undefined {
-    const { batch } = this;
-    if (this.#hasLeftPrimary || this.hasWrites || batch.probes.length + this.#lifetimes.length > 0) return undefined;
-    return dividedReads(batch, placeOf)?.map((part) => {
-      const job = new BatchJob(part, this.#surroundings, this.#owner, batch);
-      job.isStale = this.isStale;
-      return job;
-    });
   }
 
   send(session: WireSession): void {

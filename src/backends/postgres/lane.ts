@@ -6,6 +6,9 @@ import type { WireSession } from "./wire/wire-session.js";
 /** Batches on one connection at once: the server finds the next when it has done one. */
 export const JOBS_PER_LANE = 2;
 
+/** What takes longer than a commit to a slow disk may be waiting for a row that another program has locked. */
+const LATE_MS = 20;
+
 /** One place in the pool: a connection, or the gap until there is one again, and the batches that go over it in order. */
 export class Lane {
   session: WireSession | undefined;
@@ -36,6 +39,12 @@ export class Lane {
 
   get hasRoom(): boolean {
     return this.isOpen && this.load < JOBS_PER_LANE;
+  }
+
+  /** Whether the answer that is next has been waited for so long that whoever can should go elsewhere. */
+  get isLate(): boolean {
+    const batch = this.#sent[0]?.batch;
+    return batch !== undefined && ((batch.nowUs() - batch.sentAtUs) | 0) > LATE_MS * 1000;
   }
 
   take(job: BatchJob): void {

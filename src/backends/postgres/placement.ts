@@ -1,13 +1,11 @@
 import type { CanonicalKey } from "../../core/key.js";
 import { keyHash } from "../../core/key-hash.js";
 import { KeyedTable } from "../../core/keyed-table.js";
+import { Kind, type Request } from "../request.js";
 import type { BatchJob } from "./batch-job.js";
+import { KeyFilter } from "./key-filter.js";
 import type { Lane } from "./lane.js";
-
-interface Placed {
-  readonly job: BatchJob;
-  readonly lane: Lane;
-}
+import { LaneChoice, type Placed } from "./lane-choice.js";
 
 /** The latest batch on its way that writes a key; those before it are on the same lane. */
 interface Writer {
@@ -17,10 +15,12 @@ interface Writer {
 
 /**
  * Which connection a batch takes. Batches that have a key in common go over the same connection, one behind the other;
- * where that is impossible the later one is divided, if all it does is to get values, or waits, and all after it. So the
- * order of each key is that of the calls, and everything else runs side by side. That is for batches that only read it as
- * well: of two reads side by side the first may wait, for a lock of the batch in front of it, until after another
- * program's write that the second did not see.
+ * where that is impossible the later one waits, and all after it. So the order of each key is that of the calls, and
+ * everything else runs side by side. That is for batches that only read it as well: of two reads side by side the first
+ * may wait, for a lock of the batch in front of it, until after another program's write that the second did not see.
+ *
+ * Batches of many keys nearly always have one in common with some other. So a connection is chosen for the next before
+ * it is made, and it is made of what can go there.
  */
 export class Placement {
   readonly #lanes: readonly Lane[];
@@ -29,7 +29,11 @@ export class Placement {
   readonly #placed: Placed[] = [];
   readonly #writers = new KeyedTable<Writer>();
   #held: BatchJob[] = [];
-  #turn = 0;
+  readonly #readElsewhere = new KeyFilter();
+  /** Holds as long as nothing has begun since. */
+  #choice: LaneChoice | undefined;
+  /** Of the batch that is being taken: where it can go for sure. */
+  #chosen: Lane | undefined;
 
   /**
    * @param isBarred whether everything has to wait: the connection that a batch is to go behind may be lost, with the
@@ -67,9 +71,28 @@ export class Placement {
     return this.#placed.find((placed) => placed.job === job)?.lane;
   }
 
+  /** As `Driver.nextBatch`. */
+  nextBatch(first: Request): LaneChoice | undefined {
+    this.#choice = undefined;
+    if (this.#placed.length === 0) return undefined;
+    const lane = this.#laneWithRoomFor(first) ?? this.#leastLoaded();
+    if (lane === undefined) return undefined;
+    const elsewhere = this.#placed.filter((placed) => placed.lane !== lane);
+    const writerOf = this.#writers.size === 0 ? undefined : this.#writerOf;
+    this.#choice = new LaneChoice(lane, elsewhere, this.#readElsewhere, writerOf);
+    return this.#choice;
+  }
+
   take(job: BatchJob): void {
+    const { choice } = job.batch;
+    // It knows batches, and each of them its own.
+    job.batch.choice = undefined;
+    if (choice !== undefined && choice === this.#choice && this.#held.length === 0 && !this.#readsElsewhere) {
+      this.#chosen = this.#choice.lane;
+    }
     this.#held.push(job);
     this.advance();
+    this.#chosen = undefined;
   }
 
   /** Puts these before everything that waits: they came first. */
@@ -93,14 +116,9 @@ export class Placement {
     while (this.#held.length > 0 && !this.#isBarred()) {
       const job = this.#held[0]!;
       const lane = this.#choose(job);
-      if (lane === "several") {
-        const parts = job.divided((key) => this.#laneOfKey(key));
-        if (parts === undefined) return;
-        this.#held.splice(0, 1, ...parts);
-        continue;
-      }
       if (lane === undefined) return;
       this.#held.shift();
+      this.#choice = undefined;
       const placed = { job, lane };
       this.#placed.push(placed);
       if (job.hasWrites) job.forEachWrittenKey((key) => this.#noteWriter(key, placed));
@@ -115,20 +133,37 @@ export class Placement {
     return jobs;
   }
 
-  /** undefined: it has to wait, and so it has for several, unless it can be divided. */
-  #choose(job: BatchJob): Lane | "several" | undefined {
-    const needed = this.#placed.length === 0 ? undefined : this.#laneBefore(job);
-    if (needed === "several") return needed;
+  /** undefined: it has to wait. */
+  #choose(job: BatchJob): Lane | undefined {
+    const needed = this.#placed.length === 0 ? undefined : (this.#chosen ?? this.#laneBefore(job));
+    if (needed === "several") return undefined;
     if (needed !== undefined) return needed.isOpen ? needed : undefined;
+    return this.#leastLoaded();
+  }
+
+  #leastLoaded(): Lane | undefined {
     let best: Lane | undefined;
-    const count = this.#lanes.length;
-    for (let i = 0; i < count; i++) {
-      const lane = this.#lanes[(this.#turn + i) % count]!;
-      if (lane.isOpen && (best === undefined || lane.load < best.load)) best = lane;
+    let isLate = false;
+    for (const lane of this.#lanes) {
+      if (!lane.isOpen) continue;
+      const isLater = lane.isLate;
+      if (best !== undefined && (isLater === isLate ? lane.load >= best.load : isLater)) continue;
+      best = lane;
+      isLate = isLater;
     }
-    if (best !== undefined && best.load > 0) this.#turn = (this.#turn + 1) % count;
     return best;
   }
+
+  /** Where this request has to go, if it has to go somewhere: the longer it stays, the more waits behind it. */
+  #laneWithRoomFor({ kind, key }: Request): Lane | undefined {
+    if (kind === Kind.transaction) return undefined;
+    const hash = keyHash(key);
+    const lane = this.#writerOf(key, hash) ?? this.#placed.find(({ job }) => job.readsAtPrimary(key, hash))?.lane;
+    return lane?.hasRoom === true && !lane.isLate ? lane : undefined;
+  }
+
+  readonly #writerOf = (key: CanonicalKey, hash: number): Lane | undefined =>
+    this.#writers.find(key, hash)?.placed.lane;
 
   /** The lane with the batches that this one must not overtake. */
   #laneBefore(job: BatchJob): Lane | "several" | undefined {
@@ -166,12 +201,9 @@ export class Placement {
     return found;
   }
 
-  /** Where something is asked of this key; all that is goes over one. */
-  #laneOfKey(key: CanonicalKey): Lane | undefined {
-    const hash = keyHash(key);
-    const writer = this.#writers.find(key, hash);
-    if (writer !== undefined) return writer.placed.lane;
-    return this.#placed.find(({ job }) => job.readsAtPrimary(key, hash))?.lane;
+  get #readsElsewhere(): boolean {
+    for (const { job } of this.#placed) if (job.readsElsewhere) return true;
+    return false;
   }
 
   #noteWriter(key: CanonicalKey, placed: Placed): void {

@@ -1,5 +1,5 @@
 import { ClosedError, ConfigError, StateError } from "../../core/errors.js";
-import type { Batch } from "../batch.js";
+import type { Batch, BatchChoice } from "../batch.js";
 import type {
   Capabilities,
   ChangeListener,
@@ -10,7 +10,7 @@ import type {
   ScanPage,
 } from "../contract.js";
 import { DEFAULT_MAX_LAG_MS } from "../replicas/timing.js";
-import { OPERATION_NAMES } from "../request.js";
+import { OPERATION_NAMES, type Request } from "../request.js";
 import type { BulkLoading, TableMaintenance as Maintenance, MetadataAccess } from "../row-store.js";
 import { BatchJob } from "./batch-job.js";
 import { BulkLoad } from "./bulk-load.js";
@@ -146,6 +146,10 @@ export class PostgresDriver implements Driver {
     return opened?.pool.open === 0 ? opened.keeper.lastFailure : undefined;
   }
 
+  nextBatch(first: Request): BatchChoice | undefined {
+    return this.#opened?.placement.nextBatch(first);
+  }
+
   execute(batch: Batch): void {
     const opened = this.#opened;
     if (opened === undefined) {
@@ -161,7 +165,7 @@ export class PostgresDriver implements Driver {
   abandon(batch: Batch): void {
     const placement = this.#opened?.placement;
     placement?.forEachJob((job) => {
-      if (job.whole !== batch) return;
+      if (job.batch !== batch) return;
       if (job.isSent) placement.laneOf(job)?.abandon(job);
       else job.isStale = true;
     });

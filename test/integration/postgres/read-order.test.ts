@@ -72,6 +72,43 @@ if (await postgresIsThere("the order of reads on PostgreSQL")) {
     });
   }
 
+  test("calls of other keys do not wait with those that wait for a locked row, whatever connection these need", async (t) => {
+    const { server, engine, other } = await openScene(t);
+    const rows = Array.from({ length: CONNECTIONS - 1 }, (_, row) => `row ${row}`);
+    for (const row of rows) await other.put(row, "");
+    const holder = await connected(t, server.url);
+    await holder.query("BEGIN");
+    await holder.query("SELECT 1 FROM millrace_entries FOR UPDATE");
+    const settled: string[] = [];
+    const waiting: Promise<unknown>[] = [];
+    for (const row of rows) {
+      waiting.push(engine.put(row, "first").finally(() => settled.push(`put ${row}`)));
+      await delay(SENT_MS);
+    }
+    const others: Promise<unknown>[] = [];
+    for (let i = 0; i < 100; i++) {
+      others.push(engine.put(`free ${i}`, "written"));
+      for (const row of rows) waiting.push(engine.get(row).finally(() => settled.push(`get ${row} ${i}`)));
+      others.push(engine.get(`free ${i}`));
+      if (i % 10 === 0) await delay(1);
+    }
+    await Promise.all(others);
+    assert.deepEqual(settled, []);
+    await holder.query("COMMIT");
+    const reads = (await Promise.all(waiting)).slice(rows.length);
+    assert.deepEqual(
+      reads.map(String),
+      reads.map(() => "first"),
+    );
+    for (const row of rows) {
+      const expected = [`put ${row}`, ...Array.from({ length: 100 }, (_, i) => `get ${row} ${i}`)];
+      assert.deepEqual(
+        settled.filter((call) => expected.includes(call)),
+        expected,
+      );
+    }
+  });
+
   for (const { others, share } of [
     { others: 3000, share: 0.1 },
     { others: 300_000, share: 0.01 },

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Batch, BatchOwner } from "../../../src/backends/batch.js";
 import { Kind, NO_ANSWER, OPERATION_NAMES, Request, type TransactionStep } from "../../../src/backends/request.js";
+import { hashOfKey } from "../../../src/core/key-hash.js";
 import { BatchPlanner } from "../../../src/pipeline/batch-planner.js";
 
 const OWNER: BatchOwner = {
@@ -30,7 +31,7 @@ function planned(lines: readonly string[]): string[] {
   const requests = lines.map(requestOf);
   const planner = new BatchPlanner(OWNER, 16);
   const batch = planner.begin();
-  const fits = requests.map((request) => planner.offer(request));
+  const fits = requests.map((request) => planner.offer(request, hashOfKey(request.key, request.keyUnits)));
   assert.ok(
     fits.slice(0, -1).every((fit) => fit),
     "only the last line may not fit",
