@@ -1,14 +1,7 @@
 export type { AdminServerOptions } from "./admin/admin-options.js";
 export { type AdminServer, createAdminServer } from "./admin/admin-server.js";
 export type { Batch, BatchChoice } from "./backends/batch.js";
-export type {
-  Capabilities,
-  Driver,
-  DriverContext,
-  Health,
-  Logger,
-  ScanPage,
-} from "./backends/contract.js";
+export type { Capabilities, Driver, DriverContext, Health, Logger, ScanPage } from "./backends/contract.js";
 export type { OperationName, Request as DriverRequest, TransactionStep } from "./backends/request.js";
 export type { Metadata, TableStats } from "./backends/row-store.js";
 export {
