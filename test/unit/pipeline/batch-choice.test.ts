@@ -3,14 +3,7 @@ import { test } from "node:test";
 import { Kind, Request, type RequestDetail, type TransactionStep } from "../../../src/backends/request.js";
 import { keyHash } from "../../../src/core/key-hash.js";
 import { RequestQueue } from "../../../src/pipeline/request-queue.js";
-
-const OWNER = {
-  nowUs: () => 1,
-  requestSucceeded: () => {},
-  requestFailed: () => {},
-  batchCompleted: () => {},
-  defersDecoding: () => false,
-};
+import { INDIFFERENT_OWNER } from "../../support/indifferent-owner.js";
 
 function requestOf(kind: Kind, key: string, detail?: RequestDetail): Request {
   return new Request(kind, key, kind === Kind.put ? "value" : undefined, 0, detail, 0, 1000);
@@ -34,7 +27,7 @@ function openScene(...requests: Request[]) {
     },
   };
   const queue = new RequestQueue(
-    OWNER,
+    INDIFFERENT_OWNER,
     { maxSize: 4, maxBytes: 1 << 20 },
     () => {},
     (first) => {

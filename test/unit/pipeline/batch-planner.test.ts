@@ -1,17 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Batch, BatchOwner } from "../../../src/backends/batch.js";
+import type { Batch } from "../../../src/backends/batch.js";
 import { Kind, NO_ANSWER, OPERATION_NAMES, Request, type TransactionStep } from "../../../src/backends/request.js";
 import { hashOfKey } from "../../../src/core/key-hash.js";
 import { BatchPlanner } from "../../../src/pipeline/batch-planner.js";
-
-const OWNER: BatchOwner = {
-  nowUs: () => 0,
-  requestSucceeded: () => {},
-  requestFailed: () => {},
-  batchCompleted: () => {},
-  defersDecoding: () => false,
-};
+import { INDIFFERENT_OWNER } from "../../support/indifferent-owner.js";
 
 let calls = 0;
 
@@ -29,7 +22,7 @@ const GROUPS = ["reads", "probes", "deletes", "puts", "expiringPuts", "others"] 
 /** What the batch sends, `refused` last if the last line did not fit. */
 function planned(lines: readonly string[]): string[] {
   const requests = lines.map(requestOf);
-  const planner = new BatchPlanner(OWNER, 16);
+  const planner = new BatchPlanner(INDIFFERENT_OWNER, 16);
   const batch = planner.begin();
   const fits = requests.map((request) => planner.offer(request, hashOfKey(request.key, request.keyUnits)));
   assert.ok(

@@ -2,17 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Kind, Request, type TransactionStep } from "../../../src/backends/request.js";
 import { RequestQueue } from "../../../src/pipeline/request-queue.js";
-
-const OWNER = {
-  nowUs: () => 1,
-  requestSucceeded: () => {},
-  requestFailed: () => {},
-  batchCompleted: () => {},
-  defersDecoding: () => false,
-};
+import { INDIFFERENT_OWNER } from "../../support/indifferent-owner.js";
 
 function queueOf(maxSize: number): RequestQueue {
-  return new RequestQueue(OWNER, { maxSize, maxBytes: 1 << 20 }, () => {});
+  return new RequestQueue(INDIFFERENT_OWNER, { maxSize, maxBytes: 1 << 20 }, () => {});
 }
 
 function swap(key: string): Request {
@@ -93,7 +86,7 @@ test("a batch that is planned again without what was given up stays apart", () =
 
 test("a batch is no larger than its driver finds worth while, until two such wait, and never above the limit", () => {
   const sizesOf = (batchSize: number | undefined, waiting: number, maxSize = 40): number[] => {
-    const queue = new RequestQueue(OWNER, { maxSize, maxBytes: 1 << 20, batchSize }, () => {});
+    const queue = new RequestQueue(INDIFFERENT_OWNER, { maxSize, maxBytes: 1 << 20, batchSize }, () => {});
     for (let i = 0; i < waiting; i++) queue.push(get(String(i)));
     const sizes: number[] = [];
     for (let batch = queue.plan(1); batch !== undefined; batch = queue.plan(1)) sizes.push(batch.size);
@@ -123,7 +116,7 @@ test("where only reads are to leave, those of a transaction's keys that waits do
 
 test("gets count with what they are taken to bring, so that few large answers make a batch", () => {
   const cuts: string[] = [];
-  const queue = new RequestQueue(OWNER, { maxSize: 512, maxBytes: 10_000 }, (cut) => cuts.push(cut));
+  const queue = new RequestQueue(INDIFFERENT_OWNER, { maxSize: 512, maxBytes: 10_000 }, (cut) => cuts.push(cut));
   const put = new Request(Kind.put, "put", "v".repeat(2000), 0, undefined, 0, 1000);
   for (let i = 0; i < 12; i++) queue.push(get(`k${i}`));
   queue.push(put);
