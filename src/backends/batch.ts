@@ -1,6 +1,9 @@
 import type { StateError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
+import { shortLivedList } from "../core/short-lived-list.js";
 import { Kind, type Request, type TransactionStep } from "./request.js";
+
+const NONE: readonly Request[] = [];
 
 /** What a batch tells the pipeline that made it. */
 export interface BatchOwner {
@@ -35,21 +38,21 @@ export interface BatchChoice {
  */
 export class Batch {
   /** contains. No key twice; one that stands in `reads` too was called first. Result: boolean. */
-  readonly probes: Request[] = [];
+  readonly probes: Request[] = shortLivedList();
   /** get. No key twice. Result: Buffer, or null when absent. */
-  readonly reads: Request[] = [];
+  readonly reads: Request[] = shortLivedList();
   /** delete. No key twice. Result: boolean, whether the key existed. */
-  readonly deletes: Request[] = [];
+  readonly deletes: Request[] = shortLivedList();
   /** put without expiry. No key twice, none shared with `deletes` or `expiringPuts` unless the delete was called first. */
-  readonly puts: Request[] = [];
+  readonly puts: Request[] = shortLivedList();
   /** put with expiry (`ttlMs` > 0). */
-  readonly expiringPuts: Request[] = [];
+  readonly expiringPuts: Request[] = shortLivedList();
   /**
    * Everything else in the order of the calls. Keys stand in no other group; the same key twice only in a run of
    * increments, which a store refuses with a retryable error only together. Results: setIfNotExists, compareAndSwap, expire boolean; getAndDelete Buffer | null;
    * increment bigint; ttl number | null (Infinity: never expires); transaction undefined.
    */
-  readonly others: Request[] = [];
+  readonly others: Request[] = shortLivedList();
   /** Number of caller operations, the shared and superseded ones included. */
   size = 0;
   /** Bytes of keys and values, estimated for strings. */
@@ -67,7 +70,7 @@ export class Batch {
   /** So many requests may share a command: fewer, where one that some of them shared was refused for one perhaps. */
   mostTogether = Number.POSITIVE_INFINITY;
   /** Were in a group, until it showed that they cannot be written down. */
-  takenOut: readonly Request[] = [];
+  takenOut: readonly Request[] = NONE;
   /** A request was given up while the batch waited to be handed to the driver: it must not be sent. */
   isStale = false;
   /** Its callers have their answers in parts, and not all in one go. */

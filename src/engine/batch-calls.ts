@@ -2,6 +2,7 @@ import { Kind, Request } from "../backends/request.js";
 import type { CompressionHint } from "../codec/compression-hint.js";
 import { InvalidArgumentError, QueueFullError, StateError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
+import { shortLivedList } from "../core/short-lived-list.js";
 import type { Key, Value } from "../core/value.js";
 import { bytesOf } from "../pipeline/pending-work.js";
 import type { CallName } from "../pipeline/settlement-times.js";
@@ -28,7 +29,7 @@ export class BatchCalls {
 
   async get(keys: Iterable<Key>, options?: CallOptions): Promise<(Buffer | null)[]> {
     const startedAtUs = this.#core.pipeline.nowUs();
-    const requests: Request[] = [];
+    const requests: Request[] = shortLivedList();
     const timeoutMs = this.#timeout("batchGet", options, CALL_OPTIONS);
     for (const key of this.#iterable("batchGet", keys)) {
       const canonical = this.#entry("batchGet", requests.length, () => this.#arguments.key("batchGet", key));
@@ -42,7 +43,7 @@ export class BatchCalls {
 
   async put(entries: Iterable<readonly [Key, Value]>, options?: CallOptions & ExpiryOptions): Promise<void> {
     const startedAtUs = this.#core.pipeline.nowUs();
-    const requests: Request[] = [];
+    const requests: Request[] = shortLivedList();
     const timeoutMs = this.#timeout("batchPut", options, EXPIRING_OPTIONS);
     const ttlMs = this.#arguments.lifetime("batchPut", undefined, options?.ttlMs);
     for (const entry of this.#iterable("batchPut", entries)) {
@@ -65,7 +66,7 @@ export class BatchCalls {
 
   async delete(keys: Iterable<Key>, options?: CallOptions): Promise<number> {
     const startedAtUs = this.#core.pipeline.nowUs();
-    const requests: Request[] = [];
+    const requests: Request[] = shortLivedList();
     const timeoutMs = this.#timeout("batchDelete", options, CALL_OPTIONS);
     for (const key of this.#iterable("batchDelete", keys)) {
       const canonical = this.#entry("batchDelete", requests.length, () => this.#arguments.key("batchDelete", key));

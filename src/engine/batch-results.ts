@@ -1,5 +1,6 @@
 import type { ResultCollector } from "../backends/request.js";
 import { StateError } from "../core/errors.js";
+import { shortLivedList } from "../core/short-lived-list.js";
 
 /** Gathers the results of one multi-key call; the call settles when its last key has. */
 abstract class BatchResults<T> implements ResultCollector {
@@ -68,11 +69,11 @@ abstract class BatchResults<T> implements ResultCollector {
 
 export class BatchGetResults extends BatchResults<(Buffer | null)[]> {
   readonly call = 0;
-  protected readonly result: (Buffer | null)[];
+  protected readonly result: (Buffer | null)[] = shortLivedList();
 
   constructor(size: number, onEnd: (error: Error | undefined) => void) {
     super("batchGet", size, onEnd);
-    this.result = new Array<Buffer | null>(size).fill(null);
+    for (let i = 0; i < size; i++) this.result.push(null);
   }
 
   protected override get isRead(): boolean {

@@ -1,11 +1,13 @@
 import { ConnectionError, type StateError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
 import { keyHash } from "../../core/key-hash.js";
+import { shortLivedList } from "../../core/short-lived-list.js";
 import type { Batch } from "../batch.js";
 import { locateError, takeOutLost } from "../located-error.js";
 import { Kind, type PutDetail, type Request, type TransactionStep } from "../request.js";
 import { MAX_SCANNED_VALUE_BYTES } from "../scanned-values.js";
 import { ask, CONTAINS, type Question, TTL } from "./asked-keys.js";
+import { DialogSurroundings } from "./dialog-sequence.js";
 import { Dialogs } from "./dialogs.js";
 import { BACKEND } from "./errors.js";
 import { type BatchProgress, PutExchange, RemoveExchange, ReplicaExchange, ValuesExchange } from "./exchanges.js";
@@ -125,7 +127,7 @@ export class BatchJob implements BatchProgress {
   send(session: WireSession): void {
     this.#session = session;
     const slab = session.takeSlab(() => this.#newSlab());
-    const exchanges: Exchange[] = [];
+    const exchanges: Exchange[] = shortLivedList();
     try {
       if (this.#hasLeftPrimary) this.#read(slab, session, this.#elsewhere, exchanges);
       else this.#encode(slab, session, exchanges);
@@ -227,13 +229,14 @@ export class BatchJob implements BatchProgress {
       this.#put(slab, session, this.#kept(batch.puts), this.#kept(batch.expiringPuts), exchanges);
     }
     if (this.#others.length === 0) return;
-    const { codec, maxValueBytes, maxStoredBytes } = this.#surroundings;
-    const dialogs = new Dialogs(this, this.#others, {
-      ...{ session, codec, maxValueBytes, maxStoredBytes },
-      statements: this.#surroundings.statements(),
-      newSlab: () => this.#newSlab(),
-      wanted: (requests) => this.#wanted(requests),
-    });
+    const surroundings = new DialogSurroundings(
+      session,
+      this.#surroundings.statements(),
+      this.#surroundings,
+      () => this.#newSlab(),
+      (requests) => this.#wanted(requests),
+    );
+    const dialogs = new Dialogs(this, this.#others, surroundings);
     const beginning = dialogs.begin(slab);
     if (beginning !== undefined) exchanges.push(beginning);
   }
@@ -249,15 +252,15 @@ export class BatchJob implements BatchProgress {
     const replica = reads.length === 0 ? undefined : replicas?.choose();
     if (replica === undefined) return undefined;
     const { session } = replica;
-    const rest: Request[] = [];
-    const there: Request[] = [];
+    const rest: Request[] = shortLivedList();
+    const there: Request[] = shortLivedList();
     for (const request of reads) {
       const { key } = request;
       (isBeingWritten(key) || isBeingRead(key, this) || replica.mayLack(key) ? rest : there).push(request);
     }
     if (there.length === 0) return undefined;
     const slab = session.takeSlab(() => this.#newSlab());
-    const exchanges: Exchange[] = [];
+    const exchanges: Exchange[] = shortLivedList();
     this.#read(slab, session, there, exchanges, replica);
     this.#elsewhere = there;
     this.readsElsewhere = true;
@@ -293,7 +296,7 @@ export class BatchJob implements BatchProgress {
       return;
     }
     const answered = replica.asked();
-    const uncertain: Request[] = [];
+    const uncertain: Request[] = shortLivedList();
     const answer = valueAnswers(this.batch, checksums, this.#surroundings, (request) => uncertain.push(request));
     exchanges.push(
       new ReplicaExchange(this, reads, scanned, answer, uncertain, (unanswered) => {

@@ -3,18 +3,36 @@ import type { Request } from "../request.js";
 import type { Parts } from "./dialog-parts.js";
 import type { BatchProgress } from "./exchanges.js";
 import type { Statements } from "./statements.js";
+import type { ValueLimits } from "./value-answers.js";
 import type { StatementSlab } from "./wire/statement-slab.js";
 import type { Exchange, WireSession } from "./wire/wire-session.js";
 
-export interface DialogSurroundings {
+/** A class, as `shortLivedList` says of literals. */
+export class DialogSurroundings {
   readonly session: WireSession;
   readonly statements: Statements;
   readonly codec: ValueCodec;
   readonly maxValueBytes: number;
   readonly maxStoredBytes: number;
-  newSlab(): StatementSlab;
+  readonly newSlab: () => StatementSlab;
   /** Those of them that somebody still waits for; the others have failed then. */
-  wanted(requests: readonly Request[]): readonly Request[];
+  readonly wanted: (requests: readonly Request[]) => readonly Request[];
+
+  constructor(
+    session: WireSession,
+    statements: Statements,
+    { codec, maxValueBytes, maxStoredBytes }: ValueLimits,
+    newSlab: () => StatementSlab,
+    wanted: (requests: readonly Request[]) => readonly Request[],
+  ) {
+    this.session = session;
+    this.statements = statements;
+    this.codec = codec;
+    this.maxValueBytes = maxValueBytes;
+    this.maxStoredBytes = maxStoredBytes;
+    this.newSlab = newSlab;
+    this.wanted = wanted;
+  }
 }
 
 /** The dialogs of a batch as one of them knows the others; `Dialogs` says what each member does. */

@@ -1,4 +1,5 @@
 import { StateError } from "../../core/errors.js";
+import { shortLivedList } from "../../core/short-lived-list.js";
 import { executeOther } from "../conditional-operations.js";
 import { locateError } from "../located-error.js";
 import { Kind, keysOf, type Request } from "../request.js";
@@ -13,6 +14,21 @@ import type { Exchange } from "./wire/wire-session.js";
 
 /** Another client may create a key between our look and our insert; so often in a row, the store is not to blame. */
 const MAX_ATTEMPTS = 16;
+
+/** A class, as `shortLivedList` says of literals. */
+class DialogExchange implements Exchange {
+  readonly row: Exchange["row"];
+  readonly settled: Exchange["settled"];
+  readonly lost: Exchange["lost"];
+  readonly ran: () => void;
+
+  constructor(row: Exchange["row"], settled: Exchange["settled"], lost: Exchange["lost"], ran = () => {}) {
+    this.row = row;
+    this.settled = settled;
+    this.lost = lost;
+    this.ran = ran;
+  }
+}
 
 /**
  * Operations that read before they write, in one transaction of two round trips: what is there is locked in the order
@@ -71,17 +87,17 @@ export class Dialog {
     slab.execute();
     slab.sync();
     let ran = 0;
-    return {
-      row: (bytes, start, end) => (ran === 1 ? this.#takeClock(bytes, start, end) : this.#takeEntry(bytes, start, end)),
-      ran: () => {
-        ran++;
-      },
-      settled: (failure) => {
+    return new DialogExchange(
+      (bytes, start, end) => (ran === 1 ? this.#takeClock(bytes, start, end) : this.#takeEntry(bytes, start, end)),
+      (failure) => {
         if (failure === undefined) this.#work();
         else this.#takeBack(failure);
       },
-      lost: (cause) => this.#lost(cause, "not-applied"),
-    };
+      (cause) => this.#lost(cause, "not-applied"),
+      () => {
+        ran++;
+      },
+    );
   }
 
   #takeClock(bytes: Buffer, start: number, end: number): void {
@@ -109,7 +125,7 @@ export class Dialog {
     this.#results = this.#requests.map((request) => this.#resultOf(request));
     const { session, newSlab } = this.#surroundings;
     const slab = session.takeSlab(newSlab);
-    const exchanges: Exchange[] = [];
+    const exchanges: Exchange[] = shortLivedList();
     try {
       if (this.#parts.length === 1) this.#writeChanges(slab, this.#entries.all);
       else this.#writeParts(slab, exchanges);
@@ -191,14 +207,11 @@ export class Dialog {
   }
 
   #step(refused: (failure: ServerFailure) => void): Exchange {
-    return {
-      row: refuseRow,
-      settled: (failure) => {
-        if (failure !== undefined) refused(failure);
-      },
-      // The last of the dialog's exchanges tells it.
-      lost: () => {},
+    const settled = (failure: ServerFailure | undefined): void => {
+      if (failure !== undefined) refused(failure);
     };
+    // The last of the dialog's exchanges tells it when they are lost.
+    return new DialogExchange(refuseRow, settled, () => {});
   }
 
   #end(slab: StatementSlab, exchanges: Exchange[]): void {
@@ -206,15 +219,12 @@ export class Dialog {
     slab.begin(statements.commit, 0, session.prepared);
     slab.execute();
     slab.sync();
-    exchanges.push({
-      row: refuseRow,
-      settled: (failure) => {
-        const reason = this.#broken ?? failure;
-        if (reason === undefined) this.#succeed();
-        else this.#takeBack(reason);
-      },
-      lost: (cause) => this.#lost(cause, "unknown"),
-    });
+    const settled = (failure: ServerFailure | undefined): void => {
+      const reason = this.#broken ?? failure;
+      if (reason === undefined) this.#succeed();
+      else this.#takeBack(reason);
+    };
+    exchanges.push(new DialogExchange(refuseRow, settled, (cause) => this.#lost(cause, "unknown")));
   }
 
   #succeed(): void {

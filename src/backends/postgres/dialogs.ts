@@ -1,3 +1,4 @@
+import { shortLivedList } from "../../core/short-lived-list.js";
 import type { Request } from "../request.js";
 import { Dialog } from "./dialog.js";
 import type { Parts } from "./dialog-parts.js";
@@ -18,11 +19,11 @@ export class Dialogs implements DialogSequence<Dialog> {
   readonly progress: BatchProgress;
   readonly surroundings: DialogSurroundings;
   /** Of one dialog each; the next one stands last. */
-  readonly #waiting: Parts[];
+  readonly #waiting: Parts[] = shortLivedList();
 
   constructor(progress: BatchProgress, requests: readonly Request[], surroundings: DialogSurroundings) {
     this.progress = progress;
-    this.#waiting = [[requests]];
+    this.repeat(onePart(requests));
     this.surroundings = surroundings;
   }
 
@@ -65,6 +66,12 @@ export class Dialogs implements DialogSequence<Dialog> {
 
   /** Has each of these come again in a dialog of its own, next. */
   repeatApart(parts: Parts): void {
-    for (const part of parts.toReversed()) this.#waiting.push([part]);
+    for (const part of parts.toReversed()) this.#waiting.push(onePart(part));
   }
+}
+
+function onePart(requests: readonly Request[]): Parts {
+  const parts: (readonly Request[])[] = shortLivedList();
+  parts.push(requests);
+  return parts;
 }

@@ -4,9 +4,15 @@ import type { BatchJob } from "./batch-job.js";
 import type { KeyFilter } from "./key-filter.js";
 import type { Lane } from "./lane.js";
 
-export interface Placed {
+/** A class, as `shortLivedList` says of literals. */
+export class Placed {
   readonly job: BatchJob;
   readonly lane: Lane;
+
+  constructor(job: BatchJob, lane: Lane) {
+    this.job = job;
+    this.lane = lane;
+  }
 }
 
 /** Of the batch that is planned next: where it is to go, and so which keys it may have, for none is under way elsewhere. */

@@ -1,23 +1,29 @@
 import type { ValueCodec } from "../../codec/value-codec.js";
 import type { CanonicalKey } from "../../core/key.js";
+import { shortLivedList } from "../../core/short-lived-list.js";
 import type { Value } from "../../core/value.js";
 import type { EntryAccess, FoundEntry } from "../conditional-operations.js";
 import { type CompareAndSwapDetail, Kind, type Request, type TransactionStep } from "../request.js";
 import { tooLargeError } from "./exchanges.js";
 
 /** An entry that is locked in the store, or was not there, with what becomes of it. */
-export interface LoadedEntry extends FoundEntry {
+export class LoadedEntry implements FoundEntry {
   readonly key: CanonicalKey;
   /** Whether its value must be read. */
   wantsValue: boolean;
-  checksum: number;
-  isStored: boolean;
-  isLive: boolean;
-  stored: Buffer | undefined;
-  expiresAtMs: number;
-  isChanged: boolean;
-  hasNewValue: boolean;
-  keepsMetadata: boolean;
+  checksum = 0;
+  isStored = false;
+  isLive = false;
+  stored: Buffer | undefined = undefined;
+  expiresAtMs = 0;
+  isChanged = false;
+  hasNewValue = false;
+  keepsMetadata = true;
+
+  constructor(key: CanonicalKey, wantsValue: boolean) {
+    this.key = key;
+    this.wantsValue = wantsValue;
+  }
 }
 
 /**
@@ -25,7 +31,7 @@ export interface LoadedEntry extends FoundEntry {
  * operations themselves are the ones that all stores share.
  */
 export class LoadedEntries implements EntryAccess<LoadedEntry> {
-  readonly all: LoadedEntry[] = [];
+  readonly all: LoadedEntry[] = shortLivedList();
   nowMs = 0;
   /** The operation that runs changes a value and not what it means: its metadata stays. */
   keepsMetadata = false;
@@ -106,18 +112,7 @@ export class LoadedEntries implements EntryAccess<LoadedEntry> {
       known.wantsValue ||= wantsValue;
       return;
     }
-    const entry: LoadedEntry = {
-      key,
-      wantsValue,
-      checksum: 0,
-      isStored: false,
-      isLive: false,
-      stored: undefined,
-      expiresAtMs: 0,
-      isChanged: false,
-      hasNewValue: false,
-      keepsMetadata: true,
-    };
+    const entry = new LoadedEntry(key, wantsValue);
     this.#byKey.set(key, entry);
     this.all.push(entry);
   }

@@ -5,12 +5,17 @@ import { Kind, type Request } from "../request.js";
 import type { BatchJob } from "./batch-job.js";
 import { KeyFilter } from "./key-filter.js";
 import type { Lane } from "./lane.js";
-import { LaneChoice, type Placed } from "./lane-choice.js";
+import { LaneChoice, Placed } from "./lane-choice.js";
 
-/** The latest batch on its way that writes a key; those before it are on the same lane. */
-interface Writer {
+/** The latest batch on its way that writes a key; those before it are on the same lane. A class, as `Placed` is. */
+class Writer {
   readonly key: CanonicalKey;
   placed: Placed;
+
+  constructor(key: CanonicalKey, placed: Placed) {
+    this.key = key;
+    this.placed = placed;
+  }
 }
 
 /**
@@ -119,7 +124,7 @@ export class Placement {
       if (lane === undefined) return;
       this.#held.shift();
       this.#choice = undefined;
-      const placed = { job, lane };
+      const placed = new Placed(job, lane);
       this.#placed.push(placed);
       if (job.hasWrites) job.forEachWrittenKey((key) => this.#noteWriter(key, placed));
       lane.take(job);
@@ -209,7 +214,7 @@ export class Placement {
   #noteWriter(key: CanonicalKey, placed: Placed): void {
     const hash = keyHash(key);
     const earlier = this.#writers.find(key, hash);
-    if (earlier === undefined) this.#writers.add({ key, placed }, hash);
+    if (earlier === undefined) this.#writers.add(new Writer(key, placed), hash);
     else earlier.placed = placed;
   }
 

@@ -1,3 +1,4 @@
+import { shortLivedList } from "../../../core/short-lived-list.js";
 import type { Batch } from "../../batch.js";
 import { type CompareAndSwapDetail, Kind, type Request, type TransactionStep } from "../../request.js";
 import { COMPARE_AND_SWAP, INCREMENT } from "../scripts.js";
@@ -37,26 +38,31 @@ const PTTL = head(2, "PTTL");
 const PEXPIRE = head(3, "PEXPIRE");
 const PERSIST = head(2, "PERSIST");
 
-/** What the reader must know to match the replies of an encoded batch. */
-export interface EncodedBatch {
+const NO_REQUESTS: readonly Request[] = [];
+const NO_RUNS: readonly (readonly Request[])[] = [];
+const NO_CHECKSUMS = new Uint32Array(0);
+
+/** What the reader must know to match the replies of an encoded batch. A class, as `shortLivedList` says of literals. */
+export class EncodedBatch {
   readonly batch: Batch;
   /** Keys at most in each MGET and MSET. */
   readonly keysPerCommand: number;
   /** CRC-32 of each read's stored key, in the order of `batch.reads`. */
-  readonly readChecksums: Uint32Array;
+  readChecksums: Uint32Array = NO_CHECKSUMS;
   /** So many reads come first whose keys the server was told to remember; an `OK` goes before each MGET of them. */
-  readonly tracked: number;
+  tracked = 0;
   /** How many of the expiring puts share each MSETEX command; undefined: one PSETEX each. */
-  readonly expiringRuns: readonly number[] | undefined;
+  expiringRuns: readonly number[] | undefined = undefined;
   /** Those that share a script each. */
-  readonly increments: readonly (readonly Request[])[];
+  increments = NO_RUNS;
   /** `batch.others` without the increments. */
-  readonly singles: readonly Request[];
-}
+  singles = NO_REQUESTS;
 
-const NO_REQUESTS: readonly Request[] = [];
-const NO_RUNS: readonly (readonly Request[])[] = [];
-const NO_CHECKSUMS = new Uint32Array(0);
+  constructor(batch: Batch, keysPerCommand: number) {
+    this.batch = batch;
+    this.keysPerCommand = keysPerCommand;
+  }
+}
 
 /**
  * Writes the whole batch into the slab, in the order of its groups: increments last, as one script.
@@ -64,22 +70,21 @@ const NO_CHECKSUMS = new Uint32Array(0);
  */
 export function encodeBatch(slab: CommandSlab, batch: Batch, hasMsetex: boolean, tracks: boolean): EncodedBatch {
   const keysPerCommand = Math.min(KEYS_PER_COMMAND, batch.mostTogether);
+  const encoded = new EncodedBatch(batch, keysPerCommand);
   encodeKeys(slab, batch.probes, EXISTS);
-  const tracked = tracks ? bringMarkedForward(batch.reads) : 0;
-  const readChecksums = encodeReads(slab, batch.reads, tracked, keysPerCommand);
+  if (tracks) encoded.tracked = bringMarkedForward(batch.reads);
+  encoded.readChecksums = encodeReads(slab, batch.reads, encoded.tracked, keysPerCommand);
   encodeKeys(slab, batch.deletes, UNLINK);
   encodePuts(slab, batch.puts, keysPerCommand);
-  const expiringRuns = encodeExpiringPuts(slab, batch, hasMsetex && batch.mostTogether > 1);
+  encoded.expiringRuns = encodeExpiringPuts(slab, batch, hasMsetex && batch.mostTogether > 1);
   slab.seal();
-  let singles = NO_REQUESTS;
-  let increments = NO_RUNS;
   if (batch.others.length > 0) {
-    singles = batch.others.filter((request) => request.kind !== Kind.increment);
-    increments = runsOfIncrements(batch);
-    for (const request of singles) encodeSingle(slab, request);
-    for (const run of increments) encodeIncrements(slab, run);
+    encoded.singles = batch.others.filter((request) => request.kind !== Kind.increment);
+    encoded.increments = runsOfIncrements(batch);
+    for (const request of encoded.singles) encodeSingle(slab, request);
+    for (const run of encoded.increments) encodeIncrements(slab, run);
   }
-  return { batch, keysPerCommand, readChecksums, tracked, expiringRuns, increments, singles };
+  return encoded;
 }
 
 /** No key stands twice among reads, so their order is free. Returns how many have a mark. */
@@ -204,7 +209,11 @@ function encodeExpiringPuts(slab: CommandSlab, batch: Batch, hasMsetex: boolean)
 function runsOfIncrements(batch: Batch): readonly (readonly Request[])[] {
   const increments = batch.others.filter((request) => request.kind === Kind.increment);
   if (increments.length === 0) return NO_RUNS;
-  if (batch.mostTogether >= increments.length) return [increments];
+  if (batch.mostTogether >= increments.length) {
+    const together: (readonly Request[])[] = shortLivedList();
+    together.push(increments);
+    return together;
+  }
   const runs = new Map<string, Request[]>();
   for (const request of increments) {
     const run = runs.get(request.key);
