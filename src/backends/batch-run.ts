@@ -1,5 +1,6 @@
 import { StateError } from "../core/errors.js";
 import type { CanonicalKey } from "../core/key.js";
+import { shortLivedList } from "../core/short-lived-list.js";
 import type { Value } from "../core/value.js";
 import type { Batch } from "./batch.js";
 import { type EntryAccess, executeOther, type FoundEntry } from "./conditional-operations.js";
@@ -18,7 +19,7 @@ export class BatchRun<Entry extends FoundEntry> {
   readonly #access: EntryAccess<Entry>;
   readonly #backend: string;
   /** In the order of `forEachLeader`. */
-  readonly #results: unknown[] = [];
+  readonly #results: unknown[] = shortLivedList();
 
   constructor(batch: Batch, access: EntryAccess<Entry>, backend: string) {
     this.#batch = batch;

@@ -1,5 +1,6 @@
 import { StateError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
+import { shortLivedList } from "../../core/short-lived-list.js";
 import type { Batch } from "../batch.js";
 import { executeOther, timeToLive } from "../conditional-operations.js";
 import { locateError } from "../located-error.js";
@@ -17,9 +18,9 @@ export class BatchWork {
   readonly batch: Batch;
   readonly hasWrites: boolean;
   /** Reads whose key had a pending write when they were last tried. */
-  #deferred: Request[] = [];
+  #deferred: Request[] = shortLivedList();
   /** Those of deferred reads, deletes and `others`, in the order of `#forEachOpen`. */
-  #results: unknown[] = [];
+  #results: unknown[] = shortLivedList();
   /** What is wrong with single puts, and with what found no room; nothing, as a rule. */
   #failed: Map<Request, StateError> | undefined;
   #defers: boolean | undefined;
@@ -43,7 +44,7 @@ export class BatchWork {
 
   answerDeferred(store: LmdbStore, isPending: (key: CanonicalKey) => boolean): void {
     const deferred = this.#deferred;
-    this.#deferred = [];
+    this.#deferred = shortLivedList();
     for (const request of deferred) this.#answerOrDefer(store, request, isPending);
   }
 

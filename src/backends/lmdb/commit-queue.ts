@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.js";
 import { ClosedError, type StateError, TimeoutError } from "../../core/errors.js";
 import type { CanonicalKey } from "../../core/key.js";
+import { shortLivedList } from "../../core/short-lived-list.js";
 import type { Batch } from "../batch.js";
 import { BatchWork } from "./batch-work.js";
 import { explainFailedCommit } from "./errors.js";
@@ -27,17 +28,27 @@ interface ExclusiveWork {
   readonly reject: (error: StateError) => void;
 }
 
-/** What the transaction under way has to answer for. */
-interface UnderWay {
+/** What the transaction under way has to answer for. A class, as `shortLivedList` says of literals. */
+class UnderWay {
   /** None: it was given up, and writes nothing that it has not begun. */
   works: readonly (BatchWork | ExclusiveWork)[];
   /** Once it is in the library's hands the store may have it, whatever becomes of the transaction. */
-  isBegun: boolean;
+  isBegun = false;
+
+  constructor(works: readonly (BatchWork | ExclusiveWork)[]) {
+    this.works = works;
+  }
 }
 
-interface Committed {
+/** A class, as `UnderWay` is. */
+class Committed {
   readonly work: BatchWork;
   readonly failure: StateError | undefined;
+
+  constructor(work: BatchWork, failure: StateError | undefined) {
+    this.work = work;
+    this.failure = failure;
+  }
 }
 
 type State = "idle" | "scheduled" | "held" | "committing" | "closed";
@@ -191,7 +202,7 @@ export class CommitQueue {
 
   /** The next batches that can share a commit. What they read is answered here if no write of the group precedes it. */
   #takeGroup(): BatchWork[] {
-    const group: BatchWork[] = [];
+    const group: BatchWork[] = shortLivedList();
     let written: Set<CanonicalKey> | undefined;
     const mostOperations = this.#apart > 0 ? 1 : MAX_GROUP_OPERATIONS;
     let operations = 0;
@@ -219,7 +230,7 @@ export class CommitQueue {
 
   async #commitGroup(group: readonly BatchWork[]): Promise<void> {
     const { data } = this.#store;
-    const underWay: UnderWay = { works: group, isBegun: false };
+    const underWay = new UnderWay(group);
     this.#underWay = underWay;
     const runAll = (): void => {
       underWay.isBegun = true;
@@ -255,7 +266,7 @@ export class CommitQueue {
     if (this.#apart > 0) this.#apart--;
     this.#pending.removeFirst(group.filter((work) => work.hasWrites).length + this.#givenUp);
     this.#givenUp = 0;
-    if (underWay.works.length > 0) for (const work of group) this.#committed.push({ work, failure });
+    if (underWay.works.length > 0) for (const work of group) this.#committed.push(new Committed(work, failure));
     // Reads that waited for writes which failed ask the store, which must not know anything later.
     if (failure !== undefined) while (this.#committed.length > 0) this.#handOutOne();
     // Before anything is handed out: the disk has work meanwhile.
@@ -277,7 +288,7 @@ export class CommitQueue {
   }
 
   async #runExclusive(work: ExclusiveWork): Promise<void> {
-    const underWay: UnderWay = { works: [work], isBegun: false };
+    const underWay = new UnderWay([work]);
     this.#underWay = underWay;
     let failure: StateError | undefined;
     try {
