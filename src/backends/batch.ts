@@ -16,10 +16,17 @@ export interface BatchOwner {
   defersDecoding(batch: Batch, rawBytes: number): boolean;
 }
 
-export interface UndecodedRead {
+/** A class, as `shortLivedList` says of literals. */
+export class UndecodedRead {
   readonly leader: Request;
   readonly stored: Buffer;
   readonly keyChecksum: number;
+
+  constructor(leader: Request, stored: Buffer, keyChecksum: number) {
+    this.leader = leader;
+    this.stored = stored;
+    this.keyChecksum = keyChecksum;
+  }
 }
 
 /** Which keys the next batch had better have, for a driver that works on several batches side by side. */
@@ -112,8 +119,8 @@ export class Batch {
 
   /** A read's value in its stored form, in memory that the pipeline may keep; it is decoded after `complete`. */
   succeedStored(leader: Request, stored: Buffer, keyChecksum: number): void {
-    this.undecoded ??= [];
-    this.undecoded.push({ leader, stored, keyChecksum });
+    this.undecoded ??= shortLivedList();
+    this.undecoded.push(new UndecodedRead(leader, stored, keyChecksum));
   }
 
   /** Fails a request alone; its neighbours in the batch are not touched. */

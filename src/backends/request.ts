@@ -35,15 +35,35 @@ export type OperationName = (typeof OPERATION_NAMES)[number];
 
 /** One step of a transaction, as `Engine.transaction` takes it after validation. `ttlMs` 0: never expires. */
 export type TransactionStep =
-  | { readonly type: "put"; readonly key: CanonicalKey; readonly value: Value; readonly ttlMs: number }
+  | PutStep
   | { readonly type: "delete"; readonly key: CanonicalKey }
   | { readonly type: "expire"; readonly key: CanonicalKey; readonly ttlMs: number };
 
-export interface CompareAndSwapDetail {
+/** A class, as `shortLivedList` says of literals. */
+export class PutStep {
+  readonly type = "put";
+  readonly key: CanonicalKey;
+  readonly value: Value;
+  readonly ttlMs: number;
+
+  constructor(key: CanonicalKey, value: Value, ttlMs: number) {
+    this.key = key;
+    this.value = value;
+    this.ttlMs = ttlMs;
+  }
+}
+
+/** A class, as `PutStep` is. */
+export class CompareAndSwapDetail {
   /** null: the key must be absent. */
   readonly expected: Value | null;
   /** null: delete the key. */
   readonly next: Value | null;
+
+  constructor(expected: Value | null, next: Value | null) {
+    this.expected = expected;
+    this.next = next;
+  }
 }
 
 /** What a put carries besides value and lifetime, where it carries anything. */

@@ -1,8 +1,9 @@
 import { types } from "node:util";
-import { type Kind, OPERATION_NAMES, type TransactionStep } from "../backends/request.js";
+import { type Kind, OPERATION_NAMES, PutStep, type TransactionStep } from "../backends/request.js";
 import { suggest } from "../config/suggest.js";
 import { AbortedError, ClosedError, InvalidArgumentError, UnsupportedOperationError } from "../core/errors.js";
 import { type CanonicalKey, canonicalKeyOfBytes, isBinaryKey, joinKey, keyByteLength, keyBytes } from "../core/key.js";
+import { shortLivedList } from "../core/short-lived-list.js";
 import { hasLostMemory, type Key, type Value } from "../core/value.js";
 import { copyOfBytes } from "../core/value-memory.js";
 import type { Mutation } from "./engine-contract.js";
@@ -174,7 +175,7 @@ export class CallArguments {
   }
 
   steps(mutations: Iterable<Mutation>): TransactionStep[] {
-    const steps: TransactionStep[] = [];
+    const steps: TransactionStep[] = shortLivedList();
     for (const mutation of iterable("transaction", mutations, this.#limits.backend)) {
       if (typeof mutation !== "object" || mutation === null || !MUTATION_TYPES.includes(mutation.type)) {
         throw this.#refuse("transaction", undefined, "ERR_MUTATION", wrongMutation(mutation));
@@ -184,7 +185,7 @@ export class CallArguments {
       switch (mutation.type) {
         case "put": {
           const value = this.value("transaction", key, mutation.value);
-          steps.push({ type: "put", key, value, ttlMs: this.lifetime("transaction", key, mutation.ttlMs) });
+          steps.push(new PutStep(key, value, this.lifetime("transaction", key, mutation.ttlMs)));
           break;
         }
         case "delete":

@@ -1,6 +1,7 @@
 import type { Registry } from "prom-client";
 import type { Health } from "../backends/contract.js";
 import {
+  CompareAndSwapDetail,
   Kind,
   OPERATION_NAMES,
   READ_TO_WRITE,
@@ -135,7 +136,7 @@ export class StateEngine extends RowCalls implements Engine {
     const canonical = this.#arguments.key("compareAndSwap", key);
     const checked = (value: Value | null) =>
       value === null ? null : this.#arguments.value("compareAndSwap", canonical, value);
-    const detail = { expected: checked(expected), next: checked(next) };
+    const detail = new CompareAndSwapDetail(checked(expected), checked(next));
     const ttlMs = this.#arguments.lifetime("compareAndSwap", canonical, options?.ttlMs);
     return this.#send(Kind.compareAndSwap, canonical, detail.next ?? undefined, ttlMs, detail, options);
   }

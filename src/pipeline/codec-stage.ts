@@ -4,6 +4,7 @@ import type { BatchCodec } from "../codec/batch-codec.js";
 import { FramedValue, type ValueCodec } from "../codec/value-codec.js";
 import type { EventLoop } from "../core/event-loop.js";
 import type { CanonicalKey } from "../core/key.js";
+import { shortLivedList } from "../core/short-lived-list.js";
 import type { Value } from "../core/value.js";
 import { DecodingTurns, type SettleRead } from "./decoding-turns.js";
 
@@ -18,9 +19,15 @@ export interface CodecStageOptions {
   readonly isHeldBack: () => boolean;
 }
 
-interface Waiting {
+/** A class, as `shortLivedList` says of literals. */
+class Waiting {
   readonly batch: Batch;
   isReady: boolean;
+
+  constructor(batch: Batch, isReady: boolean) {
+    this.batch = batch;
+    this.isReady = isReady;
+  }
 }
 
 /**
@@ -44,7 +51,7 @@ export class CodecStage {
   take(batch: Batch): boolean {
     const heavy = this.#worthOffloading(batch);
     if (heavy === undefined && this.#waiting.length === 0) return false;
-    const entry: Waiting = { batch, isReady: heavy === undefined };
+    const entry = new Waiting(batch, heavy === undefined);
     this.#waiting.push(entry);
     if (heavy !== undefined) void this.#encode(heavy, entry);
     return true;
@@ -72,11 +79,11 @@ export class CodecStage {
     }
     const count = reads.length;
     const checksums = new Uint32Array(count);
-    const stored = new Array<Buffer>(count);
+    const stored: Buffer[] = shortLivedList();
     for (let index = 0; index < count; index++) {
       const read = reads[index]!;
       checksums[index] = read.keyChecksum;
-      stored[index] = read.stored;
+      stored.push(read.stored);
     }
     const values = await this.#options.batchCodec.decode(stored, checksums);
     for (let index = 0; index < count; index++) settle(reads[index]!.leader, values[index]!);
@@ -86,7 +93,7 @@ export class CodecStage {
     const { codec, batchCodec } = this.#options;
     // Most batches have no value above the threshold, and their sum tells so at once.
     if (!codec.compresses(batch.bytes)) return undefined;
-    const heavy: Request[] = [];
+    const heavy: Request[] = shortLivedList();
     let bytes = 0;
     for (const group of [batch.puts, batch.expiringPuts]) {
       for (const request of group) {
@@ -103,11 +110,11 @@ export class CodecStage {
     const { codec, batchCodec, keyChecksum } = this.#options;
     const count = requests.length;
     const checksums = new Uint32Array(count);
-    const values = new Array<Value>(count);
+    const values: Value[] = shortLivedList();
     for (let index = 0; index < count; index++) {
       const request = requests[index]!;
       checksums[index] = keyChecksum(request.key);
-      values[index] = request.value!;
+      values.push(request.value!);
     }
     const frames = await batchCodec.encode(values, checksums);
     for (let index = 0; index < count; index++) {

@@ -9,11 +9,18 @@ const TURN_MS = 1.5;
 
 export type SettleRead = (leader: Request, result: Buffer | StateError) => void;
 
-interface Work {
+/** A class, as `shortLivedList` says of literals. */
+class Work {
   readonly reads: readonly UndecodedRead[];
   readonly settle: SettleRead;
   readonly done: () => void;
-  next: number;
+  next = 0;
+
+  constructor(reads: readonly UndecodedRead[], settle: SettleRead, done: () => void) {
+    this.reads = reads;
+    this.settle = settle;
+    this.done = done;
+  }
 }
 
 /** Decompression that would hold up the event loop in one go, done on this thread a little a turn, first in, first out. */
@@ -30,7 +37,7 @@ export class DecodingTurns {
   /** Settles all of them and never rejects. */
   decode(reads: readonly UndecodedRead[], settle: SettleRead): Promise<void> {
     return new Promise((done) => {
-      this.#waiting.push({ reads, settle, done, next: 0 });
+      this.#waiting.push(new Work(reads, settle, done));
       if (this.#waiting.length === 1) this.#loop.inNextTurn(this.#turn);
     });
   }

@@ -1,5 +1,5 @@
 import type { Batch } from "../backends/batch.js";
-import { type CompareAndSwapDetail, Kind, type Request, type TransactionStep } from "../backends/request.js";
+import { CompareAndSwapDetail, Kind, type Request, type TransactionStep } from "../backends/request.js";
 import { FramedValue } from "../codec/value-codec.js";
 import { hasLostMemory, type Value } from "../core/value.js";
 import { copyOfBytes } from "../core/value-memory.js";
@@ -43,7 +43,7 @@ function keepBytesOf(request: Request, copyOf: Map<unknown, Value>): void {
   }
   if (kind === Kind.compareAndSwap) {
     const { expected, next } = request.detail as CompareAndSwapDetail;
-    request.detail = { expected: kept(expected), next: kept(next) };
+    request.detail = new CompareAndSwapDetail(kept(expected), kept(next));
   } else if (kind === Kind.transaction) {
     const steps = request.detail as readonly TransactionStep[];
     request.detail = steps.map((step) => (step.type === "put" ? { ...step, value: kept(step.value) } : step));

@@ -2,10 +2,16 @@ import type { Request, TransactionStep } from "../backends/request.js";
 import type { CanonicalKey } from "../core/key.js";
 import { keyHash } from "../core/key-hash.js";
 import { KeyedTable } from "../core/keyed-table.js";
+import { shortLivedList } from "../core/short-lived-list.js";
 
-interface HeldKey {
+/** A class, as `shortLivedList` says of literals. */
+class HeldKey {
   readonly key: CanonicalKey;
-  readonly waiting: Request[];
+  readonly waiting: Request[] = shortLivedList();
+
+  constructor(key: CanonicalKey) {
+    this.key = key;
+  }
 }
 
 /** Keys whose latest request must settle before the next on them may leave, with the requests that wait for that. */
@@ -18,7 +24,7 @@ export class HeldKeys {
 
   /** The key must not be held. */
   hold(key: CanonicalKey): void {
-    this.#held.add({ key, waiting: [] }, keyHash(key));
+    this.#held.add(new HeldKey(key), keyHash(key));
   }
 
   /** True: the request now waits for one on the same key. */

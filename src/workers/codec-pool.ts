@@ -5,6 +5,7 @@ import { FRAME_HEADER_BYTES } from "../codec/compression/compressor.js";
 import { polledMs } from "../core/busy-poll.js";
 import { type Clock, systemClock } from "../core/clock.js";
 import type { StateError } from "../core/errors.js";
+import { shortLivedList } from "../core/short-lived-list.js";
 import { hasLostMemory, type Value } from "../core/value.js";
 import { decodedBytes, type Part, partsOf, sizeOf } from "./batch-parts.js";
 import type { CodecPoolStatistics } from "./codec-pool-statistics.js";
@@ -208,8 +209,9 @@ class PooledCodec implements CodecPool {
     inputs: readonly Value[],
     keyChecksums: Uint32Array,
   ): Promise<CodecResult[]> {
-    const results = new Array<CodecResult>(inputs.length);
-    const job = { direction, inputs, keyChecksums, results };
+    const results: CodecResult[] = shortLivedList();
+    for (let i = 0; i < inputs.length; i++) results.push(undefined);
+    const job = new Job(direction, inputs, keyChecksums, results);
     if (this.#state.kind === "idle") this.#start();
     if (this.#state.kind === "starting") await this.#state.started;
     if (this.#state.kind !== "running") {
@@ -328,11 +330,19 @@ class PooledCodec implements CodecPool {
   }
 }
 
-interface Job {
+/** A class, as `shortLivedList` says of literals. */
+class Job {
   readonly direction: CodecDirection;
   readonly inputs: readonly Value[];
   readonly keyChecksums: Uint32Array;
   readonly results: CodecResult[];
+
+  constructor(direction: CodecDirection, inputs: readonly Value[], keyChecksums: Uint32Array, results: CodecResult[]) {
+    this.direction = direction;
+    this.inputs = inputs;
+    this.keyChecksums = keyChecksums;
+    this.results = results;
+  }
 }
 
 /** undefined: a value to be encoded that has no bytes any more. */
