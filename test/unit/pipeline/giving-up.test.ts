@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Batch } from "../../../src/backends/batch.js";
 import type { Driver } from "../../../src/backends/contract.js";
-import { Kind, Request, type RequestDetail } from "../../../src/backends/request.js";
+import { CompareAndSwapDetail, Kind, Request, type RequestDetail } from "../../../src/backends/request.js";
 import type { StateError } from "../../../src/core/errors.js";
 import type { Value } from "../../../src/core/value.js";
 import { Pipeline } from "../../../src/pipeline/pipeline.js";
@@ -142,7 +142,7 @@ test("bytes whose call was given up may be used again: nothing that is still und
   assert.equal(String(batch!.puts[0]!.value), "given");
   const [swapped, transaction] = batch!.others;
   assert.equal(String(swapped!.value), "given");
-  assert.deepEqual(swapped!.detail, { expected: Buffer.from("expected"), next: Buffer.from("given") });
+  assert.deepEqual(swapped!.detail, new CompareAndSwapDetail(Buffer.from("expected"), Buffer.from("given")));
   assert.deepEqual(transaction!.detail, [{ type: "put", key: "third", value: Buffer.from("given"), ttlMs: 0 }]);
   batch!.forEachLeader((leader) => batch!.succeed(leader, true));
   batch!.complete();
