@@ -3,6 +3,7 @@ import { detailUnits, Kind, type Request, type TransactionStep } from "../backen
 import type { CanonicalKey } from "../core/key.js";
 import { evenHash, hashOfKey } from "../core/key-hash.js";
 import { Ring } from "../core/ring.js";
+import { shortLivedList } from "../core/short-lived-list.js";
 import { BatchPlanner, forgetPlan } from "./batch-planner.js";
 import { HeldKeys } from "./held-keys.js";
 import { OrderMarks } from "./order-marks.js";
@@ -158,7 +159,7 @@ export class RequestQueue {
       }
       const hash = hashOfKey(request.key, request.keyUnits);
       if (choice !== undefined && request.kind !== Kind.transaction && !choice.suits(request.key, evenHash(hash))) {
-        staying ??= [];
+        staying ??= shortLivedList();
         staying.push(ring.shift()!);
         continue;
       }

@@ -1,4 +1,5 @@
 import type { EventLoop } from "../core/event-loop.js";
+import { shortLivedList } from "../core/short-lived-list.js";
 
 /** As long as the pipeline lets answers keep one turn. */
 const MAX_TURN_MS = 2;
@@ -15,7 +16,7 @@ export class TurnPace {
   #turnBeganMs = -1;
   #lookedAtMs = 0;
   #answersToLook = 0;
-  #waiting: (() => void)[] = [];
+  #waiting: (() => void)[] = shortLivedList();
 
   constructor(loop: EventLoop) {
     this.#loop = loop;
@@ -54,7 +55,7 @@ export class TurnPace {
     this.#turnBeganMs = -1;
     this.#answersToLook = 0;
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = shortLivedList();
     for (const resume of waiting) resume();
   };
 }

@@ -3,6 +3,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { EngineOptions } from "../../src/index.js";
 import { findPostgres, startPostgres, startRedis, temporaryFolder } from "../../src/testing/index.js";
 import { redisIsThere } from "../support/stores.js";
 
@@ -15,8 +16,8 @@ const CONDITIONAL = ["setIfNotExists", "compareAndSwap", "increment", "transacti
 const PUTS = ["put", "batchPut", "put with a signal", "put with a lifetime"];
 const COMPRESSED = ["put of compressed values", "get of compressed values"];
 
-async function leavesLittle(backend: string, names: readonly string[]): Promise<void> {
-  const child = fork(FIXTURE, [backend, ...names], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+async function leavesLittle(options: EngineOptions, names: readonly string[]): Promise<void> {
+  const child = fork(FIXTURE, [JSON.stringify(options), ...names], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const exited = once(child, "exit");
   const [left] = (await once(child, "message")) as [Readonly<Record<string, number>>];
   assert.deepEqual(await exited, [0, null]);
@@ -29,14 +30,22 @@ async function leavesLittle(backend: string, names: readonly string[]): Promise<
 test("calls on LMDB leave nothing in the old generation however the process started", async (t) => {
   const folder = await temporaryFolder();
   t.after(() => folder.remove());
-  await leavesLittle(`lmdb:${folder.path}`, [...READS, ...CONDITIONAL]);
+  await leavesLittle({ backend: `lmdb:${folder.path}` }, [...READS, ...CONDITIONAL]);
 });
 
 if (await redisIsThere("what calls leave behind")) {
   test("calls on Redis leave nothing in the old generation however the process started", async (t) => {
     const server = await startRedis();
     t.after(() => server.stop());
-    await leavesLittle(server.url, [...PUTS, ...READS, ...CONDITIONAL, ...COMPRESSED]);
+    await leavesLittle({ backend: server.url }, [...PUTS, ...READS, ...CONDITIONAL, ...COMPRESSED]);
+  });
+
+  test("reads at a replica leave nothing in the old generation however the process started", async (t) => {
+    const server = await startRedis();
+    t.after(() => server.stop());
+    const replica = await startRedis({ args: ["--replicaof", `127.0.0.1 ${server.port}`] });
+    t.after(() => replica.stop());
+    await leavesLittle({ backend: server.url, replicas: [replica.url] }, READS);
   });
 }
 
@@ -46,5 +55,5 @@ test("calls on PostgreSQL leave nothing in the old generation however the proces
 }, async (t) => {
   const server = await startPostgres();
   t.after(() => server.stop());
-  await leavesLittle(server.url, [...PUTS, ...READS, ...CONDITIONAL, ...COMPRESSED]);
+  await leavesLittle({ backend: server.url }, [...PUTS, ...READS, ...CONDITIONAL, ...COMPRESSED]);
 });

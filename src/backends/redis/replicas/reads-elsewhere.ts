@@ -1,6 +1,7 @@
 import type { ValueCodec } from "../../../codec/value-codec.js";
 import type { StateError } from "../../../core/errors.js";
 import type { CanonicalKey } from "../../../core/key.js";
+import { shortLivedList } from "../../../core/short-lived-list.js";
 import type { Batch, BatchOwner, UndecodedRead } from "../../batch.js";
 import type { DividedBatch } from "../../divided-batch.js";
 import type { Request } from "../../request.js";
@@ -18,11 +19,11 @@ export class ReadsElsewhere implements BatchOwner {
   #indexes: Map<CanonicalKey, number> | undefined;
   /** Sent to the primary meanwhile, or about to be. */
   readonly #recalled = new Set<Request>();
-  #toBeSent: Request[] = [];
+  #toBeSent: Request[] = shortLivedList();
   /** Answered are so many from the first on, and those that came before their turn. */
   #inOrder = 0;
   readonly #early = new Set<Request>();
-  readonly #failed: Request[] = [];
+  readonly #failed: Request[] = shortLivedList();
 
   /** @param onEnded is given those that are to be asked of the primary */
   constructor(
@@ -73,7 +74,7 @@ export class ReadsElsewhere implements BatchOwner {
     const batch = this.#whole.newPart();
     batch.reads.push(...this.#toBeSent);
     batch.size = this.#toBeSent.length;
-    this.#toBeSent = [];
+    this.#toBeSent = shortLivedList();
     return batch;
   }
 

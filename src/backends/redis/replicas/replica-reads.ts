@@ -1,6 +1,7 @@
 import type { ValueCodec } from "../../../codec/value-codec.js";
 import { type StateError, TimeoutError } from "../../../core/errors.js";
 import type { CanonicalKey } from "../../../core/key.js";
+import { shortLivedList } from "../../../core/short-lived-list.js";
 import type { Batch } from "../../batch.js";
 import { DividedBatch } from "../../divided-batch.js";
 import { LateAnswers } from "../../replicas/late-answers.js";
@@ -35,8 +36,8 @@ export interface ReplicaReadsOptions {
  */
 export class ReplicaReads {
   readonly #options: ReplicaReadsOptions;
-  /** Under way, in the order in which they were sent. */
-  readonly #reads = new Set<ReadsElsewhere>();
+  /** Under way, in the order in which they were sent; at most a few: an array for the reason that `KeyedTable` gives. */
+  readonly #reads: ReadsElsewhere[] = [];
   readonly #atPrimary = new ReadsAtPrimary();
   /** The replica that was asked last. */
   #current: Lane | undefined;
@@ -49,7 +50,7 @@ export class ReplicaReads {
 
   /** Some are with replicas, and what those leave unanswered is for the primary. */
   get areUnderWay(): boolean {
-    return this.#reads.size > 0;
+    return this.#reads.length > 0;
   }
 
   send(lane: Lane, batch: Batch, isPart: boolean): void {
@@ -71,21 +72,24 @@ export class ReplicaReads {
   /** The same one while it has something to answer: reads of the same keys follow each other there without a question. */
   #choose(): ChosenReplica | undefined {
     const { replicas } = this.#options;
-    const current = this.#reads.size > 0 ? this.#current : undefined;
+    const current = this.#reads.length > 0 ? this.#current : undefined;
     return (current === undefined ? undefined : replicas.over(current)) ?? replicas.choose();
   }
 
   /** False: no replica may be asked for any of its keys, and nothing was sent. */
   #divide(chosen: ChosenReplica, batch: Batch, lane: Lane, isPart: boolean): boolean {
-    const here: Request[] = [];
+    const here: Request[] = shortLivedList();
     const there = new Map<Lane, Request[]>();
     const probed = new Set(batch.probes.map(({ key }) => key));
     this.#atPrimary.forgetAnswered();
     for (const request of batch.reads) {
       const replica = probed.has(request.key) ? undefined : this.#replicaFor(request.key, chosen);
-      const reads = replica === undefined ? here : there.get(replica);
-      if (reads === undefined) there.set(replica!, [request]);
-      else reads.push(request);
+      let reads = replica === undefined ? here : there.get(replica);
+      if (reads === undefined) {
+        reads = shortLivedList();
+        there.set(replica!, reads);
+      }
+      reads.push(request);
     }
     if (there.size === 0) return false;
     const whole = new DividedBatch(batch, NOBODY);
@@ -115,10 +119,10 @@ export class ReplicaReads {
     const answered = this.#late.begin(replica);
     const elsewhere = new ReadsElsewhere(replica, whole, reads, this.#options.codec, (unanswered) => {
       answered();
-      this.#reads.delete(elsewhere);
+      this.#reads.splice(this.#reads.indexOf(elsewhere), 1);
       this.#askPrimary(unanswered, whole);
     });
-    this.#reads.add(elsewhere);
+    this.#reads.push(elsewhere);
     return elsewhere;
   }
 
@@ -157,7 +161,7 @@ export class ReplicaReads {
   }
 
   #takeAlong(lane: Lane, batch: Batch, isPart: boolean): void {
-    if (this.#reads.size > 0) this.#recall(keysReadBy(batch), lane);
+    if (this.#reads.length > 0) this.#recall(keysReadBy(batch), lane);
     this.#sendOver(lane, batch, isPart);
   }
 
@@ -167,7 +171,8 @@ export class ReplicaReads {
   }
 
   #sendRecalled(lane: Lane): void {
-    for (const elsewhere of this.#reads) {
+    // A copy: what fails at once may end some, and begin others.
+    for (const elsewhere of this.#reads.slice()) {
       const recalled = elsewhere.takeRecalled();
       if (recalled !== undefined) this.#sendOver(lane, recalled, true);
     }
