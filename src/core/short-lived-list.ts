@@ -7,7 +7,8 @@ const EMPTY: readonly unknown[] = emptyObjects();
  * optimized code make them in the old generation from then on, for good. While a process starts, its young generation
  * is small and is cleared every few batches, so nearly all batches under way do survive. Later every dead list of the
  * old generation keeps its requests, their answers and their promises until a major collection: up to twice the
- * processor time an operation. Copies of an array, and what a class makes, are not counted (`AllocationSite` in V8).
+ * processor time an operation. Copies of an array, and objects of a class that is no array, are
+ * not counted (`AllocationSite` in V8).
  */
 export function shortLivedList<T>(): T[] {
   return EMPTY.slice() as T[];

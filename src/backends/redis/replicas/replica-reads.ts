@@ -119,7 +119,8 @@ export class ReplicaReads {
     const answered = this.#late.begin(replica);
     const elsewhere = new ReadsElsewhere(replica, whole, reads, this.#options.codec, (unanswered) => {
       answered();
-      this.#reads.splice(this.#reads.indexOf(elsewhere), 1);
+      const index = this.#reads.indexOf(elsewhere);
+      if (index >= 0) this.#reads.splice(index, 1);
       this.#askPrimary(unanswered, whole);
     });
     this.#reads.push(elsewhere);
